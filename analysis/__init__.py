@@ -1,0 +1,1 @@
+"""Tables to scores to estimates to decisions to report; never loads a model."""

@@ -1,0 +1,1 @@
+"""What we said we would do, frozen: plan, check, lock, ledger, gate, amend, verify."""
