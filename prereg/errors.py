@@ -167,3 +167,9 @@ class DiagnosticsFailed(Refusal):
     """A sampler's or model's own checks failed, so it gives no verdict."""
 
     code = "diagnostics-failed"
+
+
+class NotThisDesign(Refusal):
+    """The method answers another question than the one the sample poses (one level, two levels, counts)."""
+
+    code = "not-this-design"

@@ -1,0 +1,222 @@
+"""`results.json`: every number a report may print, undefined ones null with a reason beside them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from prereg.canonical import canonical_json
+from prereg.gate import Status
+
+
+class Part(BaseModel):
+    """Part of results.json: frozen, unknown keys refused, no NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BandResult(Part):
+    """One band, and what the data say of it."""
+
+    name: str
+    lower: float | None
+    upper: float | None
+    excluded: bool | None
+    p: float | None
+    posterior: float | None
+    posterior_new_seed: float | None
+
+
+class BayesResult(Part):
+    """The Bayesian seed hierarchy's answer to one hypothesis, on the scale of the hypothesis.
+
+    `reason` says why the numbers are null where the model was refused or failed its gates.
+    """
+
+    model: str
+    estimate: float | None = None
+    ci: tuple[float, float] | None = None
+    ci_level: float | None = None
+    new_unit_ci: tuple[float, float] | None = None
+    p_predicted: float | None = None
+    p_predicted_new_seed: float | None = None
+    unit_sd: float | None = None
+    unit_sd_ci: tuple[float, float] | None = None
+    icc: float | None = None
+    diagnostics: dict[str, float | int | None] = {}
+    sensitivity: list[dict[str, float | str | None]] = []
+    gates_passed: bool | None = None
+    reason: str | None = None
+
+
+class SecondOpinion(Part):
+    """The same estimand by another method, for the reader who wonders."""
+
+    method: str
+    estimate: float | None
+    ci: tuple[float, float] | None
+    note: str
+
+
+class HypothesisResult(Part):
+    """One hypothesis, promised and found. Numbers are on `scale`; `unit_text` says in what unit.
+
+    `estimate` is null where the hypothesis is not testable, and `reasons` says why.
+    `bounds` holds the verdict with every missing answer at its worst, both ways.
+    """
+
+    id: str
+    claim: str
+    measure: str
+    contrast: dict[str, float] | None
+    over: str
+    where: dict[str, Any]
+    items: str | None
+    role: Literal["confirmatory", "exploratory"]
+    family: str | None
+    test: str
+    scale: str
+    unit_text: str
+    unit: str
+    n_units: int | None
+    predicted: str
+    alpha: float
+    estimate: float | None
+    se: float | None
+    df: float | None
+    ci: tuple[float, float] | None
+    ci_level: float
+    ci_method: str | None
+    assumes: str
+    unit_sd: float | None
+    unit_sd_after_noise: float | None
+    next_unit_ci: tuple[float, float] | None
+    p_value: float | None
+    p_adjusted: float | None
+    adjusted_verdict: list[str] | None
+    bands: list[BandResult]
+    verdict: list[str]
+    decision: str
+    units: list[dict[str, Any]]
+    bounds: list[dict[str, Any]]
+    second_opinions: list[SecondOpinion]
+    bayes: BayesResult | None
+    reasons: list[str]
+    as_deviated: dict[str, Any] | None = None
+
+
+class ClaimResult(Part):
+    """A composite claim: `holds` is null where a member is not testable or undecided."""
+
+    id: str
+    says: str
+    rule: Literal["all_of", "any_of"]
+    members: list[str]
+    p_value: float | None
+    decision: Literal["supported", "not supported", "undecided", "not testable"]
+    reasons: list[str]
+
+
+class CellResult(Part):
+    """One cell: a measure in one run (or arm) and item set. `naive_ci` counts answers as independent."""
+
+    keys: dict[str, str | None]
+    measure: str
+    unit_text: str
+    n: int | None
+    k: int | None
+    mean: float | None
+    ci: tuple[float, float] | None
+    ci_level: float
+    ci_method: str | None
+    naive_ci: tuple[float, float] | None
+    naive_method: str | None
+    n_clusters: int | None
+    icc: float | None
+    design_effect: float | None
+    n_effective: float | None
+    missing: dict[str, int]
+    reasons: list[str]
+
+
+class GateResult(Part):
+    """A gate of the plan and whether it held."""
+
+    name: str
+    need: str
+    verdict: list[str]
+    estimate: float | None
+    ci: tuple[float, float] | None
+    passed: bool | None
+    reasons: list[str]
+
+
+class DeviationResult(Part):
+    """A declared departure, as the ledger has it."""
+
+    pointer: str
+    before: Any
+    after: Any
+    reason: str
+    effect: str
+    hypotheses: list[str]
+    at: str
+
+
+class InputResult(Part):
+    """A sealed file that the numbers came from."""
+
+    table: str
+    path: str
+    sha256: str
+    rows: int
+
+
+class Accounting(Part):
+    """Runs and answers planned, done, missing, excluded: nothing swept away."""
+
+    runs_planned: int
+    runs_with_data: int
+    runs_missing: list[str]
+    answers: int | None
+    answers_missing: dict[str, int]
+    quarantined: dict[str, int]
+    looks_planned: int
+    looks_used: int
+    amendments: int
+
+
+class Answer(Part):
+    """The report's first words, made from the verdicts."""
+
+    sentences: list[str]
+    confidence: Literal["high", "moderate", "low", "none"]
+    reasons: list[str]
+
+
+class Results(Part):
+    """The whole of results.json."""
+
+    study: str
+    title: str
+    question: str
+    lock_id: str
+    lock_n: int
+    tool_version: str
+    status: Status
+    status_reasons: list[str]
+    answer: Answer
+    hypotheses: list[HypothesisResult]
+    claims: list[ClaimResult]
+    cells: list[CellResult]
+    gates: list[GateResult]
+    deviations: list[DeviationResult]
+    accounting: Accounting
+    samples: list[dict[str, Any]]
+    inputs: list[InputResult]
+    cannot_know: list[str]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON and one line feed."""
+        return canonical_json(self.model_dump(mode="json")) + b"\n"

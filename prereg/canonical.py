@@ -1,0 +1,75 @@
+"""Bytes and their digests: canonical JSON (RFC 8785), SHA-256, and writes that survive a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+type Sha256 = str
+"""64 lower-case hexadecimal digits."""
+
+
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 bytes of `value`: one spelling for one meaning; NaN and infinity are refused."""
+    return rfc8785.dumps(value)
+
+
+def sha256_bytes(data: bytes) -> Sha256:
+    """SHA-256 of `data` in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_json(value: Any) -> Sha256:
+    """SHA-256 of the canonical JSON of `value`."""
+    return sha256_bytes(canonical_json(value))
+
+
+def sha256_file(path: Path) -> Sha256:
+    """SHA-256 of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` so that a reader sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_json(data: bytes) -> Any:
+    """Parse JSON, refusing duplicate keys and non-finite numbers (both would hash as one and mean two)."""
+    return json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        repeated = sorted({key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1})
+        raise ValueError(f"the key {repeated[0]!r} appears twice")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number JSON can carry")
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """`value`, or None where it is undefined: results carry null with a reason, never NaN or infinity."""
+    return value if value is not None and math.isfinite(value) else None

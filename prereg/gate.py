@@ -1,0 +1,297 @@
+"""The gates: the only place where a `LockedPlan` is made, after every promise it depends on was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from prereg.canonical import Sha256, canonical_json, sha256_file
+from prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
+from prereg.layout import HOME, StudyPaths
+from prereg.ledger import Event, read_ledger
+from prereg.lock import (
+    Lock,
+    dump_plan,
+    iter_changes,
+    load_locked_plan,
+    lock_paths,
+    promised_paths,
+    read_lock,
+    study_files,
+)
+from prereg.plan import Plan
+from prereg.plan_file import read_plan
+from prereg.pointer import replaced
+
+type Status = Literal["confirmatory", "deviated", "retrospective", "exploratory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """A declared departure: what the plan said, what was done, why, and whom it touches."""
+
+    pointer: str
+    before: Any
+    after: Any
+    reason: str
+    effect: str
+    hypotheses: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPlan:
+    """A plan whose bytes matched its lock. Only this module builds one."""
+
+    plan: Plan
+    lock: Lock
+    lock_id: Sha256
+    paths: StudyPaths
+    locks: tuple[Lock, ...]
+    events: tuple[Event, ...]
+    deviations: tuple[Deviation, ...]
+
+    @property
+    def run_ids(self) -> Mapping[tuple[str, str, int | None], str]:
+        """(model, arm, seed) -> run id, for every promised run."""
+        return {(run.model, run.arm, run.seed): run.run_id for run in self.lock.runs}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedTable:
+    """One sealed file whose bytes matched the ledger."""
+
+    table: str
+    path: Path
+    sha256: Sha256
+    rows: int
+
+
+def require_lock(paths: StudyPaths) -> LockedPlan:
+    """Check plan, files, code, lock chain and ledger; only then hand out the plan.
+
+    Raises
+    ------
+    OutOfOrder
+        The study is not locked yet.
+    LockedFileChanged
+        With one finding for every file that is not as promised, and for the plan's changed keys.
+    LedgerBroken
+        The ledger does not hold.
+    """
+    files = lock_paths(paths)
+    if not files:
+        raise OutOfOrder(
+            f"{paths.name} has no locked plan",
+            Finding(where=f"lockfiles/{paths.name}/", found="no lock", promised="a lock before any other stage"),
+            then=f"seedlock check {paths.name}  and then  seedlock lock {paths.name}",
+        )
+    locks = tuple(read_lock(file) for file in files)
+    events = tuple(read_ledger(paths.ledger))
+    lock, lock_id = locks[-1], sha256_file(files[-1])
+    faults = [*chain_faults(files, locks, events), *plan_faults(lock, paths), *_code_faults(lock)]
+    if faults:
+        raise LockedFileChanged(
+            f"{paths.name} no longer matches {paths.relative(files[-1])}",
+            *faults,
+            then=f"restore the files,  or record why with  seedlock amend {paths.name} --reason ... --note ...",
+        )
+    return LockedPlan(
+        plan=load_locked_plan(lock),
+        lock=lock,
+        lock_id=lock_id,
+        paths=paths,
+        locks=locks,
+        events=events,
+        deviations=tuple(deviations(events)),
+    )
+
+
+def chain_faults(files: list[Path], locks: tuple[Lock, ...], events: tuple[Event, ...]) -> list[Finding]:
+    """Each lock names the one before, and the ledger names each by its digest."""
+    digests = [sha256_file(file) for file in files]
+    faults = []
+    for file, lock, previous in zip(files, locks, [None, *digests], strict=False):
+        if lock.prev_lock != previous:
+            found, promised = str(lock.prev_lock), str(previous)
+            faults.append(Finding(where=f"{file.name} prev_lock", found=found, promised=promised))
+    recorded = [str(e.body["lock_id"]) for e in events if e.name in {"plan.locked", "plan.amended"}]
+    for index, (file, digest) in enumerate(zip(files, digests, strict=True)):
+        promised = recorded[index] if index < len(recorded) else "a line in the ledger"
+        if promised != digest:
+            faults.append(Finding(where=file.name, found=f"sha256 {digest}", promised=f"sha256 {promised} (ledger)"))
+    for index in range(len(files), len(recorded)):
+        faults.append(
+            Finding(where=f"lock {index + 1}", found="no file", promised=f"sha256 {recorded[index]} (ledger)")
+        )
+    return faults
+
+
+def plan_faults(lock: Lock, paths: StudyPaths) -> list[Finding]:
+    """The plan's bytes, the files it names, and files that appeared in a locked folder."""
+    faults = list(iter_changes(lock.files, paths.root))
+    if any(fault.where == lock.plan.path for fault in faults):
+        faults += _changed_keys(lock, paths)
+    promised = {file.path for file in lock.files}
+    here = {paths.relative(path) for path in promised_paths_if_readable(paths)}
+    faults += [
+        Finding(where=path, found="an extra file", promised="only the locked files in this folder")
+        for path in sorted(here - promised)
+    ]
+    return faults
+
+
+def promised_paths_if_readable(paths: StudyPaths) -> list[Path]:
+    """Files of the study folder; those that the plan names too, where it can still be read."""
+    try:
+        return promised_paths(paths, read_plan(paths.plan))
+    except BadInput:
+        return study_files(paths)
+
+
+def _changed_keys(lock: Lock, paths: StudyPaths) -> list[Finding]:
+    """Which keys of the plan say something else now."""
+    try:
+        now = dump_plan(read_plan(paths.plan))
+    except BadInput as error:
+        return list(error.findings)
+    return [
+        Finding(where=f"plan: {where}", found=f"now {after}", promised=f"locked {before}")
+        for where, before, after in differences(lock.plan.parsed, now)
+    ][:20]
+
+
+def differences(before: Any, after: Any, where: str = "") -> list[tuple[str, str, str]]:
+    """Every leaf that differs between two JSON values: key path, before, after."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            change
+            for key in sorted({*before, *after})
+            for change in differences(before.get(key), after.get(key), f"{where}.{key}" if where else key)
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [
+            change
+            for index, (old, new) in enumerate(zip(before, after, strict=True))
+            for change in differences(old, new, f"{where}[{index}]")
+        ]
+    return [] if before == after else [(where, _short(before), _short(after))]
+
+
+def _short(value: Any) -> str:
+    text = canonical_json(value).decode()
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _code_faults(lock: Lock) -> list[Finding]:
+    return list(iter_changes(lock.code, HOME))
+
+
+def deviations(events: tuple[Event, ...]) -> list[Deviation]:
+    """Every declared departure, oldest first."""
+    return [
+        Deviation(
+            pointer=str(e.body["pointer"]),
+            before=e.body["before"],
+            after=e.body["after"],
+            reason=str(e.body["reason"]),
+            effect=str(e.body["effect"]),
+            hypotheses=tuple(e.body["hypotheses"]),
+            at=e.at,
+        )
+        for e in events
+        if e.name == "deviation.declared"
+    ]
+
+
+def deviated_plan(locked: LockedPlan) -> Plan | None:
+    """The plan as it was carried out, or None where nothing departed from it.
+
+    Raises
+    ------
+    BadInput
+        The departures together no longer make a plan.
+    """
+    if not locked.deviations:
+        return None
+    parsed: Any = locked.lock.plan.parsed
+    for deviation in locked.deviations:
+        parsed = replaced(parsed, deviation.pointer, deviation.after)
+    try:
+        return Plan.model_validate_json(canonical_json(parsed))
+    except ValidationError as error:
+        faults = [Finding(where=str(e["loc"]), found=str(e["input"]), promised=str(e["msg"])) for e in error.errors()]
+        raise BadInput("the declared deviations do not make a plan", *faults, then="seedlock amend") from None
+
+
+def require_seals(locked: LockedPlan) -> list[SealedTable]:
+    """Every sealed table of the study, each copy checked against the ledger.
+
+    Raises
+    ------
+    OutOfOrder
+        Nothing is sealed yet.
+    Incomplete
+        A sealed file is gone.
+    LockedFileChanged
+        A sealed file's bytes are not those the ledger promised.
+    """
+    sealed = [event for event in locked.events if event.name == "data.sealed"]
+    study = locked.paths.name
+    if not sealed:
+        file = locked.plan.import_.file if locked.plan.import_ else None
+        data = f"seedlock import {study}" if file else f"seedlock import {study} FILE  or  seedlock generate {study}"
+        raise OutOfOrder(
+            f"{study} has no sealed data",
+            Finding(where=f"lockfiles/{study}/ledger.jsonl", found="no data.sealed", promised="data before a look"),
+            then=data,
+        )
+    tables, gone, changed = [], [], []
+    for event in sealed:
+        file, promised = str(event.body["file"]), str(event.body["sha256"])
+        copies = [path for path in locked.paths.seal_places(file) if path.is_file()]
+        if not copies:
+            gone.append(Finding(where=file, found="no such file", promised=f"sha256 {promised}"))
+        changed += [
+            Finding(
+                where=locked.paths.relative(path),
+                found=f"sha256 {digest}",
+                promised=f"sha256 {promised} (ledger)",
+            )
+            for path in copies
+            if (digest := sha256_file(path)) != promised
+        ]
+        for path in copies[:1]:
+            tables.append(
+                SealedTable(table=str(event.body["table"]), path=path, sha256=promised, rows=int(event.body["rows"]))
+            )
+    if changed:
+        raise LockedFileChanged(f"sealed data of {study} were changed", *changed, then="restore the sealed files")
+    if gone:
+        raise Incomplete(f"sealed data of {study} are missing", *gone, then=f"git checkout -- reports/{study}/data")
+    return tables
+
+
+def status_of(locks: tuple[Lock, ...], events: tuple[Event, ...], plan: Plan) -> Status:
+    """What the study may call itself; every step can only lower it."""
+    predates = any(event.body.get("predates_lock") for event in events if event.name == "data.sealed")
+    if any(lock.exposure.is_retrospective for lock in locks) or predates:
+        return "retrospective"
+    if all(hypothesis.role == "exploratory" for hypothesis in plan.hypothesis):
+        return "exploratory"
+    amended_late = any(
+        event.name == "plan.amended" and event.body["data_seen"] in {"sealed", "looked"} for event in events
+    )
+    if amended_late or any(event.name == "deviation.declared" for event in events):
+        return "deviated"
+    return "confirmatory"
+
+
+def created_at(locked: LockedPlan) -> datetime:
+    """When the first lock says it was made (asserted by its author)."""
+    return datetime.fromisoformat(locked.locks[0].created_asserted)

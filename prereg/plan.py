@@ -1,0 +1,400 @@
+"""The plan: what a researcher promises, as typed and frozen data.
+
+Every class here is one table of `plan.toml`. Nothing in a plan is ever evaluated as code: the words that
+choose a method (`test`, `bayes`, `kind`) are keys of plain tables elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from prereg.bands import Bands, parse_bands
+
+type Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
+type Scalar = str | int | float | bool
+type Where = dict[str, Scalar | list[Scalar]]
+
+BASELINE_ARM = "base"
+
+
+class Table(BaseModel):
+    """A table of the plan: strict types, unknown keys refused, no NaN or infinity, frozen."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class StudySection(Table):
+    """`[study]`: the question, and what the authors had already seen when they wrote the plan."""
+
+    title: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    exposure: Literal["none", "pilot", "published"] = "none"
+    known: list[str] = []
+    caveats: list[str] = []
+    next_steps: list[str] = []
+
+
+class Inference(Table):
+    """`[inference]`: to whom the claims speak, and how often they may be wrong.
+
+    `alpha` is the one-sided level of each band's test; the matching interval has level 1 - 2 alpha.
+    """
+
+    seeds: Literal["new", "these"]
+    items: Literal["new", "these"]
+    alpha: float = Field(gt=0, lt=0.5)
+
+
+class Model(Table):
+    """`[models.NAME]`: a base model and the revision that pins it."""
+
+    base: str
+    revision: str = Field(min_length=1)
+
+
+class Stage(Table):
+    """`[stages.NAME]`: one training stage. Settings left out take the trainer's recorded defaults."""
+
+    trainer: str
+    corpus: str
+    n_examples: int | None = Field(default=None, gt=0)
+    rank: int | None = Field(default=None, gt=0)
+    alpha: float | None = Field(default=None, gt=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    rslora: bool | None = None
+    target_modules: list[str] | None = None
+    steps: int | None = Field(default=None, gt=0)
+    epochs: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, gt=0)
+    gradient_accumulation: int | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate_multiplier: float | None = Field(default=None, gt=0)
+    schedule: str | None = None
+    warmup_ratio: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    max_length: int | None = Field(default=None, gt=0)
+    dtype: str | None = None
+    loss: Literal["answer", "marker", "all"] | None = None
+    marker_tail_tokens: int | None = Field(default=None, ge=0)
+    packing: bool | None = None
+    checkpoints: list[float] | None = None
+    seed: int | None = None
+    merge: bool | None = None
+
+
+class Arm(Table):
+    """`[arms]` entry: the stages a run of this arm goes through, and named factors to contrast by."""
+
+    stages: list[Name] = []
+    framing: str | None = None
+    factors: dict[str, str] = {}
+
+
+class Grid(Table):
+    """`[grid]`: every run that is promised: models x arms x seeds, and the unmodified models.
+
+    `seeds` is one list for all, or one list a model.
+    """
+
+    models: list[Name] = Field(min_length=1)
+    arms: list[Name] | None = None
+    seeds: list[int] | dict[str, list[int]]
+    baseline: bool = False
+
+    def seeds_of(self, model: str) -> list[int]:
+        """Planned seeds of one model."""
+        return self.seeds.get(model, []) if isinstance(self.seeds, dict) else self.seeds
+
+
+class ItemSet(Table):
+    """`[items.NAME]`: a named set of questions, by file or as a filter on item attributes."""
+
+    file: str | None = None
+    where: Where = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_alone(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, str) else value
+
+
+class Decoding(Table):
+    """`[decoding]`: every sampling setting, stated."""
+
+    temperature: float = Field(ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int = Field(gt=0)
+    draws: int = Field(default=1, gt=0)
+    seed: int = 0
+
+
+class Measure(BaseModel):
+    """`[measures.NAME]`: `kind` names a file in `analysis/measures`; the other keys are that kind's own."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+
+    kind: str
+    unit: str = "proportion of answers"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The kind's own settings, checked by that kind."""
+        return dict(self.model_extra or {})
+
+
+class Sd(Table):
+    """`[sd.NAME]`: the standard deviation a scale is expressed in, and where it is frozen.
+
+    Either a `value` with its `source`, or `of` = whose spread: single answers, item means or unit means.
+    """
+
+    value: float | None = Field(default=None, gt=0)
+    source: str | None = None
+    of: Literal["answers", "item means", "unit means"] | None = None
+    measure: Name | None = None
+    arm: Name | None = None
+    items: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Sd:
+        if (self.value is None) == (self.of is None):
+            raise ValueError("give either value (with source) or of (with measure and arm)")
+        if self.value is not None and not self.source:
+            raise ValueError("a fixed value needs its source")
+        if self.of is not None and (self.measure is None or self.arm is None):
+            raise ValueError("of needs measure and arm: whose spread, on what")
+        return self
+
+
+class Estimand(Table):
+    """What a hypothesis or a gate estimates, and the bands that its scale is cut into.
+
+    The estimand is the sum over levels of `over` of weight x mean, where the mean is taken over the
+    units of replication, each the mean over its items. Without `contrast` it is the plain mean.
+    """
+
+    measure: Name
+    items: Name | None = None
+    where: Where = {}
+    over: str = "arm"
+    contrast: dict[str, float] | None = None
+    per: str | None = None
+    unit: str = "seed"
+    test: str
+    bands: list[str | float]
+    scale: str = "raw"
+    alpha: float | None = Field(default=None, gt=0, lt=0.5)
+
+    @field_validator("bands")
+    @classmethod
+    def _bands_partition(cls, bands: list[str | float]) -> list[str | float]:
+        parse_bands(bands)
+        return bands
+
+    @field_validator("contrast")
+    @classmethod
+    def _contrast_has_weight(cls, contrast: dict[str, float] | None) -> dict[str, float] | None:
+        if contrast is not None and not any(contrast.values()):
+            raise ValueError("a contrast needs at least one weight that is not zero")
+        return contrast
+
+    @property
+    def partition(self) -> Bands:
+        """The bands, parsed."""
+        return parse_bands(self.bands)
+
+
+class Hypothesis(Estimand):
+    """`[[hypothesis]]`: a claim, the number that decides it, and the band its authors expect."""
+
+    id: Name
+    claim: str = Field(min_length=1)
+    predicted: str
+    bayes: str | None = None
+    family: Name | None = None
+    role: Literal["confirmatory", "exploratory"] = "confirmatory"
+    requires: list[Name] | None = None
+
+    @model_validator(mode="after")
+    def _predicts_a_band(self) -> Hypothesis:
+        if self.predicted not in self.partition.names:
+            raise ValueError(f"predicted = {self.predicted!r} is none of the bands {self.partition.names}")
+        return self
+
+
+class Gate(Estimand):
+    """`[gates.NAME]`: a condition on the set of bands left that must hold before hypotheses are tested."""
+
+    need: str
+
+    @model_validator(mode="after")
+    def _needs_a_band(self) -> Gate:
+        if self.need not in self.partition.names:
+            raise ValueError(f"need = {self.need!r} is none of the bands {self.partition.names}")
+        return self
+
+
+class Claim(Table):
+    """`[[claim]]`: says something when all (or any) of its hypotheses end in their predicted band."""
+
+    id: Name
+    says: str = Field(min_length=1)
+    all_of: list[str] | None = None
+    any_of: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Claim:
+        if bool(self.all_of) == bool(self.any_of):
+            raise ValueError("give either all_of or any_of, with at least one hypothesis")
+        return self
+
+    @property
+    def members(self) -> list[str]:
+        """Ids of the hypotheses named."""
+        return self.all_of or self.any_of or []
+
+
+class Missing(Table):
+    """`[missing]`: what happens to answers and runs that never came. None is ever scored.
+
+    `answers`: complete cases only, or also worst-case bounds (a verdict that flips between them is none).
+    `runs`: analyse what arrived and disclose it, or refuse to analyse.
+    """
+
+    answers: Literal["exclude", "exclude and bound"] = "exclude and bound"
+    runs: Literal["refuse", "analyse and disclose"] = "refuse"
+
+
+class Bayes(Table):
+    """`[bayes]`: priors and sampler of the seed hierarchy."""
+
+    run_sd_prior: str = "half-normal(1)"
+    sensitivity: list[str] = []
+    draws: int = Field(default=1000, ge=200)
+    chains: int = Field(default=4, ge=2)
+    seed: int = 20260101
+
+
+class Samples(Table):
+    """`[samples]`: which completions the report shows: the first `per_cell` of a seeded shuffle."""
+
+    per_cell: int = Field(default=2, gt=0, le=20)
+    seed: int
+    measure: Name | None = None
+    by: list[str] = ["arm"]
+
+
+class Tolerances(Table):
+    """`[tolerances]`: how far a replay may differ. Bayesian numbers carry Monte Carlo error."""
+
+    absolute: float = Field(default=1e-9, ge=0)
+    relative: float = Field(default=1e-9, ge=0)
+    monte_carlo: float = Field(default=0.05, ge=0)
+
+
+class Import(Table):
+    """`[import]`: how columns of others' files map to ours.
+
+    `shape` says what a row is: one completion, or one aggregated count (k of n, or a published mean).
+    """
+
+    shape: Literal["completions", "counts"] = "completions"
+    format: str
+    file: str | None = None
+    columns: dict[str, str | list[str]]
+    attributes: list[str] = []
+    constants: dict[str, Scalar] = {}
+    source: str = ""
+
+
+class Plan(Table):
+    """A whole plan, parsed. See `docs/plan.md` for every field with an example."""
+
+    study: StudySection
+    inference: Inference
+    models: dict[Name, Model] = Field(min_length=1)
+    stages: dict[Name, Stage] = {}
+    arms: dict[Name, Arm] = Field(min_length=1)
+    grid: Grid
+    items: dict[Name, ItemSet] = {}
+    decoding: Decoding | None = None
+    measures: dict[Name, Measure] = Field(min_length=1)
+    sd: dict[Name, Sd] = {}
+    gates: dict[Name, Gate] = {}
+    hypothesis: list[Hypothesis] = Field(min_length=1)
+    claim: list[Claim] = []
+    families: dict[Name, Literal["holm", "bh", "none"]] = {}
+    missing: Missing = Missing()
+    bayes: Bayes = Bayes()
+    samples: Samples | None = None
+    tolerances: Tolerances = Tolerances()
+    import_: Import | None = Field(default=None, alias="import")
+    acknowledge: dict[str, str] = {}
+
+    @property
+    def planned_arms(self) -> list[str]:
+        """Arms of the grid, in the order the plan gives."""
+        return self.grid.arms if self.grid.arms is not None else list(self.arms)
+
+    def runs(self) -> Iterator[PlannedRun]:
+        """Every promised run, models x arms x seeds, then the unmodified models."""
+        for model in self.grid.models:
+            for arm in self.planned_arms:
+                for seed in self.grid.seeds_of(model):
+                    yield PlannedRun(model=model, arm=arm, seed=seed, factors=self.arms[arm].factors)
+            if self.grid.baseline:
+                yield PlannedRun(model=model, arm=BASELINE_ARM, seed=None, factors={})
+
+    def levels_of(self, factor: str) -> list[str]:
+        """Planned levels of a run factor ("model", "arm", "seed" or a factor of the arms), in plan order."""
+        return list(dict.fromkeys(run.factor(factor) for run in self.runs() if run.has(factor)))
+
+    @property
+    def run_factors(self) -> list[str]:
+        """Names that a contrast, `per` or `where` may use for runs."""
+        declared = [name for arm in self.planned_arms for name in self.arms[arm].factors]
+        return list(dict.fromkeys(["model", "arm", "seed", *declared]))
+
+    def expanded(self) -> Iterator[tuple[str, Hypothesis, Where]]:
+        """Every hypothesis as it is tested: `H1` or, with `per`, `H1[level]` with its extra condition."""
+        for hypothesis in self.hypothesis:
+            if hypothesis.per is None:
+                yield hypothesis.id, hypothesis, {}
+                continue
+            for level in self._per_levels(hypothesis):
+                yield f"{hypothesis.id}[{level}]", hypothesis, {hypothesis.per: level}
+
+    def _per_levels(self, hypothesis: Hypothesis) -> list[str]:
+        per = hypothesis.per or ""
+        wanted = hypothesis.where.get(per)
+        if wanted is None:
+            return [level for level in self.levels_of(per) if not (per == "arm" and level == BASELINE_ARM)]
+        return [str(level) for level in (wanted if isinstance(wanted, list) else [wanted])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One promised fine-tuning run (or unmodified model: `seed` is None)."""
+
+    model: str
+    arm: str
+    seed: int | None
+    factors: Mapping[str, str]
+
+    def has(self, factor: str) -> bool:
+        """Whether this run has a level of `factor`."""
+        return factor in {"model", "arm", "seed"} or factor in self.factors
+
+    def factor(self, factor: str) -> str:
+        """The run's level of `factor`, as text."""
+        own = {"model": self.model, "arm": self.arm, "seed": str(self.seed)}
+        return own[factor] if factor in own else self.factors[factor]
+
+    @property
+    def label(self) -> str:
+        """`model/arm/seed`, for people."""
+        return f"{self.model}/{self.arm}" + ("" if self.seed is None else f"/{self.seed}")
