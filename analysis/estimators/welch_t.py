@@ -1,0 +1,70 @@
+"""t on unit means with a variance of its own for every level."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.sample import Estimate, Sample
+from analysis.student import t_estimate
+from analysis.units import require_units, scale_limits, summarise, weighted_levels
+
+
+def welch_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
+    """Estimate a contrast of unit means, each level keeping its own variance.
+
+    Parameters
+    ----------
+    sample
+        Any number of levels with any weights; U_l units in level l. Levels of weight 0 take no part.
+    level
+        Two-sided confidence level.
+    edges
+        Band edges, in the unit of the measure.
+
+    Returns
+    -------
+    Estimate
+        `df` by Welch-Satterthwaite; `unit_sd` only with one level, where there is one SD to name.
+
+    Raises
+    ------
+    TooFewUnits
+        A level of the contrast has fewer than two units.
+    NoSpread
+        No level of the contrast shows any spread. (A single level without spread is a level whose
+        variance is estimated as 0; the df then fall to those of the others.)
+    NotFinite
+        A unit mean is NaN or infinite.
+
+    Notes
+    -----
+    Welch (1947), https://doi.org/10.1093/biomet/34.1-2.28;
+    Satterthwaite (1946), https://doi.org/10.2307/3002019
+    """
+    summaries = [summarise(lv.name, lv.weight, lv.unit_means) for lv in weighted_levels(sample)]
+    require_units(sample, summaries)
+    variances = [s.weight**2 * s.ss / (s.n - 1) / s.n for s in summaries]
+    variance = math.fsum(variances)
+    # Shares, not raw variances: their squares cannot underflow to 0 / 0.
+    shares = [v / variance for v in variances] if variance > 0 else [1.0]
+    df = 1 / math.fsum(share**2 / (s.n - 1) for share, s in zip(shares, summaries, strict=False))
+    is_one_level = len(summaries) == 1
+    unit_sd = math.sqrt(summaries[0].ss / (summaries[0].n - 1)) if is_one_level else None
+    new_unit_se = None
+    if unit_sd is not None:
+        new_unit_se = math.hypot(math.sqrt(variance), summaries[0].weight * unit_sd)
+    return t_estimate(
+        estimate=math.fsum(s.weight * s.mean for s in summaries),
+        se=math.sqrt(variance),
+        df=df,
+        magnitude=math.fsum(abs(s.weight) * s.magnitude for s in summaries),
+        level=level,
+        edges=edges,
+        method=f"t on {sample.unit} means" + ("" if is_one_level else ", Welch"),
+        what=f"{sample.unit} means",
+        n_units=sum(s.n for s in summaries),
+        limits=scale_limits(sample),
+        unit_sd=unit_sd,
+        new_unit_se=new_unit_se,
+        assumes=f"{sample.unit}s are a sample",
+    )

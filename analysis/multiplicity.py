@@ -1,0 +1,114 @@
+"""Corrections for several tests of one family: Holm for confirmatory, Benjamini-Hochberg for exploratory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from statsmodels.stats.multitest import multipletests
+
+from prereg.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted:
+    """One test of a family: its p, its adjusted p, and whether it is rejected; None where not testable."""
+
+    p: float | None
+    p_adjusted: float | None
+    rejected: bool
+
+
+def holm(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adjusted]:
+    """Adjust a confirmatory family so that any false rejection has probability at most `alpha`.
+
+    Parameters
+    ----------
+    p_values
+        Test -> p; None where the test was refused. The planned family size counts these too.
+    alpha
+        Familywise level.
+
+    Returns
+    -------
+    dict
+        In the order given. Rejected where the adjusted p is below `alpha`.
+
+    Raises
+    ------
+    BadInput
+        An empty family, or a p outside [0, 1].
+
+    Notes
+    -----
+    Holm (1979), https://www.jstor.org/stable/4615733. By statsmodels `multipletests`.
+    """
+    return _adjust(p_values, alpha=alpha, method="holm")
+
+
+def bh(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adjusted]:
+    """Adjust an exploratory family so that the false discovery rate is at most `alpha`.
+
+    Parameters
+    ----------
+    p_values
+        Test -> p; None where the test was refused. The planned family size counts these too.
+    alpha
+        False discovery rate, for independent or positively dependent tests.
+
+    Returns
+    -------
+    dict
+        In the order given. Rejected where the adjusted p is below `alpha`.
+
+    Raises
+    ------
+    BadInput
+        An empty family, or a p outside [0, 1].
+
+    Notes
+    -----
+    Benjamini & Hochberg (1995), https://doi.org/10.1111/j.2517-6161.1995.tb02031.x. By statsmodels
+    `multipletests`.
+    """
+    return _adjust(p_values, alpha=alpha, method="fdr_bh")
+
+
+def by_family(p_values: Mapping[str, float | None], family: Mapping[str, str], *, alpha: float) -> dict[str, Adjusted]:
+    """Adjust every family of the plan by Holm, each at `alpha` on its own.
+
+    Parameters
+    ----------
+    p_values
+        Test -> p.
+    family
+        Test -> name of its family; every test has one.
+
+    Raises
+    ------
+    BadInput
+        A test without a family.
+    """
+    orphans = sorted(p_values.keys() - family.keys())
+    if orphans:
+        raise BadInput(f"tests without a family: {', '.join(orphans)}")
+    adjusted: dict[str, Adjusted] = {}
+    for name in sorted({family[test] for test in p_values}):
+        adjusted |= holm({test: p for test, p in p_values.items() if family[test] == name}, alpha=alpha)
+    return {test: adjusted[test] for test in p_values}
+
+
+def _adjust(p_values: Mapping[str, float | None], *, alpha: float, method: str) -> dict[str, Adjusted]:
+    if not p_values:
+        raise BadInput("a family holds at least one test")
+    odd = [f"{test} = {p}" for test, p in p_values.items() if p is not None and not 0 <= p <= 1]
+    if odd:
+        raise BadInput(f"a p-value lies in [0, 1]; found {', '.join(odd)}")
+    raw = [1.0 if p is None else p for p in p_values.values()]
+    corrected = multipletests(raw, alpha=alpha, method=method)[1]
+    return {
+        test: Adjusted(p=p, p_adjusted=None, rejected=False)
+        if p is None
+        else Adjusted(p=p, p_adjusted=float(p_adjusted), rejected=bool(p_adjusted < alpha))
+        for (test, p), p_adjusted in zip(p_values.items(), corrected, strict=True)
+    }
