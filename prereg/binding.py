@@ -28,7 +28,7 @@ _FREE = {"code", "pre", "svg", "script", "style", "cite", "time", "title", "head
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
-def format_value(value: Any, spec: str) -> str:
+def format_value(value: Any, spec: str) -> str:  # noqa: PLR0911  (one return a format reads best)
     """Write one value of results.json as a person reads it.
 
     Parameters

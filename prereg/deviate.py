@@ -1,0 +1,89 @@
+"""Record a departure from the plan without changing the lock: what, why, and whom it touches."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from prereg.canonical import canonical_json
+from prereg.errors import BadInput, Finding
+from prereg.gate import LockedPlan, deviated_plan
+from prereg.ledger import Event, append_event
+from prereg.plan import Plan
+from prereg.pointer import replaced, resolve
+
+
+def declare_deviation(
+    locked: LockedPlan,
+    *,
+    pointer: str,
+    after: Any,
+    reason: str,
+    effect: str,
+    hypotheses: Sequence[str],
+    now: datetime | None = None,
+) -> Event:
+    """Append `deviation.declared`; the report then shows each affected result as planned and as deviated.
+
+    Parameters
+    ----------
+    pointer
+        JSON pointer into the parsed plan, `/missing/runs` say.
+    after
+        What was done instead, in the plan's own form.
+    effect
+        How the departure changes the severity of the test, in the author's words.
+    hypotheses
+        Ids it touches, `H1` or `H1[level]`.
+
+    Raises
+    ------
+    BadInput
+        The pointer leads nowhere, the value is what the plan says already, the result is no plan, or an id is unknown.
+    """
+    planned: Any = (deviated_plan(locked) or locked.plan).model_dump(mode="json", by_alias=True)
+    faults = _faults(locked, planned, pointer, after, reason, hypotheses)
+    if faults:
+        raise BadInput(
+            "this deviation cannot be recorded",
+            *faults,
+            then=f"seedlock deviate {locked.paths.name} --help  shows an example",
+        )
+    before = resolve(planned, pointer)
+    body = {
+        "pointer": pointer,
+        "before": before,
+        "after": after,
+        "reason": reason,
+        "effect": effect,
+        "hypotheses": list(hypotheses),
+        "lock_id": locked.lock_id,
+    }
+    return append_event(locked.paths.ledger, "deviation.declared", body, now=now)
+
+
+def _faults(
+    locked: LockedPlan, planned: Any, pointer: str, after: Any, reason: str, hypotheses: Sequence[str]
+) -> list[Finding]:
+    faults = []
+    if not reason.strip():
+        faults.append(Finding(where="--reason", found="nothing", promised="why the plan was departed from"))
+    known = {full for full, _, _ in locked.plan.expanded()} | {h.id for h in locked.plan.hypothesis}
+    for name in hypotheses:
+        if name not in known:
+            close = difflib.get_close_matches(name, sorted(known), n=1) or sorted(known)
+            faults.append(Finding(where="--hypothesis", found=name, promised=f"one of: {', '.join(close)}"))
+    try:
+        before = resolve(planned, pointer)
+        if before == after:
+            faults.append(Finding(where=pointer, found=str(after), promised="something other than the plan says"))
+        Plan.model_validate_json(canonical_json(replaced(planned, pointer, after)))
+    except KeyError as error:
+        faults.append(Finding(where=pointer, found=str(error.args[0]), promised="a place in the parsed plan"))
+    except ValidationError as error:
+        faults += [Finding(where=pointer, found=str(e["input"])[:80], promised=e["msg"]) for e in error.errors()]
+    return faults
