@@ -46,7 +46,7 @@ def declare_deviation(
         The pointer leads nowhere, the value is what the plan says already, the result is no plan, or an id is unknown.
     """
     planned: Any = (deviated_plan(locked) or locked.plan).model_dump(mode="json", by_alias=True)
-    faults = _faults(locked, planned, pointer, after, reason, hypotheses)
+    faults = _faults(locked, planned, pointer=pointer, after=after, reason=reason, hypotheses=hypotheses)
     if faults:
         raise BadInput(
             "this deviation cannot be recorded",
@@ -67,7 +67,7 @@ def declare_deviation(
 
 
 def _faults(
-    locked: LockedPlan, planned: Any, pointer: str, after: Any, reason: str, hypotheses: Sequence[str]
+    locked: LockedPlan, planned: Any, *, pointer: str, after: Any, reason: str, hypotheses: Sequence[str]
 ) -> list[Finding]:
     faults = []
     if not reason.strip():

@@ -65,7 +65,8 @@ def review_commands(locked: LockedPlan) -> str:
     if signature.exists():
         lines += [
             "# 6. who signed it",
-            f"ssh-keygen -Y verify -n seedlock-lock@v1 -f allowed_signers -I SIGNER -s {newest}.json.sig < {newest}.json",
+            "ssh-keygen -Y verify -n seedlock-lock@v1 -f allowed_signers -I SIGNER "
+            f"-s {newest}.json.sig < {newest}.json",
         ]
     return "\n".join(lines)
 
