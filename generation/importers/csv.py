@@ -1,0 +1,82 @@
+"""Read CSV (RFC 4180, UTF-8): an empty field is null, an empty quoted field is an empty text."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv
+
+from generation.intake.lines import longest_line
+from generation.intake.raw import Fault, RawBatch, require_columns, split_bad_text
+from prereg.errors import BadInput, Finding
+
+BLOCK_BYTES = 8 * 2**20
+
+
+class _Ragged:
+    """Collects the rows whose number of fields is not the header's; the parser calls it in file order."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.rows: set[int] = set()
+
+    def __call__(self, row: csv.InvalidRow) -> str:
+        """Keep the row and go on."""
+        reason = f"{row.actual_columns} fields where the header has {row.expected_columns}"
+        if row.text.count("\n"):
+            reason += " (is a quote left open?)"
+        self.faults.append(Fault(row=row.number - 1, reason=reason, content=row.text))
+        self.rows.add(row.number - 1)
+        return "skip"
+
+    def good_rows(self, first: int, n: int) -> pa.Array:
+        """Numbers of the next `n` rows that were not skipped, from row `first` on."""
+        candidates = (row for row in itertools.count(first) if row not in self.rows)
+        return pa.array(itertools.islice(candidates, n), pa.int64())
+
+
+def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
+    """Yield the wanted columns of a CSV file as raw batches; row 1 is the first after the header.
+
+    Raises
+    ------
+    BadInput
+        Not UTF-8 text with a header and bounded lines; a wanted column is absent or doubled; no data row.
+    """
+    block = max(BLOCK_BYTES, 2 * longest_line(path))
+    ragged = _Ragged()
+    next_row = 1
+    try:
+        with _open(path, ragged, block, columns) as reader:
+            require_columns(reader.schema.names, columns, path)
+            for batch in reader:
+                at = ragged.good_rows(next_row, batch.num_rows)
+                next_row = at[-1].as_py() + 1 if len(at) else next_row
+                kept, texts, faults = split_bad_text(at, [batch.column(name) for name in columns], columns)
+                yield RawBatch(at=kept, columns=pa.table(texts, names=list(columns)), faults=faults)
+    except pa.ArrowInvalid as error:
+        found = Finding(where=f"after row {next_row - 1}", found=str(error), promised="CSV with a header")
+        raise BadInput(f"{path.name} cannot be read as CSV", found) from error
+    if next_row == 1 and not ragged.faults:
+        raise BadInput(f"{path.name} has a header and no rows")
+    if ragged.faults:
+        none = pa.table({name: pa.array([], pa.string()) for name in columns})
+        yield RawBatch(at=pa.array([], pa.int64()), columns=none, faults=tuple(ragged.faults))
+
+
+def _open(path: Path, ragged: _Ragged, block: int, columns: Sequence[str]) -> csv.CSVStreamingReader:
+    """Open a streaming reader that never guesses a type."""
+    return csv.open_csv(
+        path,
+        read_options=csv.ReadOptions(use_threads=False, block_size=block),
+        parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=ragged),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.binary()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )

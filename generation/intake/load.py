@@ -1,0 +1,228 @@
+"""Bring one file into a store: read, match, refuse, deduplicate, append; every row is accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from generation.importers import IMPORTERS
+from generation.intake.completions import completion_columns
+from generation.intake.counts import count_columns
+from generation.intake.match import Doubts, RunMatch, item_ids
+from generation.intake.raw import Importer, RawBatch
+from generation.intake.request import ROW_ORDER, ImportRequest
+from generation.intake.staging import Staging
+from prereg.errors import BadInput, Finding
+from schemas.identity import request_id
+from schemas.quarantine import REASON_SEPARATOR
+from schemas.seal import sha256_of
+from schemas.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What became of every row of the file.
+
+    Parameters
+    ----------
+    read
+        Rows in the file; equals added + already_there + quarantined + not_selected.
+    added, already_there
+        Accepted rows that were new to the store, and those it had, word for word.
+    quarantined, reasons
+        Refused rows, and reason -> rows (a row with two reasons counts under both).
+    not_selected
+        Rows that `only` leaves out.
+    items
+        Distinct items among the rows that could be matched.
+    rows_by_run
+        Planned run -> accepted rows; 0 for a run without any.
+    file_sha256
+        Digest of the source file.
+    """
+
+    file: str
+    file_sha256: str
+    read: int
+    added: int
+    already_there: int
+    quarantined: int
+    reasons: dict[str, int]
+    not_selected: int
+    items: int
+    rows_by_run: dict[str, int]
+
+    @property
+    def missing_runs(self) -> tuple[str, ...]:
+        """Planned runs without an accepted row."""
+        return tuple(run for run, rows in self.rows_by_run.items() if not rows)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """Running counts of one import."""
+
+    read: int = 0
+    quarantined: int = 0
+    not_selected: int = 0
+    reasons: Counter[str]
+
+
+def import_file(request: ImportRequest, store: Store) -> ImportReport:
+    """Bring a file into the store, whole or not at all; importing it again adds nothing.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read as promised, changed while it was read, has items that disagree on an
+        attribute, or contradicts rows of the store.
+    """
+    _refuse_no_file(request.path)
+    before = request.path.stat()
+    digest = sha256_of(request.path)
+    with store.transaction():
+        report = _Import(request, store, digest).run()
+        after = request.path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise BadInput(f"{request.path.name} changed while it was read", then="import it again")
+    return report
+
+
+class _Import:
+    """One import in progress."""
+
+    def __init__(self, request: ImportRequest, store: Store, digest: str) -> None:
+        self._request = request
+        self._store = store
+        self._digest = digest
+        self._match_run = RunMatch(request)
+        self._staging = Staging(store.con, request.shape, number_draws=request.constants.get("draw") == ROW_ORDER)
+        self._tally = _Tally(reasons=Counter())
+        self._staged = 0
+
+    def run(self) -> ImportReport:
+        """Read everything, then let in what stands."""
+        store, request, tally = self._store, self._request, self._tally
+        store.con.execute("DELETE FROM quarantine WHERE source = ?", [request.name])
+        read = _importer(request.format)
+        for batch in read(request.path, request.wanted):
+            self._stage(batch)
+        added = already_there = n_items = 0
+        by_run: Counter[str] = Counter({run.run_id: 0 for run in request.runs})
+        if self._staged:
+            n_items = self._append_items()
+            self._staging.judge()
+            self._quarantine([(row, [reason], content) for row, reason, content in self._staging.refused()])
+            for page in self._staging.accepted():
+                appended = store.append(request.shape, self._rows(page))
+                added += appended.added
+                already_there += appended.already_there
+                by_run.update(page["run_id"].to_pylist())
+            self._staging.drop()
+        return ImportReport(
+            file=request.path.name,
+            file_sha256=self._digest,
+            read=tally.read,
+            added=added,
+            already_there=already_there,
+            quarantined=tally.quarantined,
+            reasons=dict(tally.reasons.most_common()),
+            not_selected=tally.not_selected,
+            items=n_items,
+            rows_by_run=dict(by_run),
+        )
+
+    def _stage(self, batch: RawBatch) -> None:
+        """Match one raw batch; quarantine the doubted rows, stage the others."""
+        self._tally.read += len(batch.at) + len(batch.faults)
+        self._quarantine([(fault.row, [fault.reason], fault.content) for fault in batch.faults])
+        at, columns = self._selected(batch)
+        raw = {name: columns[name].combine_chunks() for name in columns.column_names}
+        doubts = Doubts(len(at))
+        for name, values in raw.items():
+            doubts.add(f"{name} holds a NUL character", pc.match_substring(values, "\0"))
+        named = {
+            "row": at,
+            "run_id": self._match_run(raw, doubts),
+            "item_id": item_ids(self._request, raw, doubts),
+        }
+        shape = completion_columns if self._request.shape == "completions" else count_columns
+        named |= shape(self._request, raw, doubts)
+        named |= {f"attr{index}": raw[name] for index, name in enumerate(self._request.item_attributes)}
+        refused = doubts.any.nonzero()[0].tolist()
+        contents = columns.take(pa.array(refused, pa.int64())).to_pylist()
+        self._quarantine(
+            [
+                (at[row].as_py(), doubts.of(row), json.dumps(content, ensure_ascii=False))
+                for row, content in zip(refused, contents, strict=True)
+            ]
+        )
+        staged = pa.table(named).filter(pa.array(~doubts.any))
+        if staged.num_rows:
+            self._staging.add(staged)
+            self._staged += staged.num_rows
+
+    def _selected(self, batch: RawBatch) -> tuple[pa.Array, pa.Table]:
+        """Leave out the rows that `only` does not name."""
+        at, columns = batch.at, batch.columns
+        for name, values in self._request.only.items():
+            mask = pc.is_in(columns[name], value_set=pa.array(values, pa.string())).combine_chunks()
+            self._tally.not_selected += len(mask) - pc.sum(mask).as_py() if len(mask) else 0
+            at, columns = at.filter(mask), columns.filter(mask)
+        return at, columns
+
+    def _append_items(self) -> int:
+        """Give the store every item that could be matched."""
+        items = self._staging.items(self._request.item_attributes)
+        names = pa.repeat(pa.scalar(self._request.item_set, pa.string()), items.num_rows)
+        self._store.append("items", items.add_column(0, "items", names))
+        return int(items.num_rows)
+
+    def _rows(self, page: pa.Table) -> pa.Table:
+        """Drop what only staging needs; give completions their request id."""
+        kept = page.drop_columns(["row", *(name for name in page.column_names if name.startswith("attr"))])
+        if self._request.shape == "counts":
+            return kept
+        keys = zip(*(kept[name].to_pylist() for name in ("run_id", "item_id", "draw")), strict=True)
+        ids = [request_id({"run_id": run, "item_id": item, "draw": draw}) for run, item, draw in keys]
+        return kept.add_column(0, "request_id", pa.array(ids, pa.string()))
+
+    def _quarantine(self, refused: list[tuple[int, list[str], str]]) -> None:
+        """Keep refused rows beside their reasons, and count them."""
+        if not refused:
+            return
+        self._tally.quarantined += len(refused)
+        self._tally.reasons.update(reason for _, reasons, _ in refused for reason in reasons)
+        n = len(refused)
+        self._store.append(
+            "quarantine",
+            pa.table(
+                {
+                    "source": [self._request.name] * n,
+                    "file": [self._request.path.name] * n,
+                    "file_sha256": [self._digest] * n,
+                    "row": pa.array([row for row, _, _ in refused], pa.int64()),
+                    "reasons": [REASON_SEPARATOR.join(reasons) for _, reasons, _ in refused],
+                    "content": [content for _, _, content in refused],
+                }
+            ),
+        )
+
+
+def _importer(name: str) -> Importer:
+    """The reader of a format."""
+    if name not in IMPORTERS:
+        raise BadInput("unknown format", Finding(where="format", found=name, promised=", ".join(IMPORTERS)))
+    return IMPORTERS[name]
+
+
+def _refuse_no_file(path: Path) -> None:
+    """Refuse what is not a regular file, in words."""
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise BadInput("there is no file to import", Finding(where=path.name, found=found, promised="a file"))

@@ -1,0 +1,110 @@
+"""Raw rows: what every file format is reduced to before anything is decided about them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from prereg.errors import BadInput, Finding
+
+BATCH_ROWS = 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A source row that could not even be read: its number, why, and what stood there."""
+
+    row: int
+    reason: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawBatch:
+    """Some rows of a source file, every value as text.
+
+    Parameters
+    ----------
+    at
+        Row numbers in the file, counted from 1 (data rows; lines for JSON lines).
+    columns
+        The columns asked for, in that order, all of type string; null where the source has none.
+    faults
+        Rows of the same stretch that could not be read.
+    """
+
+    at: pa.Array
+    columns: pa.Table
+    faults: tuple[Fault, ...] = ()
+
+
+class Importer(Protocol):
+    """A file format: path and wanted columns in, raw batches out, in file order and bounded memory."""
+
+    def __call__(self, path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
+        """Read a file; refuse as a whole what is not this format."""
+        ...
+
+
+def require_columns(found: Sequence[str], wanted: Sequence[str], path: Path) -> None:
+    """Refuse a file that lacks a wanted column, or has it twice; every fault at once."""
+    findings = []
+    for name in wanted:
+        if found.count(name) > 1:
+            findings.append(Finding(where=name, found=f"{found.count(name)} columns", promised="one"))
+        elif name not in found:
+            near = difflib.get_close_matches(name, found, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            listed = ", ".join(dict.fromkeys(found)) or "no column"
+            findings.append(Finding(where=name, found=f"no such column{guess}", promised=f"one of: {listed}"))
+    if findings:
+        raise BadInput(f"{path.name} does not have the columns the plan maps", *findings)
+
+
+def as_text(column: pa.Array, name: str, path: Path) -> pa.Array:
+    """Render any plain Arrow column as text: 42.0 as "42", True as "true"."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        found = Finding(where=name, found=str(column.type), promised="text, numbers or true/false")
+        raise BadInput(f"{path.name} holds a column that is not plain values", found) from error
+
+
+def split_bad_text(
+    at: pa.Array, columns: Sequence[pa.Array], names: Sequence[str]
+) -> tuple[pa.Array, list[pa.Array], tuple[Fault, ...]]:
+    """Separate rows with bytes that are not UTF-8 from the rest; takes binary columns, gives text."""
+    suspects: set[int] = set()
+    for column in columns:
+        try:
+            column.cast(pa.string())
+        except pa.ArrowInvalid:
+            suspects |= {row for row, raw in enumerate(column.to_pylist()) if raw is not None and _is_bad(raw)}
+    faults = tuple(
+        Fault(
+            row=at[row].as_py(),
+            reason="text is not UTF-8",
+            content=repr({name: column[row].as_py() for name, column in zip(names, columns, strict=True)}),
+        )
+        for row in sorted(suspects)
+    )
+    if suspects:
+        keep = pa.array([row for row in range(len(at)) if row not in suspects], pa.int64())
+        at, columns = at.take(keep), [column.take(keep) for column in columns]
+    return at, [column.cast(pa.string()) for column in columns], faults
+
+
+def _is_bad(raw: bytes) -> bool:
+    """Whether bytes fail to decode as UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return True
+    return False

@@ -1,0 +1,17 @@
+"""What every table looks like, and the one door rows pass through."""
+
+from __future__ import annotations
+
+from schemas import cells, completions, counts, items, judgements, quarantine, runs, scores
+from schemas.table import Table
+
+TABLES: dict[str, Table] = {
+    "items": items.TABLE,
+    "runs": runs.TABLE,
+    "completions": completions.TABLE,
+    "judgements": judgements.TABLE,
+    "counts": counts.TABLE,
+    "quarantine": quarantine.TABLE,
+    "scores": scores.TABLE,
+    "cells": cells.TABLE,
+}
