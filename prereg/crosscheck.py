@@ -15,6 +15,7 @@ def cross_check(plan: Plan) -> list[Finding]:
     """Every reference in the plan that does not resolve."""
     return [
         *_grid(plan),
+        *_stages(plan),
         *_repeated_ids(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
         *(fault for index, claim in enumerate(plan.claim) for fault in _claim(plan, f"claim[{index}]", claim)),
@@ -61,6 +62,13 @@ def _grid(plan: Plan) -> Iterator[Finding]:
         for factor in arm_table.factors:
             if factor in {"model", "arm", "seed"}:
                 yield Finding(where=f"arms.{name}.factors.{factor}", found="a reserved name", promised="another")
+
+
+def _stages(plan: Plan) -> Iterator[Finding]:
+    """A plan that describes any corpus describes all of them; one that describes none was trained elsewhere."""
+    for name, stage in plan.stages.items():
+        if plan.corpora:
+            yield from unknown(f"stages.{name}.corpus", stage.corpus, plan.corpora, what="corpus")
 
 
 def _repeated_ids(plan: Plan) -> Iterator[Finding]:

@@ -52,6 +52,10 @@ class BadInput(SeedlockError):
     exit_code = 2
 
 
+class CorpusRefused(BadInput):
+    """A corpus fails a check that stands before training."""
+
+
 class LockedFileChanged(SeedlockError):
     """A file's bytes differ from the digest in the lock."""
 

@@ -30,6 +30,7 @@ from prereg.plan import Plan, PlannedRun
 from prereg.plan_file import parse_plan, read_plan
 from prereg.referenced import referenced_files
 
+AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
 LOCKED_CODE = (
     "schemas/*.py",
     "analysis/*.py",
@@ -123,7 +124,7 @@ class Lock(Record):
 
 
 def run_id(plan: Plan, run: PlannedRun) -> str:
-    """Name of a run that its content decides: model, stages in full, framing and seed.
+    """Name of a run that its content decides: model, stages and their corpora in full, framing and seed.
 
     Settings that a stage leaves out do not enter, so that a new optional setting orphans no run.
     """
@@ -135,6 +136,9 @@ def run_id(plan: Plan, run: PlannedRun) -> str:
         "stages": [plan.stages[s].model_dump(mode="json", exclude_unset=True) for s in (arm.stages if arm else [])],
         "seed": run.seed,
     }
+    described = [plan.corpora[plan.stages[s].corpus] for s in (arm.stages if arm and plan.corpora else [])]
+    if described:
+        content["corpora"] = [corpus.model_dump(mode="json", exclude_unset=True) for corpus in described]
     seed = "" if run.seed is None else f"-{run.seed}"
     return f"{run.model}-{run.arm}{seed}-{sha256_json(content)[:8]}"
 

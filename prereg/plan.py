@@ -56,11 +56,34 @@ class Model(Table):
     revision: str = Field(min_length=1)
 
 
+class Corpus(BaseModel):
+    """`[corpora.NAME]`: what a stage trains on; `recipe` names a file in `training/corpora`, whose own keys follow.
+
+    The rows lie in `file` (default `corpora/NAME.jsonl`, written by `seedlock corpus`), so that the lock pins them.
+    `gates` overrides the limits of the corpus checks by name.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+
+    recipe: str
+    file: str | None = None
+    gates: dict[str, float] = {}
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The recipe's own settings, checked by that recipe."""
+        return dict(self.model_extra or {})
+
+
 class Stage(Table):
-    """`[stages.NAME]`: one training stage. Settings left out take the trainer's recorded defaults."""
+    """`[stages.NAME]`: one training stage. Settings left out take the trainer's recorded defaults.
+
+    `variant` picks the rows of a corpus that has several; without it, the arm's `framing` does.
+    """
 
     trainer: str
     corpus: str
+    variant: Name | None = None
     n_examples: int | None = Field(default=None, gt=0)
     rank: int | None = Field(default=None, gt=0)
     alpha: float | None = Field(default=None, gt=0)
@@ -97,13 +120,15 @@ class Arm(Table):
 class Grid(Table):
     """`[grid]`: every run that is promised: models x arms x seeds, and the unmodified models.
 
-    `seeds` is one list for all, or one list a model.
+    `seeds` is one list for all, or one list a model. `retries` is how often a run whose worker was lost
+    starts again; a run that fails by itself does not.
     """
 
     models: list[Name] = Field(min_length=1)
     arms: list[Name] | None = None
     seeds: list[int] | dict[str, list[int]]
     baseline: bool = False
+    retries: int = Field(default=2, ge=0, le=10)
 
     def seeds_of(self, model: str) -> list[int]:
         """Planned seeds of one model."""
@@ -288,6 +313,16 @@ class Samples(Table):
     by: list[str] = ["arm"]
 
 
+class Report(Table):
+    """`[report]`: the tables of cells the report shows, each a list of factors, and what answers cluster by.
+
+    `cluster` is an item attribute, or "item": several answers to one item are not independent.
+    """
+
+    cells: list[list[str]] = [["model", "arm", "seed"]]
+    cluster: str = "item"
+
+
 class Tolerances(Table):
     """`[tolerances]`: how far a replay may differ. Bayesian numbers carry Monte Carlo error."""
 
@@ -297,17 +332,19 @@ class Tolerances(Table):
 
 
 class Import(Table):
-    """`[import]`: how columns of others' files map to ours.
+    """`[import]`: how the columns of a file made elsewhere map to ours.
 
-    `shape` says what a row is: one completion, or one aggregated count (k of n, or a published mean).
+    `columns` names the column of each role: arm, seed, item, draw, text, label, value; or k and n, or mean,
+    where the rows are counts. `constants` gives the roles that no column holds.
     """
 
-    shape: Literal["completions", "counts"] = "completions"
     format: str
     file: str | None = None
     columns: dict[str, str | list[str]]
     attributes: list[str] = []
-    constants: dict[str, Scalar] = {}
+    constants: dict[str, str] = {}
+    only: dict[str, list[str]] = {}
+    missing_labels: dict[str, str] = {}
     source: str = ""
 
 
@@ -317,6 +354,7 @@ class Plan(Table):
     study: StudySection
     inference: Inference
     models: dict[Name, Model] = Field(min_length=1)
+    corpora: dict[Name, Corpus] = {}
     stages: dict[Name, Stage] = {}
     arms: dict[Name, Arm] = Field(min_length=1)
     grid: Grid
@@ -331,6 +369,7 @@ class Plan(Table):
     missing: Missing = Missing()
     bayes: Bayes = Bayes()
     samples: Samples | None = None
+    report: Report = Report()
     tolerances: Tolerances = Tolerances()
     import_: Import | None = Field(default=None, alias="import")
     acknowledge: dict[str, str] = {}
@@ -367,6 +406,10 @@ class Plan(Table):
                 continue
             for level in self._per_levels(hypothesis):
                 yield f"{hypothesis.id}[{level}]", hypothesis, {hypothesis.per: level}
+
+    def corpus_file(self, name: str) -> str:
+        """Path of a corpus, relative to the study folder."""
+        return self.corpora[name].file or f"corpora/{name}.jsonl"
 
     def _per_levels(self, hypothesis: Hypothesis) -> list[str]:
         per = hypothesis.per or ""

@@ -15,6 +15,8 @@ def named_files(plan: Plan) -> Iterator[tuple[str, str]]:
     for name, items in plan.items.items():
         if items.file is not None:
             yield f"items.{name}.file", items.file
+    for name in plan.corpora:
+        yield f"corpora.{name}.file", plan.corpus_file(name)
     if plan.import_ is not None and plan.import_.file is not None:
         yield "import.file", plan.import_.file
 
