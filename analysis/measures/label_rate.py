@@ -1,0 +1,95 @@
+"""How often is the label one of the positive ones? Judges' verdicts, and yes/no columns recorded elsewhere."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, model_validator
+
+from analysis.measure import Measure, Params, Scored, flat, scored, why_missing
+from prereg.errors import BadInput, Finding
+
+SHOWN = 20
+
+
+class LabelRate(Params):
+    """Settings.
+
+    Parameters
+    ----------
+    positive, negative
+        Labels that score 1 and 0. The defaults read a recorded true/false column.
+    missing
+        Labels that are no answer; the reason reads "label X".
+    unknown
+        What a label in none of the lists does: stop the analysis, or count as missing ("unknown label").
+    """
+
+    positive: tuple[str, ...] = Field(default=("true",), min_length=1)
+    negative: tuple[str, ...] = ("false",)
+    missing: tuple[str, ...] = ()
+    unknown: Literal["refuse", "missing"] = "refuse"
+
+    @model_validator(mode="after")
+    def _names_each_label_once(self) -> Self:
+        listed = [*self.positive, *self.negative, *self.missing]
+        twice = sorted({label for label in listed if listed.count(label) > 1})
+        if twice:
+            raise ValueError(f"listed twice: {', '.join(twice)}")
+        return self
+
+
+def score(rows: pa.Table, params: LabelRate) -> Scored:
+    """Score 1 for a positive label, 0 for a negative one; labels match exactly, case included.
+
+    Parameters
+    ----------
+    rows
+        Completions, or completions with a judge's labels; `label` and `status` are read.
+
+    Raises
+    ------
+    BadInput
+        Labels that the plan does not list, each with its number of rows, unless `unknown` = "missing".
+    """
+    missing = why_missing(rows, "label")
+    label = pc.if_else(pc.is_null(missing), flat(rows["label"]), pa.scalar(None, pa.string()))
+    is_positive = _is_among(label, params.positive)
+    known = pc.or_(pc.or_(is_positive, _is_among(label, params.negative)), _is_among(label, params.missing))
+    unknown = pc.and_(pc.is_valid(label), pc.invert(known))
+    if params.unknown == "refuse":
+        _refuse_unknown(label.filter(unknown), params)
+    by_label = pc.if_else(_is_among(label, params.missing), pc.binary_join_element_wise("label", label, " "), None)
+    by_rule = pc.if_else(unknown, pa.scalar("unknown label"), pa.scalar(None, pa.string()))
+    return scored(is_positive.cast(pa.int8()), pc.coalesce(missing, by_label.cast(pa.string()), by_rule))
+
+
+def _is_among(label: pa.Array, labels: tuple[str, ...]) -> pa.Array:
+    """Whether each label is one of `labels`; null is none of them."""
+    return pc.is_in(label, value_set=pa.array(labels, pa.string()))
+
+
+def _refuse_unknown(labels: pa.Array, params: LabelRate) -> None:
+    """Refuse labels that no list of the plan names."""
+    if not len(labels):
+        return
+    listed = ", ".join([*params.positive, *params.negative, *params.missing])
+    counted = sorted(
+        ((c["values"], c["counts"]) for c in pc.value_counts(labels).to_pylist()), key=lambda c: (-c[1], c[0])
+    )
+    raise BadInput(
+        "labels that the plan does not list",
+        *(Finding(where=repr(label), found=f"{rows} rows", promised=listed) for label, rows in counted[:SHOWN]),
+        then='list each as positive, negative or missing, or set unknown = "missing"',
+    )
+
+
+MEASURE = Measure(
+    params=LabelRate,
+    score=score,
+    unit="proportion of answers",
+    is_proportion=True,
+    higher_means="more answers have a positive label",
+)
