@@ -81,9 +81,8 @@ def decide_bands(edge_tests: Sequence[EdgeTest], bands: Bands, alpha: float, *, 
     Returns
     -------
     BandDecision
-        An outer band's p is that of the one-sided test at its edge. An inner band's is twice the smaller
-        of the two one-sided p at its edges (each edge at alpha / 2). "Only the middle band left" of three
-        is TOST at `alpha`.
+        An outer band's p is that of the one-sided test at its edge; an inner band's is `inner_band_p`.
+        "Only the middle band left" of three is TOST at `alpha`.
 
     Raises
     ------
@@ -110,13 +109,42 @@ def decide_bands(edge_tests: Sequence[EdgeTest], bands: Bands, alpha: float, *, 
         elif band.upper is None:
             p = below[i - 1]
         else:
-            p = min(1.0, 2 * min(above[i], below[i - 1]))
+            is_t = tests[i - 1].t is not None and tests[i].t is not None
+            p = inner_band_p(above=(above[i - 1], above[i]), below=(below[i - 1], below[i]), is_t=is_t)
         results.append(BandResult(name=band.name, lower=band.lower, upper=band.upper, p=p, excluded=p < alpha))
     verdict = tuple(result.name for result in results if not result.excluded)
     outcome: BandOutcome = "no band left" if not verdict else "decided" if len(verdict) == 1 else "inconclusive"
     return BandDecision(
         bands=tuple(results), alpha=alpha, verdict=verdict, outcome=outcome, decision=_in_words(verdict)
     )
+
+
+def inner_band_p(*, above: tuple[float, float], below: tuple[float, float], is_t: bool) -> float:
+    """Return the p-value of "the parameter lies between two edges".
+
+    Parameters
+    ----------
+    above, below
+        One-sided p at the lower and the upper edge.
+    is_t
+        The tests are tails of one t distribution.
+
+    Returns
+    -------
+    float
+        Otherwise twice the smaller p (each edge at alpha / 2, valid for any tests). For t tests, the exact
+        worst case over the band given the estimated standard error: with the estimate above the band,
+        P(T > t_upper) + P(T < -t_lower), which is the sum of the two p. It costs twice the one-sided p
+        where the band is narrow against the standard error, and nothing where it is wide.
+
+    Notes
+    -----
+    That the second form keeps its level although the standard error is estimated is shown by integration
+    in tests/test_bands.py and argued in docs/decisions/inner-bands.md.
+    """
+    if is_t:
+        return min(1.0, sum(above), sum(below))
+    return min(1.0, 2 * min(above[1], below[0]))
 
 
 def _in_words(verdict: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.decide import inner_band_p
 from analysis.estimators.one_sample_t import one_sample_t
 from analysis.sample import Estimate, Estimator, Level, Sample
 from prereg.errors import BadInput
@@ -69,7 +70,7 @@ def tost(sample: Sample, estimator: Estimator, *, sesoi: float, alpha: float) ->
     Notes
     -----
     Schuirmann (1987), https://doi.org/10.1007/BF01068419. Minimal-effect test: Murphy & Myors (1999),
-    https://doi.org/10.1037/0021-9010.84.2.234, with both directions at alpha / 2 as both lie in the null.
+    https://doi.org/10.1037/0021-9010.84.2.234, with the p of an inner band (`inner_band_p`).
     pingouin's `tost` answers p = 7e-63 on three identical values an arm; this refuses.
     """
     if not sesoi > 0:
@@ -78,6 +79,7 @@ def tost(sample: Sample, estimator: Estimator, *, sesoi: float, alpha: float) ->
         raise BadInput(f"alpha lies between 0 and 0.5; found {alpha}")
     estimate = estimator(sample, level=1 - 2 * alpha, edges=(-sesoi, 0.0, sesoi))
     low, zero, high = estimate.edges
+    is_t = low.t is not None and high.t is not None
     p_equivalent = max(low.p_above, high.p_below)
     p_different = min(1.0, 2 * min(zero.p_above, zero.p_below))
     return Tost(
@@ -86,7 +88,7 @@ def tost(sample: Sample, estimator: Estimator, *, sesoi: float, alpha: float) ->
         alpha=alpha,
         p_equivalent=p_equivalent,
         p_different=p_different,
-        p_minimal=min(1.0, 2 * min(high.p_above, low.p_below)),
+        p_minimal=inner_band_p(above=(low.p_above, high.p_above), below=(low.p_below, high.p_below), is_t=is_t),
         outcome=_outcome(is_different=p_different < alpha, is_equivalent=p_equivalent < alpha),
     )
 

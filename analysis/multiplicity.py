@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from statsmodels.stats.multitest import multipletests
+from scipy import stats
 
 from prereg.errors import BadInput
 
@@ -41,9 +42,10 @@ def holm(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adj
 
     Notes
     -----
-    Holm (1979), https://www.jstor.org/stable/4615733. By statsmodels `multipletests`.
+    Holm (1979), https://www.jstor.org/stable/4615733. Our own: statsmodels' `multipletests` collects garbage
+    on every call, a tenth of a second that a design simulation cannot afford.
     """
-    return _adjust(p_values, alpha=alpha, method="holm")
+    return _adjust(p_values, alpha=alpha, adjust=_holm_adjusted)
 
 
 def bh(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adjusted]:
@@ -68,10 +70,9 @@ def bh(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adjus
 
     Notes
     -----
-    Benjamini & Hochberg (1995), https://doi.org/10.1111/j.2517-6161.1995.tb02031.x. By statsmodels
-    `multipletests`.
+    Benjamini & Hochberg (1995), https://doi.org/10.1111/j.2517-6161.1995.tb02031.x. By scipy.
     """
-    return _adjust(p_values, alpha=alpha, method="fdr_bh")
+    return _adjust(p_values, alpha=alpha, adjust=lambda p: stats.false_discovery_control(p).tolist())
 
 
 def by_family(p_values: Mapping[str, float | None], family: Mapping[str, str], *, alpha: float) -> dict[str, Adjusted]:
@@ -98,17 +99,23 @@ def by_family(p_values: Mapping[str, float | None], family: Mapping[str, str], *
     return {test: adjusted[test] for test in p_values}
 
 
-def _adjust(p_values: Mapping[str, float | None], *, alpha: float, method: str) -> dict[str, Adjusted]:
+def _holm_adjusted(p_values: list[float]) -> list[float]:
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    steps = (min(1.0, p_values[i] * (len(order) - rank)) for rank, i in enumerate(order))
+    adjusted = dict(zip(order, itertools.accumulate(steps, max), strict=True))
+    return [adjusted[i] for i in range(len(p_values))]
+
+
+def _adjust(
+    p_values: Mapping[str, float | None], *, alpha: float, adjust: Callable[[list[float]], list[float]]
+) -> dict[str, Adjusted]:
     if not p_values:
         raise BadInput("a family holds at least one test")
     odd = [f"{test} = {p}" for test, p in p_values.items() if p is not None and not 0 <= p <= 1]
     if odd:
         raise BadInput(f"a p-value lies in [0, 1]; found {', '.join(odd)}")
-    raw = [1.0 if p is None else p for p in p_values.values()]
-    corrected = multipletests(raw, alpha=alpha, method=method)[1]
+    corrected = adjust([1.0 if p is None else p for p in p_values.values()])
     return {
-        test: Adjusted(p=p, p_adjusted=None, rejected=False)
-        if p is None
-        else Adjusted(p=p, p_adjusted=float(p_adjusted), rejected=bool(p_adjusted < alpha))
-        for (test, p), p_adjusted in zip(p_values.items(), corrected, strict=True)
+        test: Adjusted(p=p, p_adjusted=None if p is None else adj, rejected=p is not None and adj < alpha)
+        for (test, p), adj in zip(p_values.items(), corrected, strict=True)
     }

@@ -73,11 +73,14 @@ class EdgeTest:
         p-value against "the estimand is <= edge"; small when the data say it lies above.
     p_below
         p-value against "the estimand is >= edge".
+    t
+        (estimate - edge) / se, where both p are tails of one t distribution; None for other methods.
     """
 
     edge: float
     p_above: float
     p_below: float
+    t: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +126,5 @@ class Estimate:
 class Estimator(Protocol):
     """A test that a plan can name: arrays in, one `Estimate` out, or a typed `Refusal`."""
 
-    def __call__(self, sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate: ...
+    def __call__(self, sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
+        """Estimate at confidence `level`, and test every edge."""

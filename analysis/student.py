@@ -59,7 +59,9 @@ def t_edges(estimate: float, se: float, df: float, edges: tuple[float, ...]) -> 
     for edge in edges:
         t = (estimate - edge) / se
         tests.append(
-            EdgeTest(edge=edge, p_above=p_value(float(stats.t.sf(t, df))), p_below=p_value(float(stats.t.cdf(t, df))))
+            EdgeTest(
+                edge=edge, p_above=p_value(float(stats.t.sf(t, df))), p_below=p_value(float(stats.t.cdf(t, df))), t=t
+            )
         )
     return tuple(tests)
 
