@@ -1,0 +1,1 @@
+"""Figures of the report: each takes estimates or draws, never rows, and answers one question."""

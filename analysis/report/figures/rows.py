@@ -1,0 +1,71 @@
+"""Figures made of rows: a label, and under it one line of the scale. Narrow enough for a telephone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.report.bandpicture import Scale
+from analysis.report.figures.style import INK, MUTED, RULE
+from analysis.report.formats import Kind, exact_spec
+from analysis.report.pieces import shows_hidden
+from prereg.binding import format_value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW_IN = 0.42
+PER_FIGURE = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row: its label, a word on the right, and what is drawn under them."""
+
+    label: str
+    note: str
+    draw: Callable[[Axes, float], None]
+
+
+def height_of(rows: Sequence[Row]) -> float:
+    """Height of the figure in inches."""
+    return ROW_IN * len(rows) + 0.62
+
+
+def draw_rows(axes: Axes, rows: Sequence[Row], scale: Scale, *, kind: Kind, unit: str) -> None:
+    """Draw rows from the top down; the middle of row i lies at y = -i."""
+    axes.set_xlim(scale.low, scale.high)
+    axes.set_ylim(-len(rows) + 0.45, 0.75)
+    for i, row in enumerate(rows):
+        row.draw(axes, float(-i))
+        axes.annotate(clipped(row.label, 52), (0, -i + 0.36), xycoords=("axes fraction", "data"), va="center", color=INK)
+        axes.annotate(
+            clipped(row.note, 34), (1, -i + 0.36), xycoords=("axes fraction", "data"), ha="right", va="center",
+            color=MUTED, fontsize=7.5,
+        )  # fmt: skip
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    axes.grid(visible=True, axis="x", color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.locator_params(axis="x", nbins=6)
+    label_ticks(axes, kind)
+    axes.set_xlabel(clipped(unit, 70))
+    axes.figure.subplots_adjust(left=0.03, right=0.97, top=1 - 0.04 / height_of(rows), bottom=0.5 / height_of(rows))
+
+
+def label_ticks(axes: Axes, kind: Kind) -> None:
+    """Write the scale's ticks as the text writes its numbers."""
+    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415 - drawing only
+
+    def write(value: float, _: Any) -> str:
+        rounded = round(value, 10)
+        return format_value(rounded, exact_spec(rounded, kind))
+
+    axes.xaxis.set_major_formatter(FuncFormatter(write))
+
+
+def clipped(text: str, length: int) -> str:
+    """`text` on one line, cut where it would run over its neighbour."""
+    line = " ".join(shows_hidden(text).split())
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,127 @@
+"""The page: one self-contained HTML file that may load nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.report.bandpicture import band_picture
+from analysis.report.inputs import PosteriorDraws
+from analysis.report.pieces import HtmlWriter, Quote
+from analysis.report.view import View, level_line
+
+TEMPLATES = Path(__file__).parent / "templates"
+GLYPHS = {"as predicted": "●", "not as predicted": "○", "inconclusive": "◐", "not testable": "–"}
+_SECTIONS = (
+    ("answer", "Answer"),
+    ("found", "Promised and found"),
+    ("accounting", "Nothing swept away"),
+    ("figures", "Figures"),
+    ("samples", "Samples"),
+    ("how", "How"),
+    ("check", "Check"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A file that the page vouches for."""
+
+    what: str
+    path: str
+    sha256: str
+
+
+@cache
+def templates() -> Environment:
+    """The report's templates; everything written into them is escaped unless it is Markup."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=lambda name: bool(name and name.endswith(".html.j2")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render_page(
+    view: View,
+    results: Mapping[str, Any],
+    posteriors: Mapping[str, PosteriorDraws],
+    digests: Sequence[Digest],
+) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    view
+        What it says.
+    results
+        results.json as plain data, to which every number is bound.
+    posteriors
+        Hypothesis id -> draws, for the curves of the band pictures.
+    digests
+        Files that the drop zone knows.
+    """
+    said = {field.name: getattr(view, field.name) for field in fields(view)}
+    said["hypotheses"] = [
+        {
+            **{field.name: getattr(h, field.name) for field in fields(h)},
+            "picture": band_picture(h.raw, posteriors.get(h.raw["id"])),
+            "glyph": GLYPHS[h.outcome],
+            "level": level_line(h),
+            "id_line": (Quote(f"{h.ref}/id"),),
+        }
+        for h in view.hypotheses
+    ]
+    said["figures"] = [
+        {"slug": f.slug, "title": f.title, "caption": f.caption, "svg": Markup(f.in_page())}  # noqa: S704 - ours
+        for f in view.figures
+    ]
+    script = _asset("page.js")
+    page = templates().get_template("page.html.j2").render(
+        **said,
+        w=HtmlWriter(results),
+        title=results["title"],
+        sections=[entry for entry in _SECTIONS if entry[0] != "samples" or view.samples],
+        style=Markup(_asset("page.css").replace("{{ print_header }}", _print_header(view))),  # noqa: S704 - ours
+        script=Markup(script),  # noqa: S704 - ours
+        policy=_policy(script),
+        digests=digests,
+        promised=Markup(_embedded([{"what": d.what, "path": d.path, "sha256": d.sha256} for d in digests])),  # noqa: S704
+    )  # fmt: skip
+    return page.rstrip() + "\n"
+
+
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8").strip()
+
+
+def _policy(script: str) -> str:
+    """Nothing is loaded from anywhere; the one script is the one whose digest stands here."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _print_header(view: View) -> str:
+    """Status and study for the head of every printed page, as the inside of a CSS string."""
+    study = re.sub(r"[^A-Za-z0-9_.\-]", " ", view.study)
+    return f"{view.status.word.upper()} \\00B7  {study}"
+
+
+def _embedded(data: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(data).replace("<", "\\u003c").replace("&", "\\u0026")

@@ -1,0 +1,132 @@
+"""Nothing swept away: runs, answers, looks, gates, amendments and departures, each with its reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.report.formats import interval, resolved_spec
+from analysis.report.pieces import Code, Line, Number, Quote, Table, joined, pointer
+from analysis.report.sections.records import bullets, mapping_line, words
+
+type Fact = tuple[str, Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviationView:
+    """One declared departure from the plan."""
+
+    where: Line
+    change: Line
+    reason: Line
+    effect: Line
+    touches: Line
+    at: str
+
+
+def accounting_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """What was planned beside what came."""
+    a = results["accounting"]
+
+    def n(key: str) -> Number:
+        return Number(pointer("accounting", key), "integer")
+
+    answers: Line = (n("answers"),) if a["answers"] is not None else ("not counted here: the data are aggregated",)
+    missing = [
+        (Code(reason), " ", Number(pointer("accounting", "answers_missing", reason), "integer"))
+        for reason in a["answers_missing"]
+    ]
+    return (
+        ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data")),
+        ("Answers scored", answers),
+        ("Answers without a score", joined(missing) or ("none",)),
+        ("Rows in quarantine", mapping_line("/accounting/quarantined", a["quarantined"], "number2") or ("none",)),
+        ("Looks at the data", (n("looks_planned"), " planned, ", n("looks_used"), " used")),
+        ("Amendments of the plan", (n("amendments"),)),
+    )
+
+
+def missing_runs(results: Mapping[str, Any]) -> tuple[Line, ...]:
+    """Runs that were promised and never came."""
+    return bullets("/accounting/runs_missing", results["accounting"]["runs_missing"])
+
+
+def gate_table(results: Mapping[str, Any]) -> Table | None:
+    """Every gate of the plan, its verdict and whether it held."""
+    if not results["gates"]:
+        return None
+    rows = []
+    for i, gate in enumerate(results["gates"]):
+        ref = pointer("gates", i)
+        spec = resolved_spec(gate["ci"][1] - gate["ci"][0] if gate["ci"] else None, "number")
+        held = {True: "held", False: "did not hold", None: "not testable"}[gate["passed"]]
+        left = joined(bullets(f"{ref}/verdict", gate["verdict"]), " or ") or ("none",)
+        why = joined(bullets(f"{ref}/reasons", gate["reasons"]), "; ")
+        number = (
+            Number(f"{ref}/estimate", spec),
+            " ",
+            *(interval(f"{ref}/ci", gate["ci"], spec) if gate["ci"] else ()),
+        )
+        rows.append(((Quote(f"{ref}/name"),), (Quote(f"{ref}/need"),), left, number, (held,), why))
+    head = ("Gate", "Needs", "Left", "Estimate", "Held", "Reasons")
+    return Table(caption="Gates that stand before the hypotheses", head=head, rows=tuple(rows))
+
+
+def deviation_views(results: Mapping[str, Any]) -> tuple[DeviationView, ...]:
+    """Departures, oldest first."""
+    views = []
+    for i, d in enumerate(results["deviations"]):
+        ref = pointer("deviations", i)
+        change: Line = ("from ", Code(_short(d["before"])), " to ", Code(_short(d["after"])))
+        touches = joined(bullets(f"{ref}/hypotheses", d["hypotheses"])) or ("no hypothesis",)
+        views.append(
+            DeviationView(
+                where=(Code(d["pointer"]),),
+                change=change,
+                reason=(Quote(f"{ref}/reason"),),
+                effect=(Quote(f"{ref}/effect"),),
+                touches=touches,
+                at=d["at"],
+            )
+        )
+    return tuple(views)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def claim_table(results: Mapping[str, Any]) -> Table | None:
+    """Composite claims: what they say, on what they rest, what came of them."""
+    if not results["claims"]:
+        return None
+    rows = []
+    for i, claim in enumerate(results["claims"]):
+        ref = pointer("claims", i)
+        rule = "all of" if claim["rule"] == "all_of" else "any of"
+        members = (rule, " ", *joined(bullets(f"{ref}/members", claim["members"])))
+        why = joined(bullets(f"{ref}/reasons", claim["reasons"]), "; ")
+        said = (Quote(f"{ref}/id"), ": ", Quote(f"{ref}/says"))
+        rows.append((said, members, (Number(f"{ref}/p_value", "p"),), (Quote(f"{ref}/decision"),), why))
+    head = ("Claim", "Rests on", "p", "Verdict", "Reasons")
+    return Table(caption="Composite claims", head=head, rows=tuple(rows), numeric=frozenset({2}))
+
+
+def input_table(results: Mapping[str, Any]) -> Table | None:
+    """Sealed files that the numbers came from."""
+    if not results["inputs"]:
+        return None
+    rows = tuple(
+        (
+            (words(entry["table"]),),
+            (Code(entry["path"]),),
+            (Number(pointer("inputs", i, "rows"), "integer"),),
+            (Code(entry["sha256"]),),
+        )
+        for i, entry in enumerate(results["inputs"])
+    )
+    head = ("Table", "File", "Rows", "Digest")
+    return Table(caption="Sealed data the numbers came from", head=head, rows=rows, numeric=frozenset({2}))

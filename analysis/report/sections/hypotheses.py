@@ -1,0 +1,225 @@
+"""Promised and found: one entry a hypothesis, from the claim to the last second opinion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from analysis.report.formats import exact_spec, hypothesis_kind, hypothesis_spec, interval, spread_spec, unit_spec
+from analysis.report.pieces import Code, Line, Number, Quote, Table, joined, pointer
+from analysis.report.sections.bayes import bayes_facts, bayes_tables
+from analysis.report.sections.records import bullets, records_table, value_line, words
+
+type Outcome = Literal["as predicted", "not as predicted", "inconclusive", "not testable"]
+type Fact = tuple[str, Line]
+
+_DEVIATED_FIRST = ("estimate", "ci", "p_value", "n_units", "verdict", "decision")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HypothesisView:
+    """One hypothesis as the page lays it out. `ref` is its pointer in results.json, `anchor` its place on the page."""
+
+    ref: str
+    anchor: str
+    raw: Mapping[str, Any]
+    outcome: Outcome
+    decision: Line
+    claim: Line
+    number: Line
+    replication: Line
+    promised: tuple[Fact, ...]
+    found: tuple[Fact, ...]
+    bayes: tuple[Fact, ...]
+    tables: tuple[Table, ...]
+    reasons: tuple[Line, ...]
+
+
+def hypothesis_views(results: Mapping[str, Any]) -> tuple[HypothesisView, ...]:
+    """Every hypothesis, in the order of results.json."""
+    return tuple(_view(pointer("hypotheses", i), h) for i, h in enumerate(results["hypotheses"]))
+
+
+def outcome_of(hypothesis: Mapping[str, Any]) -> Outcome:
+    """How the verdict stands to the prediction."""
+    verdict = hypothesis["verdict"]
+    if hypothesis["estimate"] is None or not verdict:
+        return "not testable"
+    if len(verdict) > 1:
+        return "inconclusive"
+    return "as predicted" if verdict[0] == hypothesis["predicted"] else "not as predicted"
+
+
+def anchor_of(text: str) -> str:
+    """An id for `text` that is safe in a URL fragment."""
+    return "h-" + re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+
+
+def _view(ref: str, h: Mapping[str, Any]) -> HypothesisView:
+    spec = hypothesis_spec(h)
+    return HypothesisView(
+        ref=ref,
+        anchor=anchor_of(h["id"]),
+        raw=h,
+        outcome=outcome_of(h),
+        decision=(Quote(f"{ref}/decision"),),
+        claim=(Quote(f"{ref}/claim"),),
+        number=_number(ref, h, spec),
+        replication=_replication(ref, h),
+        promised=tuple(_promised(ref, h)),
+        found=tuple(_found(ref, h, spec)),
+        bayes=bayes_facts(ref, h, spec),
+        tables=tuple(table for table in _tables(ref, h, spec) if table is not None),
+        reasons=bullets(f"{ref}/reasons", h["reasons"]),
+    )
+
+
+def _number(ref: str, h: Mapping[str, Any], spec: str) -> Line:
+    if h["estimate"] is None:
+        return ("Estimate ", Number(f"{ref}/estimate", spec))
+    level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
+    return (Number(f"{ref}/estimate", spec), " ", level, " interval ", *interval(f"{ref}/ci", h["ci"], spec))
+
+
+def _replication(ref: str, h: Mapping[str, Any]) -> Line:
+    if h["n_units"] is None:
+        return ("unit of replication: ", Quote(f"{ref}/unit"))
+    return ("unit of replication: ", Quote(f"{ref}/unit"), ", n = ", Number(f"{ref}/n_units", "integer"))
+
+
+def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
+    level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
+    alpha = Number(f"{ref}/alpha", exact_spec(h["alpha"]))
+    facts: list[Fact] = [
+        ("Bands", bands_line(ref, h)),
+        ("Predicted", (Quote(f"{ref}/predicted"),)),
+        ("Measure", _measure(ref, h)),
+    ]
+    if h["contrast"]:
+        weights = (
+            (Number(f"{ref}{pointer('contrast', name)}", exact_spec(weight)), " × ", Code(name))
+            for name, weight in h["contrast"].items()
+        )
+        facts.append(("Contrast", (*joined(weights, "  +  "), " over ", Quote(f"{ref}/over"))))
+    if h["where"]:
+        facts.append(("Where", joined((Code(f"{key} = {_spelled(value)}"),) for key, value in h["where"].items())))
+    return [
+        *facts,
+        ("Scale", (Code(h["scale"]), ", in ", Quote(f"{ref}/unit_text"))),
+        ("Test", (Code(h["test"]),)),
+        ("Error rate", ("alpha ", alpha, " a band, one-sided; the matching interval is the ", level, " one")),
+        ("Role", (words(h["role"]), *((", family ", Code(h["family"])) if h["family"] else ()))),
+    ]
+
+
+def _measure(ref: str, h: Mapping[str, Any]) -> Line:
+    return (Code(h["measure"]), *((" on items ", Code(h["items"])) if h["items"] else ()))
+
+
+def _spelled(value: Any) -> str:
+    return " | ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def bands_line(ref: str, h: Mapping[str, Any]) -> Line:
+    """`opposite < -0.2 < negligible < 0.2 < supported`."""
+    kind = hypothesis_kind(h)
+    pieces: list[Any] = []
+    for j, band in enumerate(h["bands"]):
+        pieces.append(Quote(f"{ref}{pointer('bands', j, 'name')}"))
+        if band["upper"] is not None:
+            upper = Number(f"{ref}{pointer('bands', j, 'upper')}", exact_spec(band["upper"], kind))
+            pieces += [" < ", upper, " < "]
+    return tuple(pieces)
+
+
+def _found(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
+    facts: list[Fact] = [("Estimate", (Number(f"{ref}/estimate", spec),))]
+    if h["estimate"] is None:
+        return facts
+    level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
+    facts.append(("Interval", (level, " ", *interval(f"{ref}/ci", h["ci"], spec))))
+    if h["ci_method"]:
+        facts.append(("Method", (Quote(f"{ref}/ci_method"),)))
+    if h["assumes"]:
+        facts.append(("Assumes", (Quote(f"{ref}/assumes"),)))
+    if h["se"] is not None and h["df"] is not None:
+        df = (", df ", Number(f"{ref}/df", exact_spec(round(h["df"], 1)) if h["df"] % 1 == 0 else "number1"))
+        facts.append(("Standard error", (Number(f"{ref}/se", spread_spec(spec)), *df)))
+    facts += _spread(ref, h, spec)
+    facts.append(("p of the prediction", _p_values(ref, h)))
+    return facts
+
+
+def _spread(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
+    facts: list[Fact] = []
+    if h["unit_sd"] is not None:
+        facts.append(("SD between units, observed", (Number(f"{ref}/unit_sd", spread_spec(spec)),)))
+    if h["unit_sd_after_noise"] is not None:
+        facts.append(("SD between units after sampling noise", (Number(f"{ref}/unit_sd_after_noise", spread_spec(spec)),)))
+    if h["overdispersion"] is not None:
+        facts.append(("Spread against pure counting noise", (Number(f"{ref}/overdispersion", "number1"), " times")))
+    if h["next_unit_ci"] is not None:
+        facts.append(("Where the next unit falls", interval(f"{ref}/next_unit_ci", h["next_unit_ci"], spec)))
+    return facts
+
+
+def _p_values(ref: str, h: Mapping[str, Any]) -> Line:
+    line: Line = (Number(f"{ref}/p_value", "p"),)
+    if h["p_adjusted"] is not None:
+        line = (*line, "; adjusted within the family ", Number(f"{ref}/p_adjusted", "p"))
+    if h["alpha_in_family"] is not None:
+        line = (*line, "; judged at alpha ", Number(f"{ref}/alpha_in_family", exact_spec(h["alpha_in_family"])))
+    return line
+
+
+def _tables(ref: str, h: Mapping[str, Any], spec: str) -> list[Table | None]:
+    has_posterior = any(band["posterior"] is not None for band in h["bands"])
+    return [
+        _bands_table(ref, h, has_posterior=has_posterior),
+        _deviated_table(ref, h, spec),
+        records_table(f"{ref}/bounds", h["bounds"], caption="With every missing answer at its worst", spec=spec),
+        records_table(
+            f"{ref}/second_opinions", h["second_opinions"], caption="Second opinions on the same number", spec=spec
+        ),
+        records_table(f"{ref}/units", h["units"], caption="Every unit", spec=unit_spec(h)),
+        *bayes_tables(ref, h, spec),
+    ]
+
+
+def _bands_table(ref: str, h: Mapping[str, Any], *, has_posterior: bool) -> Table:
+    rows = []
+    for j, band in enumerate(h["bands"]):
+        at = f"{ref}{pointer('bands', j)}"
+        kept = "not tested" if band["excluded"] is None else "excluded" if band["excluded"] else "left"
+        row: list[Line] = [(Quote(f"{at}/name"),), _reach(at, band, h), (kept,), (Number(f"{at}/p", "p"),)]
+        if has_posterior:
+            row += [(Number(f"{at}/posterior", "percent1"),), (Number(f"{at}/posterior_new_seed", "percent1"),)]
+        rows.append(tuple(row))
+    head = ("Band", "Reaches", "Verdict", "p of the band")
+    if has_posterior:
+        head = (*head, "Posterior", "Posterior, a new unit")
+    return Table(caption="The bands and what is left", head=head, rows=tuple(rows), numeric=frozenset({3, 4, 5}))
+
+
+def _reach(at: str, band: Mapping[str, Any], h: Mapping[str, Any]) -> Line:
+    kind = hypothesis_kind(h)
+    low = (Number(f"{at}/lower", exact_spec(band["lower"], kind)),) if band["lower"] is not None else ()
+    high = (Number(f"{at}/upper", exact_spec(band["upper"], kind)),) if band["upper"] is not None else ()
+    if low and high:
+        return (*low, " to ", *high)
+    return ("above ", *low) if low else ("below ", *high)
+
+
+def _deviated_table(ref: str, h: Mapping[str, Any], spec: str) -> Table | None:
+    """As planned beside as deviated: neither is hidden."""
+    deviated = h["as_deviated"]
+    if deviated is None:
+        return None
+    keys = [*(key for key in _DEVIATED_FIRST if key in deviated), *(k for k in deviated if k not in _DEVIATED_FIRST)]
+    rows = []
+    for key in keys:
+        planned = value_line(f"{ref}{pointer(key)}", h[key], key, spec) if key in h else ("not in the plan",)
+        rows.append(((words(key),), planned, value_line(f"{ref}/as_deviated{pointer(key)}", deviated[key], key, spec)))
+    return Table(caption="As planned and as deviated", head=("", "As planned", "As deviated"), rows=tuple(rows))

@@ -1,0 +1,91 @@
+"""Everything a report says, gathered once for the page and its Markdown twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.report.figures.style import Figure
+from analysis.report.formats import exact_spec
+from analysis.report.pieces import Line, Number, Table
+from analysis.report.sections.accounting import (
+    DeviationView,
+    accounting_facts,
+    claim_table,
+    deviation_views,
+    gate_table,
+    input_table,
+    missing_runs,
+)
+from analysis.report.sections.answer import AnswerView, StatusView, answer_view, status_view
+from analysis.report.sections.cells import cell_tables
+from analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
+from analysis.report.sections.method import Paragraph, method_paragraphs
+from analysis.report.sections.records import bullets
+from analysis.report.sections.samples import SampleView, sample_views
+from prereg.gate import LockedPlan
+from prereg.review import review_commands
+
+type Fact = tuple[str, Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The whole report in pieces, section by section."""
+
+    study: str
+    lock_id: str
+    tool_version: str
+    status: StatusView
+    answer: AnswerView
+    hypotheses: tuple[HypothesisView, ...]
+    claims: Table | None
+    accounting: tuple[Fact, ...]
+    missing_runs: tuple[Line, ...]
+    gates: Table | None
+    deviations: tuple[DeviationView, ...]
+    known: tuple[Line, ...]
+    caveats: tuple[Line, ...]
+    next_steps: tuple[Line, ...]
+    cannot_know: tuple[Line, ...]
+    figures: tuple[Figure, ...]
+    cells: tuple[Table, ...]
+    samples: tuple[SampleView, ...]
+    method: tuple[Paragraph, ...]
+    inputs: Table | None
+    review: str
+
+
+def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure, ...]) -> View:
+    """Gather the report of `results` (plain JSON data) under its lock."""
+    return View(
+        study=locked.paths.name,
+        lock_id=locked.lock_id,
+        tool_version=results["tool_version"],
+        status=status_view(results),
+        answer=answer_view(results, locked),
+        hypotheses=hypothesis_views(results),
+        claims=claim_table(results),
+        accounting=accounting_facts(results),
+        missing_runs=missing_runs(results),
+        gates=gate_table(results),
+        deviations=deviation_views(results),
+        known=bullets("/known", results["known"]),
+        caveats=bullets("/caveats", results["caveats"]),
+        next_steps=bullets("/next_steps", results["next_steps"]),
+        cannot_know=bullets("/cannot_know", results["cannot_know"]),
+        figures=figures,
+        cells=cell_tables(results),
+        samples=sample_views(results),
+        method=method_paragraphs(locked),
+        inputs=input_table(results),
+        review=review_commands(locked),
+    )
+
+
+def level_line(h: HypothesisView) -> Line:
+    """Alpha and the interval that matches it: neither is printed without the other."""
+    alpha = Number(f"{h.ref}/alpha", exact_spec(h.raw["alpha"]))
+    level = Number(f"{h.ref}/ci_level", exact_spec(h.raw["ci_level"], "percent"))
+    return ("alpha ", alpha, " a band, matching interval ", level)
