@@ -69,10 +69,10 @@ def all_of(parts: Sequence[ClaimPart], *, alpha: float) -> Claim:
     A part that is not testable leaves the claim not testable, unless another part already fails it.
     """
     _require_parts(parts)
-    holding = tuple(part.name for part in parts if part.p is not None and part.p < alpha)
+    holding = tuple(part.name for part in parts if part.p is not None and part.p <= alpha)
     untestable = [part for part in parts if part.p is None]
     if untestable:
-        fails = any(part.p is not None and part.p >= alpha for part in parts)
+        fails = any(part.p is not None and part.p > alpha for part in parts)
         return Claim(
             kind="all_of",
             p=None,
@@ -81,7 +81,7 @@ def all_of(parts: Sequence[ClaimPart], *, alpha: float) -> Claim:
             reason="; ".join(f"{part.name}: {part.reason or 'not testable'}" for part in untestable),
         )
     p = max(part.p for part in parts if part.p is not None)
-    return Claim(kind="all_of", p=p, holds=p < alpha, holding=holding)
+    return Claim(kind="all_of", p=p, holds=p <= alpha, holding=holding)
 
 
 def any_of(parts: Sequence[ClaimPart], *, alpha: float) -> Claim:

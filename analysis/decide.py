@@ -111,7 +111,7 @@ def decide_bands(edge_tests: Sequence[EdgeTest], bands: Bands, alpha: float, *, 
         else:
             is_t = tests[i - 1].t is not None and tests[i].t is not None
             p = inner_band_p(above=(above[i - 1], above[i]), below=(below[i - 1], below[i]), is_t=is_t)
-        results.append(BandResult(name=band.name, lower=band.lower, upper=band.upper, p=p, excluded=p < alpha))
+        results.append(BandResult(name=band.name, lower=band.lower, upper=band.upper, p=p, excluded=p <= alpha))
     verdict = tuple(result.name for result in results if not result.excluded)
     outcome: BandOutcome = "no band left" if not verdict else "decided" if len(verdict) == 1 else "inconclusive"
     return BandDecision(

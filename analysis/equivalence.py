@@ -58,7 +58,7 @@ def tost(sample: Sample, estimator: Estimator, *, sesoi: float, alpha: float) ->
     Returns
     -------
     Tost
-        `p_equivalent < alpha` exactly when the interval of level 1 - 2 * alpha lies inside the bounds.
+        `p_equivalent <= alpha` exactly when the interval of level 1 - 2 * alpha lies inside the bounds.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def tost(sample: Sample, estimator: Estimator, *, sesoi: float, alpha: float) ->
         p_equivalent=p_equivalent,
         p_different=p_different,
         p_minimal=inner_band_p(above=(low.p_above, high.p_above), below=(low.p_below, high.p_below), is_t=is_t),
-        outcome=_outcome(is_different=p_different < alpha, is_equivalent=p_equivalent < alpha),
+        outcome=_outcome(is_different=p_different <= alpha, is_equivalent=p_equivalent <= alpha),
     )
 
 

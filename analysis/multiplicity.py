@@ -33,7 +33,7 @@ def holm(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adj
     Returns
     -------
     dict
-        In the order given. Rejected where the adjusted p is below `alpha`.
+        In the order given. Rejected where the adjusted p is at most `alpha`.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def bh(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adjus
     Returns
     -------
     dict
-        In the order given. Rejected where the adjusted p is below `alpha`.
+        In the order given. Rejected where the adjusted p is at most `alpha`.
 
     Raises
     ------
@@ -116,6 +116,6 @@ def _adjust(
         raise BadInput(f"a p-value lies in [0, 1]; found {', '.join(odd)}")
     corrected = adjust([1.0 if p is None else p for p in p_values.values()])
     return {
-        test: Adjusted(p=p, p_adjusted=None if p is None else adj, rejected=p is not None and adj < alpha)
+        test: Adjusted(p=p, p_adjusted=None if p is None else adj, rejected=p is not None and adj <= alpha)
         for (test, p), adj in zip(p_values.items(), corrected, strict=True)
     }
