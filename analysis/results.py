@@ -7,7 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from prereg.canonical import canonical_json
+from prereg.errors import OutOfOrder
 from prereg.gate import Status
+from prereg.layout import StudyPaths
 
 
 class Part(BaseModel):
@@ -41,6 +43,8 @@ class BayesResult(Part):
     new_unit_ci: tuple[float, float] | None = None
     p_predicted: float | None = None
     p_predicted_new_seed: float | None = None
+    band_posteriors: dict[str, float] = {}
+    band_posteriors_new_unit: dict[str, float] = {}
     unit_sd: float | None = None
     unit_sd_ci: tuple[float, float] | None = None
     icc: float | None = None
@@ -91,10 +95,11 @@ class HypothesisResult(Part):
     assumes: str
     unit_sd: float | None
     unit_sd_after_noise: float | None
+    overdispersion: float | None
     next_unit_ci: tuple[float, float] | None
     p_value: float | None
     p_adjusted: float | None
-    adjusted_verdict: list[str] | None
+    alpha_in_family: float | None
     bands: list[BandResult]
     verdict: list[str]
     decision: str
@@ -104,6 +109,7 @@ class HypothesisResult(Part):
     bayes: BayesResult | None
     reasons: list[str]
     as_deviated: dict[str, Any] | None = None
+    is_proportion: bool | None = None
 
 
 class ClaimResult(Part):
@@ -138,6 +144,7 @@ class CellResult(Part):
     n_effective: float | None
     missing: dict[str, int]
     reasons: list[str]
+    is_proportion: bool | None = None
 
 
 class GateResult(Part):
@@ -216,7 +223,24 @@ class Results(Part):
     samples: list[dict[str, Any]]
     inputs: list[InputResult]
     cannot_know: list[str]
+    known: list[str] = []
+    caveats: list[str] = []
+    next_steps: list[str] = []
 
     def to_bytes(self) -> bytes:
         """Canonical JSON and one line feed."""
         return canonical_json(self.model_dump(mode="json")) + b"\n"
+
+
+def read_results(paths: StudyPaths) -> Results:
+    """The results of a study's last analysis.
+
+    Raises
+    ------
+    OutOfOrder
+        It has not been analysed yet.
+    """
+    file = paths.report / "results.json"
+    if not file.is_file():
+        raise OutOfOrder(f"{paths.name} has no results yet", then=f"seedlock analyze {paths.name}")
+    return Results.model_validate_json(file.read_bytes())

@@ -35,6 +35,7 @@ def lint_plan(plan: Plan) -> list[Lint]:
     """Every remark on the plan, refusals first."""
     found = [
         *_seed_claims(plan),
+        *_mixed_models(plan),
         *_attainable_p(plan),
         *_families(plan),
         *_claims(plan),
@@ -79,7 +80,7 @@ def require_lockable(study: str, lints: list[Lint]) -> None:
         )
 
 
-def _matching_runs(plan: Plan, hypothesis: Hypothesis, extra: Where) -> dict[str, set[str]]:
+def matching_units(plan: Plan, hypothesis: Hypothesis, extra: Where) -> dict[str, set[str]]:
     """Level of the contrasted factor -> units, over the planned runs that the hypothesis selects."""
     units: dict[str, set[str]] = {}
     where = {**hypothesis.where, **extra}
@@ -106,7 +107,7 @@ def _seed_claims(plan: Plan) -> Iterator[Lint]:
     for identity, hypothesis, extra in plan.expanded():
         if hypothesis.unit not in plan.run_factors:
             continue
-        units = _matching_runs(plan, hypothesis, extra)
+        units = matching_units(plan, hypothesis, extra)
         short = {level: len(found) for level, found in units.items() if len(found) < 2}
         if short:
             counts = ", ".join(f"{level}: {n}" for level, n in short.items())
@@ -127,11 +128,28 @@ def _seed_claims(plan: Plan) -> Iterator[Lint]:
             )
 
 
+def _mixed_models(plan: Plan) -> Iterator[Lint]:
+    """A variance is never estimated across model families: seeds of two models are not one sample."""
+    for identity, hypothesis, extra in plan.expanded():
+        if hypothesis.unit not in plan.run_factors or hypothesis.over == "model":
+            continue
+        wanted = {**hypothesis.where, **extra}.get("model", list(plan.grid.models))
+        models = wanted if isinstance(wanted, list) else [wanted]
+        if len(models) > 1 and hypothesis.unit != "model":
+            yield Lint(
+                code="mixed-models",
+                severity="refuse",
+                where=identity,
+                says=f"{hypothesis.unit}s of {len(models)} models are taken as one sample",
+                remedy='per = "model",  or  where = { model = "..." }',
+            )
+
+
 def _attainable_p(plan: Plan) -> Iterator[Lint]:
     for identity, hypothesis, extra in plan.expanded():
         if hypothesis.test != "permutation":
             continue
-        sizes = [len(units) for units in _matching_runs(plan, hypothesis, extra).values()]
+        sizes = [len(units) for units in matching_units(plan, hypothesis, extra).values()]
         alpha = hypothesis.alpha or plan.inference.alpha
         smallest = 1 / comb(sum(sizes), sizes[0]) if len(sizes) == 2 else None
         if smallest is not None and smallest > alpha:

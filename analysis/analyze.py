@@ -1,0 +1,306 @@
+"""The analysis stage: sealed tables in; results, figures, report and ledger entries out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from analysis.answer import write_answer
+from analysis.cell_table import cell_results
+from analysis.design import require_known
+from analysis.duplicates import duplicated_runs
+from analysis.inference import Inference, infer
+from analysis.posteriors import Posterior, posteriors
+from analysis.presenting import hypothesis_result
+from analysis.report.build import build_report
+from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, Results
+from analysis.samples import draw_samples
+from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, named_measure, score_rows
+from analysis.testing import Data
+from prereg.canonical import sha256_file, write_atomic
+from prereg.errors import Finding, Incomplete
+from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_seals, status_of
+from prereg.ledger import append_event, read_ledger
+from prereg.lock import tool_version
+from prereg.plan import Plan
+from prereg.review import review_page
+from prereg.verify import CANNOT_KNOW, missing_runs
+from schemas.seal import unseal
+from schemas.table import to_frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """The sealed tables of a study, opened."""
+
+    tables: tuple[SealedTable, ...]
+
+    def batches(self, name: str) -> Iterator[pa.Table]:
+        """Rows of every sealed table of this name, a row group at a time."""
+        for table in self.tables:
+            if table.table == name:
+                yield from unseal(table.path, sha256=table.sha256)
+
+    def whole(self, name: str) -> pa.Table | None:
+        """All rows of a table, or None where nothing of the name is sealed."""
+        found = list(self.batches(name))
+        return pa.concat_tables(found) if found else None
+
+
+def analyze_study(locked: LockedPlan) -> Results:
+    """Analyse a locked study's sealed data and publish its report.
+
+    Raises
+    ------
+    OutOfOrder, Incomplete, LockedFileChanged
+        The gate: data not sealed, planned runs missing where the plan refuses that, or bytes that changed.
+    """
+    require_known(locked.plan)
+    sealed = Sealed(tables=tuple(require_seals(locked)))
+    _require_runs(locked)
+    data_digests = sorted(table.sha256 for table in sealed.tables)
+    append_event(locked.paths.ledger, "look.opened", {"lock_id": locked.lock_id, "data": data_digests})
+    results, found = compute(locked, sealed)
+    _publish(locked, sealed, results, found)
+    return results
+
+
+def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Posterior]]:
+    """Every number of the report; reads sealed data and the ledger, writes nothing."""
+    plan = locked.plan
+    data = load_data(plan, sealed)
+    inference = infer(data)
+    hypotheses = {identity: h for identity, h, _ in plan.expanded()}
+    found = posteriors(data, inference.tested, hypotheses)
+    entries = [
+        hypothesis_result(identity, h, inference, found[identity].result if identity in found else None)
+        for identity, h in hypotheses.items()
+    ]
+    events = tuple(read_ledger(locked.paths.ledger))
+    status = status_of(locked.locks, events, plan)
+    accounting = _accounting(locked, data)
+    return (
+        Results(
+            study=locked.paths.name,
+            title=plan.study.title,
+            question=plan.study.question,
+            lock_id=locked.lock_id,
+            lock_n=locked.lock.n,
+            tool_version=tool_version(),
+            status=status,
+            status_reasons=_status_reasons(locked),
+            answer=write_answer(
+                status,
+                entries,
+                inference.claims,
+                inference.gates,
+                accounting,
+                speaks_of_new_seeds=plan.inference.seeds == "new",
+            ),
+            hypotheses=_with_deviations(locked, sealed, entries),
+            claims=list(inference.claims),
+            cells=cell_results(data),
+            gates=list(inference.gates),
+            deviations=[
+                DeviationResult(
+                    pointer=d.pointer,
+                    before=d.before,
+                    after=d.after,
+                    reason=d.reason,
+                    effect=d.effect,
+                    hypotheses=list(d.hypotheses),
+                    at=d.at,
+                )
+                for d in locked.deviations
+            ],
+            accounting=accounting,
+            samples=_samples(plan, sealed),
+            inputs=[
+                InputResult(table=t.table, path=f"data/{t.path.name}", sha256=t.sha256, rows=t.rows)
+                for t in sealed.tables
+            ],
+            cannot_know=list(CANNOT_KNOW),
+        ),
+        found,
+    )
+
+
+def load_data(plan: Plan, sealed: Sealed) -> Data:
+    """Score completions, gather counts, and put run factors and item attributes beside every cell."""
+    runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
+    counts = sealed.whole("counts")
+    measures = _measures(plan)
+    parts = []
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    if counts is not None:
+        parts.append(cells_of_counts(counts))
+    if any(table.table == "completions" for table in sealed.tables):
+        parts.append(cells_of_scores(score_rows(sealed.batches("completions"), measures), measures))
+        duplicates = tuple(twin.run_ids for twin in duplicated_runs(sealed.batches("completions"), runs))
+    attributes = items.drop(columns=["items"]).drop_duplicates("item_id")
+    cells = describe_cells(pd.concat(parts, ignore_index=True), runs=runs, items=attributes)
+    return Data(plan=plan, cells=cells, duplicates=duplicates)
+
+
+def _frame(table: pa.Table | None) -> pd.DataFrame:
+    if table is None:
+        raise Incomplete("a sealed table is missing", Finding(where="data", found="none", promised="runs and items"))
+    return to_frame(table)
+
+
+def _measures(plan: Plan) -> list[NamedMeasure]:
+    return [named_measure(name, m.kind, m.params) for name, m in plan.measures.items()]
+
+
+def _require_runs(locked: LockedPlan) -> None:
+    """Planned runs without data stop the analysis where the plan, or a declared deviation, does not say otherwise."""
+    absent = missing_runs([e for e in locked.events if e.name == "data.sealed"], locked.lock)
+    rule = (deviated_plan(locked) or locked.plan).missing.runs
+    if absent and rule == "refuse":
+        study = locked.paths.name
+        raise Incomplete(
+            f"{len(absent)} of {len(locked.lock.runs)} planned runs of {study} have no data",
+            *(Finding(where=run, found="no row", promised="a run of the plan") for run in absent[:20]),
+            then=f"seedlock deviate {study} --pointer /missing/runs --after '\"analyse and disclose\"' ...",
+        )
+
+
+def _accounting(locked: LockedPlan, data: Data) -> Accounting:
+    sealed = [event for event in locked.events if event.name == "data.sealed"]
+    absent = missing_runs(sealed, locked.lock)
+    rows = [int(e.body["rows"]) for e in sealed if e.body["table"] == "completions"]
+    looks = sum(event.name == "look.opened" for event in read_ledger(locked.paths.ledger))
+    return Accounting(
+        runs_planned=len(locked.lock.runs),
+        runs_with_data=len(locked.lock.runs) - len(absent),
+        runs_missing=absent,
+        answers=sum(rows) if rows else None,
+        answers_missing=_answers_missing(data),
+        quarantined={r: int(n) for e in sealed for r, n in e.body.get("quarantined", {}).items()},
+        looks_planned=1,
+        looks_used=looks,
+        amendments=len(locked.locks) - 1,
+    )
+
+
+def _answers_missing(data: Data) -> dict[str, int]:
+    """`measure: reason` -> answers that could not be scored."""
+    total: dict[str, int] = {}
+    for measure, reasons in zip(data.cells["measure"], data.cells["missing"], strict=True):
+        for reason, n in json.loads(reasons).items():
+            total[f"{measure}: {reason}"] = total.get(f"{measure}: {reason}", 0) + int(n)
+    return dict(sorted(total.items()))
+
+
+def _status_reasons(locked: LockedPlan) -> list[str]:
+    reasons = []
+    first = locked.locks[0].exposure
+    if first.declared == "published":
+        reasons.append("the plan says that the results were published before it was written")
+    reasons += [f"existed at the lock: {path}" for path in first.outputs]
+    if any(e.body.get("predates_lock") for e in locked.events if e.name == "data.sealed"):
+        reasons.append("an imported file is older than the lock")
+    reasons += [f"deviation at {d.pointer}: {d.reason}" for d in locked.deviations]
+    reasons += [
+        f"amended after data were {e.body['data_seen']}: {e.body.get('note', e.body['reason'])}"
+        for e in locked.events
+        if e.name == "plan.amended"
+    ]
+    return reasons
+
+
+def _with_deviations(locked: LockedPlan, sealed: Sealed, entries: list[HypothesisResult]) -> list[HypothesisResult]:
+    """Each affected hypothesis carries its result under the plan as it was carried out, beside the planned one."""
+    changed = deviated_plan(locked)
+    if changed is None:
+        return entries
+    inference = infer(load_data(changed, sealed))
+    touched = {name for deviation in locked.deviations for name in deviation.hypotheses}
+    hypotheses = {identity: h for identity, h, _ in changed.expanded()}
+    return [
+        entry.model_copy(update={"as_deviated": _brief(entry.id, hypotheses, inference)})
+        if entry.id in hypotheses and {entry.id, entry.id.split("[")[0]} & touched
+        else entry
+        for entry in entries
+    ]
+
+
+def _brief(identity: str, hypotheses: dict[str, Any], inference: Inference) -> dict[str, Any]:
+    result = hypothesis_result(identity, hypotheses[identity], inference, None).model_dump(mode="json")
+    keys = (
+        "estimate",
+        "ci",
+        "ci_level",
+        "ci_method",
+        "n_units",
+        "p_value",
+        "verdict",
+        "decision",
+        "reasons",
+        "unit_text",
+    )
+    return {key: result[key] for key in keys}
+
+
+def _samples(plan: Plan, sealed: Sealed) -> list[dict[str, Any]]:
+    if plan.samples is None:
+        return []
+    by_name = {named.name: named for named in _measures(plan)}
+    named = by_name.get(plan.samples.measure) if plan.samples.measure else None
+    runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
+    return draw_samples(sealed.batches("completions"), named, plan, runs, items)
+
+
+def _publish(locked: LockedPlan, sealed: Sealed, results: Results, found: dict[str, Posterior]) -> None:
+    """Build the report in a folder of its own, move it into place whole, then enter it in the ledger."""
+    out = locked.paths.report
+    draft = out.with_name(f".{out.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        body = _build(locked, sealed, results, found, draft)
+        _swap(draft, out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    append_event(locked.paths.ledger, "report.built", body)
+
+
+def _build(
+    locked: LockedPlan, sealed: Sealed, results: Results, found: dict[str, Posterior], draft: Path
+) -> dict[str, str]:
+    """Write every file of the report; return what the ledger records of it."""
+    (draft / "data").mkdir(parents=True)
+    for table in sealed.tables:
+        shutil.copyfile(table.path, draft / "data" / table.path.name)
+    write_atomic(draft / "results.json", results.to_bytes())
+    draws = {identity: p.draws for identity, p in found.items() if p.draws is not None}
+    build_report(results, locked, draws, draft)
+    write_atomic(draft / "REVIEW.md", review_page(locked).encode())
+    write_atomic(draft / "manifest.sha256", _manifest(draft))
+    return {
+        "lock_id": locked.lock_id,
+        "manifest_sha256": sha256_file(draft / "manifest.sha256"),
+        "results_sha256": sha256_file(draft / "results.json"),
+    }
+
+
+def _manifest(folder: Path) -> bytes:
+    """Digests of every file of the report, in path order, as `sha256sum -c` reads them."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.sha256")
+    return "".join(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files).encode()
+
+
+def _swap(draft: Path, out: Path) -> None:
+    """Put the new report where the old one was; the old one stays until the new one is whole."""
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    draft.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""The table of cells: one rate or mean a run, arm or persona, its clustered interval first, the naive one beside it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from analysis.clusters import cluster_summary
+from analysis.estimators import ESTIMATORS
+from analysis.results import CellResult
+from analysis.sample import Level, Sample
+from analysis.selection import ordered_mean
+from analysis.testing import Data
+from prereg.errors import BadInput, Finding, Refusal
+
+LEVEL = 0.95
+
+
+def cell_results(data: Data) -> list[CellResult]:
+    """Every cell that `[report] cells` asks for, measure by measure.
+
+    Raises
+    ------
+    BadInput
+        A factor that the data do not have.
+    """
+    return [
+        cell
+        for measure in data.plan.measures
+        for factors in data.plan.report.cells
+        for cell in _grouped(data, measure, factors)
+    ]
+
+
+def _grouped(data: Data, measure: str, factors: list[str]) -> Iterator[CellResult]:
+    absent = [factor for factor in factors if factor not in data.cells.columns]
+    if absent:
+        raise BadInput(
+            "[report] cells names a factor that the data do not have",
+            *(Finding(where=f, found="no such column", promised="a run factor or item attribute") for f in absent),
+        )
+    rows = data.cells[data.cells["measure"] == measure]
+    cluster = data.plan.report.cluster
+    column = "item_id" if cluster == "item" or cluster not in rows.columns else cluster
+    for keys, group in rows.groupby(factors, sort=True, dropna=False):
+        named = {f: None if pd.isna(key) else str(key) for f, key in zip(factors, keys, strict=True)}
+        yield _cell(data, measure, named, group, column)
+
+
+def _cell(data: Data, measure: str, keys: dict[str, str | None], rows: pd.DataFrame, cluster: str) -> CellResult:
+    scored = rows[rows["mean"].notna()]
+    is_count = len(scored) > 0 and bool(scored["k"].notna().all() and scored["n_scored"].notna().all())
+    known_n = bool(scored["n_scored"].notna().all())
+    blank: dict[str, Any] = {
+        "keys": keys,
+        "measure": measure,
+        "unit_text": data.plan.measures[measure].unit,
+        "n": int(scored["n_scored"].sum()) if known_n else None,
+        "k": int(scored["k"].sum()) if is_count else None,
+        "mean": ordered_mean(scored["mean"]) if len(scored) else None,
+        "missing": _missing(rows),
+        "ci_level": LEVEL,
+    }
+    return CellResult(**blank, **(_intervals(scored, cluster) if is_count else _no_interval(scored)))
+
+
+def _missing(rows: pd.DataFrame) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for reasons in rows["missing"]:
+        total.update(json.loads(reasons))
+    return dict(sorted(total.items()))
+
+
+def _no_interval(scored: pd.DataFrame) -> dict[str, Any]:
+    reason = "no scored answer" if scored.empty else "not-counts: a mean without its counts has no interval of its own"
+    return dict.fromkeys(
+        ("ci", "ci_method", "naive_ci", "naive_method", "n_clusters", "icc", "design_effect", "n_effective")
+    ) | {"reasons": [reason]}
+
+
+def _intervals(scored: pd.DataFrame, cluster: str) -> dict[str, Any]:
+    """The clustered interval where there are clusters to see; the naive one, which counts answers as independent."""
+    clusters = scored.groupby(cluster, sort=True)[["k", "n_scored"]].sum()
+    k_I = {str(c): int(k) for c, k in clusters["k"].items()}
+    n_I = {str(c): int(n) for c, n in clusters["n_scored"].items()}
+    naive = _naive(sum(k_I.values()), sum(n_I.values()))
+    try:
+        found = cluster_summary(k_I, n_I, level=LEVEL)
+    except Refusal as refusal:
+        why = f"{refusal.code}: clusters unknown, so answers are counted as independent"
+        return naive | {
+            "ci": naive["naive_ci"],
+            "ci_method": naive["naive_method"],
+            "n_clusters": len(n_I),
+            "icc": None,
+            "design_effect": None,
+            "n_effective": None,
+            "reasons": [why],
+        }
+    return naive | {
+        "ci": (found.ci_low, found.ci_high),
+        "ci_method": found.ci_method,
+        "n_clusters": found.n_clusters,
+        "icc": found.icc,
+        "design_effect": found.design_effect,
+        "n_effective": found.n_effective,
+        "reasons": [found.reason] if found.reason else [],
+    }
+
+
+def _naive(k: int, n: int) -> dict[str, Any]:
+    level = Level(name="cell", weight=1.0, unit_means={"cell": k / n}, k=k, n=n)
+    sample = Sample(levels=(level,), unit="answer", is_proportion=True)
+    estimate = ESTIMATORS["wilson"](sample, level=LEVEL, edges=())
+    return {"naive_ci": (estimate.ci_low, estimate.ci_high), "naive_method": estimate.ci_method}

@@ -1,0 +1,179 @@
+"""From a tested hypothesis to its entry in results.json, on the scale the plan judges it on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from analysis.estimators import ESTIMATORS
+from analysis.inference import Inference
+from analysis.overdispersion import BetweenUnitSd, between_unit_sd
+from analysis.results import BandResult, BayesResult, HypothesisResult, SecondOpinion
+from analysis.sample import Estimate, Sample
+from analysis.selection import ordered_mean
+from analysis.testing import Tested
+from prereg.canonical import finite_or_none
+from prereg.errors import Refusal
+from prereg.plan import Hypothesis
+
+
+def hypothesis_result(
+    identity: str, hypothesis: Hypothesis, inference: Inference, bayes: BayesResult | None
+) -> HypothesisResult:
+    """Everything the report may say of one hypothesis."""
+    tested = inference.tested[identity]
+    estimate, scale = tested.estimate, tested.scale
+    raw = scale.raw_per_unit if scale else 1.0
+    noise = _unit_noise(tested)
+    return HypothesisResult(
+        id=identity,
+        claim=hypothesis.claim,
+        measure=hypothesis.measure,
+        contrast=hypothesis.contrast,
+        over=hypothesis.over,
+        where={**hypothesis.where, **tested.extra},
+        items=hypothesis.items,
+        role=hypothesis.role,
+        family=hypothesis.family,
+        test=hypothesis.test,
+        scale=hypothesis.scale,
+        unit_text=scale.text if scale else "",
+        unit=hypothesis.unit,
+        n_units=estimate.n_units if estimate else None,
+        predicted=hypothesis.predicted,
+        alpha=tested.alpha,
+        estimate=estimate.estimate / raw if estimate else None,
+        se=estimate.se / raw if estimate and estimate.se is not None else None,
+        df=finite_or_none(estimate.df) if estimate else None,
+        ci=(estimate.ci_low / raw, estimate.ci_high / raw) if estimate else None,
+        ci_level=1 - 2 * tested.alpha,
+        ci_method=estimate.ci_method if estimate else None,
+        assumes=estimate.assumes if estimate else "",
+        unit_sd=estimate.unit_sd / raw if estimate and estimate.unit_sd is not None else None,
+        unit_sd_after_noise=noise.sd_between / raw if noise and noise.sd_between is not None else None,
+        overdispersion=noise.ratio if noise else None,
+        next_unit_ci=(estimate.prediction[0] / raw, estimate.prediction[1] / raw)
+        if estimate and estimate.prediction
+        else None,
+        p_value=inference.p_values[identity],
+        p_adjusted=inference.p_adjusted.get(identity),
+        alpha_in_family=tested.decision.alpha if tested.decision and identity in inference.p_adjusted else None,
+        bands=_bands(tested, hypothesis, bayes),
+        verdict=list(tested.verdict),
+        decision=decision_text(tested),
+        units=_units(tested),
+        bounds=_bounds(tested, raw),
+        second_opinions=_second_opinions(tested, raw),
+        bayes=bayes,
+        reasons=list(tested.reasons),
+    )
+
+
+def decision_text(tested: Tested) -> str:
+    """The verdict in words: one band, several, or why there is none."""
+    if tested.decision is None:
+        return f"not testable: {tested.reasons[0]}" if tested.reasons else "not testable"
+    if len(tested.verdict) == 1:
+        return tested.verdict[0]
+    return f"inconclusive: {' or '.join(tested.verdict)}" if tested.verdict else tested.decision.decision
+
+
+def _bands(tested: Tested, hypothesis: Hypothesis, bayes: BayesResult | None) -> list[BandResult]:
+    found = {band.name: band for band in tested.decision.bands} if tested.decision else {}
+    posterior = bayes.band_posteriors if bayes else {}
+    new_unit = bayes.band_posteriors_new_unit if bayes else {}
+    return [
+        BandResult(
+            name=band.name,
+            lower=band.lower,
+            upper=band.upper,
+            excluded=band.name not in tested.verdict if band.name in found else None,
+            p=found[band.name].p if band.name in found else None,
+            posterior=posterior.get(band.name),
+            posterior_new_seed=new_unit.get(band.name),
+        )
+        for band in hypothesis.partition.bands
+    ]
+
+
+def _units(tested: Tested) -> list[dict[str, Any]]:
+    """One row a unit and level: its mean and, where answers were counted, k of n."""
+    if tested.chosen is None or tested.estimate is None or tested.estimand.unit == "answer":
+        return []
+    return [
+        {"level": str(level), "unit": str(unit), **_unit_numbers(rows)}
+        for (level, unit), rows in tested.chosen[tested.chosen["mean"].notna()].groupby(
+            ["level", "unit_label"], sort=True
+        )
+    ]
+
+
+def _unit_numbers(rows: pd.DataFrame) -> dict[str, Any]:
+    is_count = bool(rows["k"].notna().all() and rows["n_scored"].notna().all())
+    return {
+        "mean": ordered_mean(rows["mean"]),
+        "k": int(rows["k"].sum()) if is_count else None,
+        "n": int(rows["n_scored"].sum()) if is_count else None,
+    }
+
+
+def _unit_noise(tested: Tested) -> BetweenUnitSd | None:
+    """Spread between units beyond counting noise, where a single level was counted."""
+    if tested.sample is None or tested.estimate is None or len(tested.sample.levels) != 1:
+        return None
+    units = _units(tested)
+    if len(units) < 2 or not tested.sample.is_proportion or any(unit["k"] is None for unit in units):
+        return None
+    try:
+        return between_unit_sd({u["unit"]: u["k"] for u in units}, {u["unit"]: u["n"] for u in units})
+    except Refusal:
+        return None
+
+
+def _bounds(tested: Tested, raw: float) -> list[dict[str, Any]]:
+    names = ("missing answers pull down", "missing answers pull up")
+    return [
+        {
+            "assumption": name,
+            "estimate": estimate.estimate / raw,
+            "ci": [estimate.ci_low / raw, estimate.ci_high / raw],
+            "verdict": list(decision.verdict),
+        }
+        for name, estimate, decision in zip(names, tested.bound_estimates, tested.bounds, strict=False)
+    ]
+
+
+def _second_opinions(tested: Tested, raw: float) -> list[SecondOpinion]:
+    """The other t interval where there are two levels, and the naive one, so that a reader sees how far it is off."""
+    if tested.sample is None or tested.estimate is None:
+        return []
+    others = {"pooled_t": "welch_t", "welch_t": "pooled_t"}
+    opinions = []
+    test = tested.estimand.test
+    if test in others and len(tested.sample.levels) > 1:
+        opinions.append(_opinion(others[test], tested, tested.sample, raw, "the other way to take the variance"))
+    if test not in {"wilson", "jeffreys", "clopper_pearson"} and tested.sample.is_proportion:
+        pooled = _pooled(tested.sample)
+        if pooled is not None:
+            note = f"counts every answer as independent and every {tested.estimand.unit} as the same: too narrow"
+            opinions.append(_opinion("wilson", tested, pooled, raw, note))
+    return opinions
+
+
+def _pooled(sample: Sample) -> Sample | None:
+    """The single level of a sample, when its answers were counted."""
+    only = sample.levels[0]
+    return sample if len(sample.levels) == 1 and only.n is not None and only.weight == 1 else None
+
+
+def _opinion(method: str, tested: Tested, sample: Sample, raw: float, note: str) -> SecondOpinion:
+    try:
+        found: Estimate = ESTIMATORS[method](sample, level=1 - 2 * tested.alpha, edges=())
+    except Refusal as refusal:
+        return SecondOpinion(method=method, estimate=None, ci=None, note=f"{refusal.code}: {refusal.what}")
+    low, high = found.ci_low / raw, found.ci_high / raw
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return SecondOpinion(method=found.ci_method, estimate=found.estimate / raw, ci=None, note="no finite interval")
+    return SecondOpinion(method=found.ci_method, estimate=found.estimate / raw, ci=(low, high), note=note)

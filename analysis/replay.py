@@ -1,0 +1,105 @@
+"""Run the analysis again from the sealed data and hold every number against results.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from analysis.analyze import Sealed, compute
+from prereg.canonical import read_json
+from prereg.checks import Check, failed, not_checked, verdict
+from prereg.errors import Finding, SeedlockError
+from prereg.gate import require_lock, require_seals
+from prereg.layout import HOME, StudyPaths
+from prereg.plan import Tolerances
+
+BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
+"""Keys whose numbers carry Monte Carlo error."""
+SPEAKS_OF_NOW = frozenset({"looks_used", "tool_version"})
+"""Keys that a later look changes without any number of the analysis changing."""
+
+
+def replay_check(paths: StudyPaths) -> Check:
+    """Recompute results.json; nothing is written, no look is recorded, and the report stays as it is.
+
+    Numbers are compared within the plan's tolerances: exact ones by `absolute` and `relative`, posterior ones by
+    `monte_carlo` (absolute on probabilities, and as a share of the number elsewhere). Text must be equal.
+    """
+    what = "the analysis gives the same numbers again"
+    file = paths.report / "results.json"
+    if not file.is_file():
+        return not_checked("X1", "replay", what, "no results yet", f"seedlock analyze {paths.name}")
+    try:
+        locked = require_lock(paths)
+        results, _ = compute(locked, Sealed(tables=tuple(require_seals(locked))))
+    except SeedlockError as error:
+        return failed("X1", "replay", error)
+    published: Any = read_json(file.read_bytes())
+    again = results.model_dump(mode="json")
+    differs = tuple(differences(published, again, locked.plan.tolerances))
+    other = tuple(environment_differences())
+    if differs:
+        return verdict("X1", "replay", what, (*differs[:40], *other), exit_code=11 if other else 10)
+    numbers = sum(1 for _ in _numbers(published))
+    state = f"the analysis gives the same {numbers} numbers again, within the locked tolerances"
+    return Check(id="X1", link="replay", state="warn" if other else "pass", what=state, findings=other)
+
+
+def differences(before: Any, after: Any, tolerances: Tolerances, where: str = "") -> Iterator[Finding]:
+    """Every leaf of two results that differs by more than the plan tolerates."""
+    match before, after:
+        case dict(), dict():
+            for key in sorted(before.keys() | after.keys()):
+                if key not in SPEAKS_OF_NOW:
+                    yield from differences(before.get(key), after.get(key), tolerances, f"{where}/{key}")
+        case list(), list() if len(before) == len(after):
+            for index, (old, new) in enumerate(zip(before, after, strict=True)):
+                yield from differences(old, new, tolerances, f"{where}/{index}")
+        case (bool(), _) | (_, bool()):
+            if before != after:
+                yield Finding(where=where, found=str(after), promised=str(before))
+        case ((int() | float()), (int() | float())):
+            if not _close(float(before), float(after), tolerances, where):
+                yield Finding(where=where, found=repr(after), promised=repr(before))
+        case _ if before != after:
+            yield Finding(where=where, found=str(after)[:120], promised=str(before)[:120])
+
+
+def _close(before: float, after: float, tolerances: Tolerances, where: str) -> bool:
+    if "/diagnostics/" in where:
+        return True  # effective sample sizes describe one sampler run, they are not a result
+    if any(f"/{key}" in where for key in BAYESIAN):
+        return math.isclose(before, after, rel_tol=tolerances.monte_carlo, abs_tol=tolerances.monte_carlo)
+    return math.isclose(before, after, rel_tol=tolerances.relative, abs_tol=tolerances.absolute)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    match value:
+        case dict():
+            for inner in value.values():
+                yield from _numbers(inner)
+        case list():
+            for inner in value:
+                yield from _numbers(inner)
+        case bool():
+            return
+        case int() | float():
+            yield float(value)
+
+
+def environment_differences() -> Iterator[Finding]:
+    """Installed packages that are not those of the locked environment (`lockfiles/environment/core.txt`)."""
+    file = HOME / "lockfiles" / "environment" / "core.txt"
+    for line in file.read_text("utf-8").splitlines() if file.is_file() else []:
+        name, separator, rest = line.partition("==")
+        if not separator or line.startswith((" ", "#")):
+            continue
+        promised = rest.split(";")[0].split(" ")[0].strip("\\ ")
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "not installed"
+        if found != promised:
+            yield Finding(where=f"package {name}", found=found, promised=promised)

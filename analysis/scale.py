@@ -1,0 +1,75 @@
+"""The scale a hypothesis is judged on: the measure's own unit, or a standard deviation frozen by the plan."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.selection import ordered_mean
+from prereg.errors import EmptyCell, NoSpread, TooFewUnits
+from prereg.plan import Estimand, Plan, Sd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How many raw units one unit of the bands' scale is, and the words for it."""
+
+    raw_per_unit: float
+    text: str
+
+
+def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
+    """The scale that `estimand` names.
+
+    Raises
+    ------
+    EmptyCell, TooFewUnits, NoSpread
+        The planned SD cannot be computed from the data.
+    """
+    unit = plan.measures[estimand.measure].unit
+    if estimand.scale == "raw":
+        return Scale(raw_per_unit=1.0, text=unit)
+    name = estimand.scale.removeprefix("sd.")
+    sd = plan.sd[name]
+    raw = sd.value if sd.value is not None else _spread(plan, sd, cells)
+    origin = f"fixed at {raw:g}: {sd.source}" if sd.value is not None else f"{raw:.4g} {unit}, {sd.of}, arm {sd.arm}"
+    return Scale(raw_per_unit=raw, text=f"SD {name} ({origin})")
+
+
+def _spread(plan: Plan, sd: Sd, cells: pd.DataFrame) -> float:
+    """Sample SD of single answers, item means or unit (seed) means, in one arm."""
+    rows = cells[(cells["measure"] == sd.measure) & (cells["arm"] == sd.arm) & cells["mean"].notna()]
+    for factor, wanted in (plan.items[sd.items].where if sd.items else {}).items():
+        levels = {str(level) for level in (wanted if isinstance(wanted, list) else [wanted])}
+        rows = rows[rows[factor].isin(levels)]
+    if rows.empty:
+        raise EmptyCell(f"no data for the SD of {sd.measure} in arm {sd.arm}")
+    if sd.of == "answers":
+        return _answer_sd(rows)
+    key = "item_id" if sd.of == "item means" else "run_id"
+    means = [ordered_mean(group["mean"]) for _, group in rows.groupby(key, sort=True)]
+    return _sample_sd(means, f"{sd.of} of {sd.measure} in arm {sd.arm}")
+
+
+def _answer_sd(rows: pd.DataFrame) -> float:
+    n = int(rows["n_scored"].sum())
+    if n < 2:
+        raise TooFewUnits(f"{n} answer(s) have no spread")
+    total = math.fsum(m * int(c) for m, c in zip(rows["mean"], rows["n_scored"], strict=True))
+    squares = math.fsum(rows["sum_sq"])
+    variance = (squares - total**2 / n) / (n - 1)
+    if variance <= 1e-12 * max(1.0, squares / n):
+        raise NoSpread("every answer is the same: an SD scale is undefined")
+    return math.sqrt(variance)
+
+
+def _sample_sd(means: list[float], what: str) -> float:
+    if len(means) < 2:
+        raise TooFewUnits(f"{what}: one mean has no spread")
+    centre = math.fsum(means) / len(means)
+    variance = math.fsum((m - centre) ** 2 for m in means) / (len(means) - 1)
+    if variance <= 1e-24 * max(1.0, centre**2):
+        raise NoSpread(f"{what}: no spread, an SD scale is undefined")
+    return math.sqrt(variance)

@@ -1,0 +1,98 @@
+"""Where a study stands, read from its lock and ledger: gates passed, runs done, the next command."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prereg.errors import SeedlockError
+from prereg.gate import status_of
+from prereg.layout import StudyPaths
+from prereg.ledger import read_ledger
+from prereg.lock import load_locked_plan, lock_paths, read_lock
+from prereg.plan_file import read_plan
+from prereg.verify import missing_runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One study at a glance; `gates` are the steps passed, in order."""
+
+    study: str
+    status: str
+    gates: tuple[str, ...]
+    runs_planned: int
+    runs_done: int
+    runs_failed: int
+    next_command: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return asdict(self)
+
+
+def standing(paths: StudyPaths) -> Standing:
+    """How far one study has come. A study that cannot be read says so in `status`; nothing is raised."""
+    try:
+        plan = read_plan(paths.plan)
+    except SeedlockError as error:
+        return _unreadable(paths, error, f"seedlock check {paths.name}")
+    files = lock_paths(paths)
+    if not files:
+        return Standing(
+            study=paths.name,
+            status="not locked",
+            gates=("planned",),
+            runs_planned=sum(1 for _ in plan.runs()),
+            runs_done=0,
+            runs_failed=0,
+            next_command=f"seedlock lock {paths.name}",
+        )
+    try:
+        locks = tuple(read_lock(file) for file in files)
+        events = tuple(read_ledger(paths.ledger))
+        status = status_of(locks, events, load_locked_plan(locks[-1]))
+    except SeedlockError as error:
+        return _unreadable(paths, error, f"seedlock verify {paths.name}")
+    names = [event.name for event in events]
+    sealed = [event for event in events if event.name == "data.sealed"]
+    passed = {
+        "planned": True,
+        "locked": True,
+        "trained": "run.finished" in names,
+        "sealed": bool(sealed),
+        "looked": "look.opened" in names,
+        "reported": "report.built" in names,
+    }
+    return Standing(
+        study=paths.name,
+        status=status,
+        gates=tuple(gate for gate, is_passed in passed.items() if is_passed),
+        runs_planned=len(locks[-1].runs),
+        runs_done=len(locks[-1].runs) - len(missing_runs(sealed, locks[-1])),
+        runs_failed=names.count("run.failed"),
+        next_command=_next_command(paths, has_import=plan.import_ is not None, passed=passed),
+    )
+
+
+def _next_command(paths: StudyPaths, *, has_import: bool, passed: dict[str, bool]) -> str:
+    study = paths.name
+    if passed["reported"]:
+        return f"seedlock verify {study}"
+    if passed["sealed"]:
+        return f"seedlock analyze {study}"
+    if has_import:
+        return f"seedlock import {study}"
+    return f"seedlock generate {study}" if passed["trained"] else f"seedlock train {study}"
+
+
+def _unreadable(paths: StudyPaths, error: SeedlockError, then: str) -> Standing:
+    return Standing(
+        study=paths.name,
+        status=f"unreadable: {error.what}",
+        gates=(),
+        runs_planned=0,
+        runs_done=0,
+        runs_failed=0,
+        next_command=then,
+    )

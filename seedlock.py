@@ -1,0 +1,388 @@
+"""The command line: one lazy sub-command a stage, nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from prereg.errors import BadInput, Finding, SeedlockError
+
+if TYPE_CHECKING:
+    from prereg.gate import LockedPlan
+    from prereg.layout import StudyPaths
+    from prereg.lint import Lint
+
+app = typer.Typer(
+    name="seedlock",
+    help="Pre-registration-first statistics for fine-tuning studies: plan, lock, run, analyse, verify.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or the path of its folder.")]
+RootOption = Annotated[
+    Path | None, typer.Option("--root", help="A repository of this layout; the current folder otherwise.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+
+
+def _find(study: str, root: Path | None) -> StudyPaths:
+    from prereg.layout import find_study
+
+    return find_study(study, root)
+
+
+def _gate(study: str, root: Path | None) -> LockedPlan:
+    from prereg.gate import require_lock
+
+    return require_lock(_find(study, root))
+
+
+def _say(text: str = "") -> None:
+    typer.echo(text)
+
+
+def _say_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[None]:
+    """Show that something is running, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(label):
+        yield
+
+
+@app.command()
+def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Read the plan and lint its design.
+
+    Example:  seedlock check published_bird_seeds
+    """
+    from prereg.plan_file import read_plan
+
+    paths = _find(study, root)
+    plan = read_plan(paths.plan)
+    lints = _design(paths)
+    if as_json:
+        _say_json(_design_json(paths))
+    else:
+        runs = list(plan.runs())
+        _say(f"{paths.name}: {plan.study.title}")
+        _say(f"  {len(runs)} runs, {len(plan.measures)} measures, {sum(1 for _ in plan.expanded())} hypotheses")
+        _print_lints(lints)
+    _require_lockable(paths, lints)
+    if not as_json:
+        _say(f"The plan can be locked.  Next: seedlock lock {paths.name}")
+
+
+def _design(paths: StudyPaths) -> list[Lint]:
+    from analysis.design import design_lints
+    from prereg.plan_file import read_plan
+
+    return design_lints(read_plan(paths.plan))
+
+
+def _design_json(paths: StudyPaths) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"study": paths.name, "lints": [asdict(lint) for lint in _design(paths)]}
+
+
+def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
+    from prereg.lint import require_lockable
+
+    require_lockable(paths.name, lints)
+
+
+def _print_lints(lints: list[Lint]) -> None:
+    for lint in lints:
+        stands = f"  (acknowledged: {lint.acknowledged})" if lint.acknowledged else ""
+        _say(f"  {lint.severity:6}  {lint.where} [{lint.code}]{stands}")
+        _say(f"          {lint.says}")
+        if not lint.acknowledged:
+            _say(f"          remedy: {lint.remedy}")
+
+
+@app.command()
+def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Freeze the plan: write the lock and the ledger's first line.
+
+    Example:  seedlock lock published_bird_seeds
+    """
+    from prereg.lock import create_lock
+
+    paths = _find(study, root)
+    lints = _design(paths)
+    _require_lockable(paths, lints)
+    made, lock_id = create_lock(paths, design_check=_design_json(paths))
+    file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
+    if as_json:
+        _say_json(
+            {"study": paths.name, "lock": file, "lock_id": lock_id, "retrospective": made.exposure.is_retrospective}
+        )
+        return
+    _say(f"locked    {file}")
+    _say(f"lock id   {lock_id}")
+    _say(f"pins      {len(made.files)} study files, {len(made.code)} source files, {len(made.runs)} runs")
+    if made.work_tree != "clean":
+        _say(f"work tree {made.work_tree}: commit before locking, so that the locked code can be found again")
+    if made.exposure.is_retrospective:
+        seen = ", ".join(made.exposure.outputs[:3]) or f'exposure = "{made.exposure.declared}"'
+        _say(f"status    retrospective: results existed at the lock ({seen})")
+    _say(f"Next: git add lockfiles/{paths.name} && git commit,  then  {_next_step(paths)}")
+
+
+@app.command()
+def amend(
+    study: StudyArgument,
+    reason: Annotated[
+        str, typer.Option("--reason", help="design-change | error-in-plan | data-unavailable | code-fix | other")
+    ],
+    note: Annotated[str, typer.Option("--note", help="What changed and why, in a sentence.")],
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Supersede the newest lock by a new one; the ledger records why and what had been seen.
+
+    Example:  seedlock amend my_study --reason error-in-plan --note "The SESOI was meant in percentage points."
+    """
+    from prereg.lock import AMEND_REASONS, create_amendment
+
+    paths = _find(study, root)
+    if reason not in AMEND_REASONS or not note.strip():
+        raise BadInput(
+            "an amendment needs a reason code and a note",
+            Finding(where="--reason", found=reason, promised=", ".join(AMEND_REASONS)),
+            then="seedlock amend --help",
+        )
+    _require_lockable(paths, _design(paths))
+    made, lock_id = create_amendment(paths, reason=reason, note=note, design_check=_design_json(paths))
+    file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
+    if as_json:
+        _say_json({"study": paths.name, "lock": file, "lock_id": lock_id, "data_seen": made.exposure.data_seen})
+        return
+    _say(f"locked    {file}  (supersedes lock {made.n - 1})")
+    _say(f"lock id   {lock_id}")
+    _say(f"data seen by then: {made.exposure.data_seen}")
+    _say(f"Next: {_next_step(paths)}")
+
+
+@app.command()
+def deviate(
+    study: StudyArgument,
+    pointer: Annotated[str, typer.Option("--pointer", help="JSON pointer into the parsed plan, e.g. /missing/runs")],
+    after: Annotated[
+        str, typer.Option("--after", help="What was done instead, as JSON, e.g. '\"analyse and disclose\"'")
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    effect: Annotated[str, typer.Option("--effect", help="How this changes the severity of the test.")],
+    hypothesis: Annotated[list[str], typer.Option("--hypothesis", help="An id it touches; repeat for several.")],
+    root: RootOption = None,
+) -> None:
+    """Record a departure from the plan without changing the lock.
+
+    Example:  seedlock deviate my_study --pointer /missing/runs --after '"analyse and disclose"'
+    --reason "two runs lost to a node failure" --effect "fewer seeds, wider interval" --hypothesis H1
+    """
+    from prereg.deviate import declare_deviation
+
+    try:
+        value = json.loads(after)
+    except json.JSONDecodeError as error:
+        found = Finding(where="--after", found=f"{after!r}: {error.msg}", promised="JSON; text needs double quotes")
+        raise BadInput("--after is not JSON", found, then="seedlock deviate --help") from None
+    locked = _gate(study, root)
+    event = declare_deviation(locked, pointer=pointer, after=value, reason=reason, effect=effect, hypotheses=hypothesis)
+    _say(f"recorded  {pointer}: {json.dumps(event.body['before'])} -> {json.dumps(value)}  (ledger line {event.n})")
+    _say(f"Next: seedlock analyze {locked.paths.name}  shows every affected result as planned and as deviated")
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Where each study stands: gates passed, runs done of planned, the next command.
+
+    Example:  seedlock status
+    """
+    from prereg.layout import StudyPaths, list_studies
+    from prereg.progress import standing
+
+    base = (root or Path.cwd()).resolve()
+    found = [_find(study, root)] if study else [StudyPaths(root=base, name=name) for name in list_studies(base)]
+    rows = [standing(paths) for paths in found]
+    if as_json:
+        _say_json([row.as_json() for row in rows])
+        return
+    if not rows:
+        _say("no study here.  Next: seedlock init DIR  starts a repository with a filled-in example")
+    for row in rows:
+        _say(f"{row.study}  [{row.status}]")
+        _say(f"  gates  {' -> '.join(row.gates)}")
+        _say(
+            f"  runs   {row.runs_done} of {row.runs_planned} with sealed data"
+            + (f", {row.runs_failed} failed" if row.runs_failed else "")
+        )
+        _say(f"  next   {row.next_command}")
+
+
+def _next_step(paths: StudyPaths) -> str:
+    from prereg.progress import standing
+
+    return standing(paths).next_command
+
+
+@app.command("import")
+def import_(
+    study: StudyArgument,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="The plan's import.file otherwise.")
+    ] = None,
+    format: Annotated[str | None, typer.Option("--format", help="parquet | csv | jsonl; the plan's otherwise.")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in completions or counts made elsewhere, through the same schema and seal.
+
+    Example:  seedlock import my_study ../logs/completions.parquet --format parquet
+    """
+    from generation.import_study import import_study
+
+    locked = _gate(study, root)
+    with _progress("importing"):
+        done = import_study(locked, files or (), format)
+    if as_json:
+        _say_json(done.as_json())
+        return
+    for line in done.lines():
+        _say(line)
+    _say(f"Next: seedlock analyze {locked.paths.name}")
+
+
+@app.command()
+def analyze(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Scores, statistics, decisions, report.
+
+    Example:  seedlock analyze published_bird_seeds
+    """
+    from analysis.analyze import analyze_study
+
+    locked = _gate(study, root)
+    with _progress("analysing"):
+        results = analyze_study(locked)
+    page = locked.paths.report / "report.html"
+    if as_json:
+        _say_json(results.model_dump(mode="json"))
+        return
+    for sentence in results.answer.sentences:
+        _say(sentence)
+    _say(f"status    {results.status}")
+    _say(f"report    {page}")
+    _say(f"Next: seedlock verify {locked.paths.name}")
+
+
+@app.command()
+def show(study: StudyArgument, root: RootOption = None) -> None:
+    """The report on a terminal.
+
+    Example:  seedlock show published_bird_seeds
+    """
+    from analysis.report.terminal import show as show_results
+
+    from analysis.results import read_results
+
+    show_results(read_results(_find(study, root)))
+
+
+@app.command()
+def verify(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="All studies when left out.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="Run the analysis again and compare every number.")] = False,
+    signers: Annotated[Path | None, typer.Option("--allowed-signers", help="Whose signatures count.")] = None,
+    tsa_ca: Annotated[Path | None, typer.Option("--tsa-ca", help="Certificates of the timestamp authority.")] = None,
+    require: Annotated[str | None, typer.Option("--require", help="Fail below this evidence level, T0 to T5.")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check lock, files, ledger, data, results and report; name the first link that does not hold.
+
+    Example:  seedlock verify published_bird_seeds --replay
+    """
+    from prereg.checks import LEVELS, lines
+    from prereg.evidence import require_level
+    from prereg.layout import StudyPaths, list_studies
+    from prereg.verify import verify_study
+
+    if require is not None and require not in {level[:2] for level in LEVELS}:
+        raise BadInput("no such level", Finding(where="--require", found=require, promised="T0 to T5"))
+    base = (root or Path.cwd()).resolve()
+    found = [_find(study, root)] if study else [StudyPaths(root=base, name=name) for name in list_studies(base)]
+    replayer = None
+    if replay:
+        from analysis.replay import replay_check as replayer
+    verified = [verify_study(paths, signers=signers, ca_file=tsa_ca, replay=replayer) for paths in found]
+    if as_json:
+        _say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
+    for one in [] if as_json else verified:
+        _say(f"{one.study}  lock {one.lock_id or 'none'}  [{one.status or 'not locked'}]")
+        for line in lines(one.checks):
+            _say(f"  {line}")
+        _say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
+        _say("  no local check can know:  " + ";  ".join(one.cannot_know))
+    failed = next((one for one in verified if one.exit_code), None)
+    if failed is not None and failed.first_failure is not None:
+        first = failed.first_failure
+        where = first.findings[0].where if first.findings else first.link
+        typer.echo(f"{failed.study}: {first.id} {first.what}: {where}", err=True)
+        raise typer.Exit(failed.exit_code)
+    if require is not None:
+        for one in verified:
+            require_level(one.level, int(require[1]), one.study)
+
+
+@app.command()
+def sign(
+    study: StudyArgument,
+    key: Annotated[Path, typer.Option("--key", help="An SSH private key.")],
+    root: RootOption = None,
+) -> None:
+    """Sign the newest lock with an SSH key.
+
+    Example:  seedlock sign my_study --key ~/.ssh/id_ed25519
+    """
+    from prereg.evidence import sign as sign_file
+    from prereg.lock import lock_paths
+
+    locked = _gate(study, root)
+    signature = sign_file(lock_paths(locked.paths)[-1], key, locked.paths)
+    _say(f"signed    {locked.paths.relative(signature)}")
+
+
+def main() -> NoReturn:
+    """Run the command line; errors go to stderr as one block, with the exit code of the link that broke."""
+    try:
+        app()
+    except SeedlockError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
