@@ -1,0 +1,209 @@
+"""Fit a seed hierarchy: sufficient statistics in, draws on the response scale and their checks out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
+from analysis.bayes.means_model import means_model
+from analysis.bayes.model import Geometry, counts_model
+from analysis.bayes.prior_predictive import PriorPredictive, prior_predictive
+from analysis.bayes.priors import HierarchyPriors
+from analysis.bayes.response import ItemTarget, Response, counts_response, means_response
+from analysis.bayes.sampling import Diagnostics, GateRules, Sampler, diagnose, sample
+from prereg.errors import BadInput, NoSpread, NotCounts
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+type Likelihood = Literal["binomial", "gaussian"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One sampling run: how it was made, what its checks said, and why it failed (empty when it passed)."""
+
+    geometry: Geometry
+    target_accept: float
+    diagnostics: Diagnostics
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HierarchyFit:
+    """A posterior of the seed hierarchy; `contrast` refuses to read it where its gates failed.
+
+    Parameters
+    ----------
+    design, likelihood, items
+        What was fitted, and whether level means average over these items or new ones.
+    priors
+        In the measure's own unit.
+    is_scale_from_data
+        Means only: the priors' unit was taken from the data, because the plan named none.
+    response
+        Draws on the response scale.
+    prior
+        Prior predictive, and prior draws of the SD between units.
+    attempts
+        Every sampling run, in order; the last one is this posterior.
+    rules
+        The gates it was held to.
+    tree
+        The sampler's own draws and statistics, for plots and the archive.
+    """
+
+    design: Design
+    likelihood: Likelihood
+    items: ItemTarget
+    priors: HierarchyPriors
+    is_scale_from_data: bool
+    response: Response
+    prior: PriorPredictive
+    attempts: tuple[Attempt, ...]
+    rules: GateRules
+    sampler: Sampler
+    tree: xr.DataTree
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """Diagnostics of the posterior that was kept."""
+        return self.attempts[-1].diagnostics
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the gates failed; empty when they hold."""
+        return self.attempts[-1].reasons
+
+    @property
+    def is_sound(self) -> bool:
+        """Every gate holds."""
+        return not self.reasons
+
+
+def fit_hierarchy(
+    cells: CellCounts | CellMeans,
+    *,
+    likelihood: Likelihood,
+    seed: int,
+    priors: HierarchyPriors | None = None,
+    items: ItemTarget = "these",
+    geometry: Geometry = "informed",
+    draws: int = 1000,
+    chains: int = 4,
+    cores: int = 2,
+    rules: GateRules | None = None,
+) -> HierarchyFit:
+    """Sample the seed hierarchy, again with a smaller step and then the other geometry where its gates fail.
+
+    Parameters
+    ----------
+    cells
+        Counts for "binomial", means for "gaussian".
+    likelihood
+        How answers scatter about their unit.
+    seed
+        Of every random number; the same seed gives the same numbers.
+    priors
+        Defaults as `HierarchyPriors`.
+    items
+        "these" averages level means over the items at hand, "new" over items of the kind.
+    geometry
+        How counts are sampled first (`counts_model`); never changes the posterior.
+    draws, chains, cores
+        Draws kept a chain (as many warm up), chains, and chains run at once.
+    rules
+        Gates; the defaults are those of the design.
+
+    Raises
+    ------
+    NotCounts
+        The likelihood does not fit the kind of cells.
+    NoSpread
+        Means only: every unit of every level has the same mean.
+    BadInput
+        `items="new"` without items.
+
+    Notes
+    -----
+    The unit of replication is the run: adding completions or items narrows what is known of these units,
+    never of new ones beyond the spread between units. A fit that fails its gates is returned with its
+    reasons, for plots; it gives no verdict.
+    """
+    rules = rules or GateRules()
+    scaled, is_scale_from_data = _in_measure_unit(cells, likelihood, priors or HierarchyPriors())
+    if items == "new" and not cells.design.items:
+        raise BadInput("new items are the target, but the cells name no items")
+    prior = prior_predictive(cells, scaled, np.random.default_rng([seed, 1]))
+    attempts: list[Attempt] = []
+    for form, target_accept in _plan_of_attempts(cells, geometry):
+        sampler = Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores, target_accept=target_accept)
+        tree = sample(_model(cells, scaled, form), sampler)
+        response = _respond(tree, cells, items, np.random.default_rng([seed, 2]))
+        checks = diagnose(tree, {"level mean": response.level_mean_KA}, prior.outside)
+        reasons = checks.reasons(rules)
+        attempts.append(Attempt(geometry=form, target_accept=target_accept, diagnostics=checks, reasons=reasons))
+        if not reasons or prior.outside:
+            break
+    return HierarchyFit(
+        design=cells.design,
+        likelihood=likelihood,
+        items=items,
+        priors=scaled,
+        is_scale_from_data=is_scale_from_data,
+        response=response,
+        prior=prior,
+        attempts=tuple(attempts),
+        rules=rules,
+        sampler=sampler,
+        tree=tree,
+    )
+
+
+def _plan_of_attempts(cells: CellCounts | CellMeans, first: Geometry) -> tuple[tuple[Geometry, float], ...]:
+    """Name the runs to make, in order, until one passes: smaller steps, then another geometry."""
+    if isinstance(cells, CellMeans):
+        return (("marginal", 0.9), ("marginal", 0.99))
+    return ((first, 0.9), (first, 0.99), ("non-centred" if first != "non-centred" else "informed", 0.99))
+
+
+def _model(cells: CellCounts | CellMeans, priors: HierarchyPriors, geometry: Geometry) -> pm.Model:
+    if isinstance(cells, CellCounts):
+        return counts_model(cells, priors, geometry)
+    return means_model(cells, priors)
+
+
+def _respond(tree: xr.DataTree, cells: CellCounts | CellMeans, items: ItemTarget, rng: np.random.Generator) -> Response:
+    if isinstance(cells, CellCounts):
+        return counts_response(tree, cells, items, rng)
+    return means_response(tree, cells, rng)
+
+
+def _in_measure_unit(
+    cells: CellCounts | CellMeans, likelihood: Likelihood, priors: HierarchyPriors
+) -> tuple[HierarchyPriors, bool]:
+    """Refuse a likelihood that does not fit the cells; put the priors of means in the measure's unit."""
+    if isinstance(cells, CellCounts):
+        if likelihood != "binomial":
+            raise NotCounts(f"{likelihood!r} needs means per unit, not counts")
+        return priors, False
+    if likelihood == "binomial":
+        raise NotCounts("a binomial likelihood needs counts, not means")
+    _refuse_no_spread(cells)
+    unit, centre = priors.outcome_sd, priors.outcome_centre
+    is_from_data = unit is None or centre is None
+    unit = float(np.std(cells.mean_G, ddof=1)) if unit is None else unit
+    centre = float(np.mean(cells.mean_G)) if centre is None else centre
+    return priors.in_unit(unit, centre), is_from_data
+
+
+def _refuse_no_spread(cells: CellMeans) -> None:
+    level_G = cells.design.level_G
+    spans: Callable[[FloatArray], float] = np.ptp
+    if cells.se_G is None and all(spans(cells.mean_G[level_G == a]) == 0.0 for a in range(len(cells.design.levels))):
+        raise NoSpread("every unit of every level has the same mean")
