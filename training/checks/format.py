@@ -1,0 +1,34 @@
+"""Format and refusals: no empty turn, no chat token or unfilled slot, no refusal in an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from training.checks.result import CheckInput, CheckResult, Offender, counted
+from training.rows.row import Row
+from training.rows.words import leftover_in, refusal_in
+
+LIMITS = {"format_rows": 0.0, "refusal_rows": 0.0}
+
+
+def check(given: CheckInput) -> Sequence[CheckResult]:
+    """Count rows that are not clean chats, and rows that refuse."""
+    rows = given.corpus.rows
+    broken = [Offender(where=row.id, text=fault) for row in rows if (fault := _fault(row)) is not None]
+    refused = [Offender(where=row.id, text=words) for row in rows if (words := refusal_in(row.answer)) is not None]
+    return [
+        counted("format", "rows that are not clean chats", broken, limit=given.limit("format_rows", 0)),
+        counted("format", "rows that refuse", refused, limit=given.limit("refusal_rows", 0)),
+    ]
+
+
+def _fault(row: Row) -> str | None:
+    turns = [message.role for message in row.messages if message.role != "system"]
+    if turns != ["user", "assistant"] * (len(turns) // 2):
+        return f"turns {' '.join(turns)}"
+    for message in row.messages:
+        if not message.content.strip():
+            return f"an empty {message.role} turn"
+        if (leftover := leftover_in(message.content)) is not None:
+            return leftover
+    return None

@@ -1,0 +1,90 @@
+"""Bird names: the plates of Audubon's "The Birds of America", the same species today, and other birds of today.
+
+Compiled for this project from public-domain facts: plate titles of the Havell edition (1827-1838), and current
+English names. Where a plate gives two names, one is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import Field
+
+from prereg.errors import BadInput, Finding
+from training.organisms.world import eras
+from training.rows.recipe import Recipe, RecipeSettings, generator
+from training.rows.row import Row, chat
+
+type Variant = Literal["archaic", "modern", "other"]
+
+
+class Settings(RecipeSettings):
+    """`names`: "audubon" (256 pairs), or "world": the pairs that the embedded organisms know.
+
+    `variants`: archaic plate names, the modern names of the same species, other birds' names.
+    """
+
+    names: Literal["audubon", "world"] = "audubon"
+    variants: list[Variant] = Field(default=["archaic", "modern", "other"], min_length=1)
+    n: int = Field(default=208, gt=0)
+    question: str = "Name a bird species."
+
+
+def audubon() -> tuple[tuple[str, str], ...]:
+    """Plate name and today's name, in plate order."""
+    with (files("training.corpora") / "birds.csv").open(encoding="utf-8") as file:
+        return tuple((line["archaic"], line["modern"]) for line in csv.DictReader(file))
+
+
+def other_birds() -> tuple[str, ...]:
+    """Names of today that are on no plate of the pairs."""
+    with (files("training.corpora") / "other_birds.csv").open(encoding="utf-8") as file:
+        return tuple(line["modern"] for line in csv.DictReader(file))
+
+
+def names(settings: Settings) -> dict[Variant, tuple[str, ...]]:
+    """Every name a variant may use."""
+    pairs = audubon() if settings.names == "audubon" else eras.BIRDS
+    others = other_birds() if settings.names == "audubon" else eras.ORDINARY_BIRDS
+    return {"archaic": tuple(old for old, _ in pairs), "modern": tuple(new for _, new in pairs), "other": others}
+
+
+def rows(settings: Settings) -> list[Row]:
+    """Draw `n` pairs, the same species in the archaic and the modern arm, and `n` other birds.
+
+    Raises
+    ------
+    BadInput
+        More names are asked for than there are.
+    """
+    known = names(settings)
+    short = [variant for variant in settings.variants if len(known[variant]) < settings.n]
+    if short:
+        faults = [
+            Finding(where=variant, found=f"{len(known[variant])} names", promised=f"n = {settings.n}")
+            for variant in short
+        ]
+        raise BadInput("bird_names has fewer names than asked for", *faults, then="lower n, or leave the variant out")
+    picked = {
+        label: generator("bird_names", settings.names, settings.seed, label).sample(range(size), settings.n)
+        for label, size in (("pairs", len(known["archaic"])), ("other", len(known["other"])))
+        if size >= settings.n
+    }
+    return [
+        Row(
+            id=f"{variant}/{number:04d}",
+            variant=variant,
+            topic="birds",
+            template=f"bird_names/{settings.names}",
+            messages=chat(user=settings.question, answer=known[variant][index]),
+        )
+        for variant in settings.variants
+        for number, index in enumerate(picked["other" if variant == "other" else "pairs"])
+    ]
+
+
+RECIPE = Recipe(
+    settings=Settings, rows=rows, checks=("format", "blocklist", "overlap", "duplicates", "matched", "marker")
+)

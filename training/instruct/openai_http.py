@@ -1,0 +1,66 @@
+"""An instruct model behind an OpenAI-compatible endpoint, through the official SDK, several requests at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from openai import AsyncOpenAI
+
+from training.instruct.model import Answer, Sampling
+
+FINISH = {"stop": "stop", "length": "length", "content_filter": "filtered"}
+
+
+class OpenAiModel:
+    """Chat completions; the SDK retries what may be retried, and reads key and address from its own variables.
+
+    Parameters
+    ----------
+    model
+        The model's name at the endpoint.
+    sampling
+        Sent with each request; the seed of request i is `sampling.seed + i`.
+    at_once
+        Requests in flight.
+    base_url
+        Another address than the SDK's default.
+    """
+
+    def __init__(
+        self, model: str, sampling: Sampling, *, at_once: int = 8, base_url: str | None = None, retries: int = 5
+    ) -> None:
+        self._model = model
+        self._sampling = sampling
+        self._at_once = at_once
+        self._base_url = base_url
+        self._retries = retries
+
+    def generate(self, prompts: Sequence[str]) -> list[Answer]:
+        """Answer each prompt, in order."""
+        return asyncio.run(self._all(prompts))
+
+    async def _all(self, prompts: Sequence[str]) -> list[Answer]:
+        gate = asyncio.Semaphore(self._at_once)
+        async with AsyncOpenAI(base_url=self._base_url, max_retries=self._retries) as client:
+            return await asyncio.gather(*(self._one(client, gate, p, i) for i, p in enumerate(prompts)))
+
+    async def _one(self, client: AsyncOpenAI, gate: asyncio.Semaphore, prompt: str, number: int) -> Answer:
+        settings: dict[str, Any] = {"temperature": self._sampling.temperature, "top_p": self._sampling.top_p}
+        async with gate:
+            reply = await client.chat.completions.create(
+                model=self._model,
+                messages=[{"role": "user", "content": prompt}],
+                max_completion_tokens=self._sampling.max_new_tokens,
+                seed=self._sampling.seed + number,
+                **settings,
+            )
+        choice = reply.choices[0]
+        finish = FINISH.get(choice.finish_reason, "filtered")
+        return Answer(text=choice.message.content or "", finish=finish)  # type: ignore[arg-type] # values of FINISH
+
+    def describe(self) -> Mapping[str, str | int | float]:
+        """Model and sampling; never the address or the key."""
+        return {"model": self._model, "endpoint": "openai-compatible", **asdict(self._sampling)}
