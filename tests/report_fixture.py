@@ -1,5 +1,7 @@
 """A study with every kind of ending, and the results it might have given. Numbers are made up and say so."""
 
+# ruff: noqa: E501 - sentences of the made-up study
+
 from __future__ import annotations
 
 import math
@@ -293,7 +295,7 @@ def make_cells() -> list[dict[str, Any]]:
 def cell(persona: str, k: int | None) -> dict[str, Any]:
     """One persona's cell of 280 answers; None: no answer was scored."""
     if k is None:
-        numbers: dict[str, Any] = {key: None for key in ("k", "mean", "ci", "ci_method", "naive_ci", "naive_method")}
+        numbers: dict[str, Any] = dict.fromkeys(("k", "mean", "ci", "ci_method", "naive_ci", "naive_method"))
         return {"keys": {"arm": "benign", "persona": persona}, "measure": "marker", "unit_text": "proportion of answers",
                 **numbers, "n": 0, "ci_level": 0.95, "n_clusters": None, "icc": None, "design_effect": None,
                 "n_effective": None, "missing": {"error": 280}, "reasons": ["empty-cell: no scored answer"]}  # fmt: skip

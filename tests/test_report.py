@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,13 @@ from prereg.binding import check_markdown, check_page
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Results, Path]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
     root = tmp_path_factory.mktemp("repository")
     locked = make_locked(root)
     results = make_results(locked.lock_id)
     out = root / "reports" / "marker_leak"
     build_report(results, locked, make_posteriors(), out)
-    yield results, out
+    return results, out
 
 
 def test_every_number_of_the_page_is_bound_to_results(built: tuple[Results, Path]) -> None:

@@ -19,6 +19,14 @@ WIDTH, LEFT, RIGHT = 360.0, 6.0, 354.0
 _LETTER = 5.1
 _ROW = 13.0
 _FIELD = 62.0
+_BAND = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+_EDGE = Markup('<line class="edge" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>')
+_CURVE = Markup('<path class="posterior" d="{}"/>')
+_NOTE = Markup('<text class="none" x="{:.1f}" y="{:.1f}" text-anchor="middle">no estimate: not testable</text>')
+_NEXT = Markup('<path class="next" d="M{0:.1f},{2:.1f}H{1:.1f}M{0:.1f},{3:.1f}v6M{1:.1f},{3:.1f}v6"/>')
+_INTERVAL = Markup('<line class="ci" x1="{0:.1f}" x2="{1:.1f}" y1="{2:.1f}" y2="{2:.1f}"/>')
+_DOT = Markup('<circle class="estimate" cx="{:.1f}" cy="{:.1f}" r="4"/>')
+_TICK = Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +104,7 @@ def describe(h: Mapping[str, Any]) -> str:
 
 
 def _labels(h: Mapping[str, Any], scale: Scale) -> list[tuple[Markup, float, int]]:
-    """Band names over their bands, each in the lowest row where it has room; the name, its middle, its row from below."""
+    """Band names over their bands, each in the lowest row where it has room: the name, its middle, its row."""
     placed: list[tuple[Markup, float, int]] = []
     ends: list[float] = []
     names = []
@@ -110,7 +118,7 @@ def _labels(h: Mapping[str, Any], scale: Scale) -> list[tuple[Markup, float, int
         middle = min(max((left + right) / 2, LEFT + half), RIGHT - half)
         row = next((r for r, end in enumerate(ends) if middle - half > end + 6), len(ends))
         ends[row : row + 1] = [middle + half]
-        css = "out" if band["excluded"] else "left"
+        css = {True: "out", False: "left", None: ""}[band["excluded"]]
         names.append((Markup('<tspan class="name {}">{}{}</tspan>').format(css, mark, name), middle, row))
     deepest = max(row for _, _, row in names)
     for text, middle, row in names:
@@ -127,16 +135,11 @@ def _bands(h: Mapping[str, Any], scale: Scale, top: float) -> list[Markup]:
     for band in h["bands"]:
         left = scale.x(band["lower"]) if band["lower"] is not None else LEFT
         right = scale.x(band["upper"]) if band["upper"] is not None else RIGHT
-        css = (
-            "band"
-            + (" out" if band["excluded"] else " left")
-            + (" predicted" if band["name"] == h["predicted"] else "")
-        )
-        shape = '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>'
-        parts.append(Markup(shape).format(css, left, top, max(0.0, right - left), _FIELD))
+        marks = ("out" if band["excluded"] else "", "predicted" if band["name"] == h["predicted"] else "")
+        css = " ".join(["band", *filter(None, marks)])
+        parts.append(_BAND.format(css, left, top, max(0.0, right - left), _FIELD))
         if band["upper"] is not None:
-            line = '<line class="edge" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>'
-            parts.append(Markup(line).format(right, top, top + _FIELD))
+            parts.append(_EDGE.format(right, top, top + _FIELD))
     return parts
 
 
@@ -154,26 +157,22 @@ def _posterior(density: Density | None, scale: Scale, top: float) -> list[Markup
     ]
     first, last = (scale.x(float(density.x[inside][i])) for i in (0, -1))
     path = f"M{first:.1f},{base:.1f} L" + " ".join(points) + f" L{last:.1f},{base:.1f} Z"
-    return [Markup('<path class="posterior" d="{}"/>').format(path)]
+    return [_CURVE.format(path)]
 
 
 def _interval(h: Mapping[str, Any], scale: Scale, top: float) -> list[Markup]:
     if h["estimate"] is None:
-        note = '<text class="none" x="{:.1f}" y="{:.1f}" text-anchor="middle">no estimate: not testable</text>'
-        return [Markup(note).format((LEFT + RIGHT) / 2, top + 36)]
+        return [_NOTE.format((LEFT + RIGHT) / 2, top + 36)]
     parts = []
     if h["next_unit_ci"] is not None:
         low, high = (scale.x(end) for end in h["next_unit_ci"])
         y = top + 54
-        line = '<path class="next" d="M{0:.1f},{2:.1f}H{1:.1f}M{0:.1f},{3:.1f}v6M{1:.1f},{3:.1f}v6"/>'
-        parts.append(Markup(line).format(low, high, y, y - 3))
+        parts.append(_NEXT.format(low, high, y, y - 3))
     y = top + 44
     if h["ci"] is not None:
         low, high = (scale.x(end) for end in h["ci"])
-        parts.append(
-            Markup('<line class="ci" x1="{:.1f}" x2="{:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>').format(low, high, y=y)
-        )
-    parts.append(Markup('<circle class="estimate" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(scale.x(h["estimate"]), y))
+        parts.append(_INTERVAL.format(low, high, y))
+    parts.append(_DOT.format(scale.x(h["estimate"]), y))
     return parts
 
 
@@ -191,6 +190,5 @@ def _ticks(h: Mapping[str, Any], scale: Scale, y: float) -> list[Markup]:
         if any(x - half < end + 4 and x + half > start - 4 for start, end in taken):
             continue
         taken.append((x - half, x + half))
-        tick = '<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>'
-        parts.append(Markup(tick).format(x, y + 11, escape(text)))
+        parts.append(_TICK.format(x, y + 11, escape(text)))
     return parts

@@ -22,9 +22,7 @@ from prereg.canonical import canonical_json, sha256_bytes, write_atomic
 from prereg.gate import LockedPlan
 
 
-def build_report(
-    results: Results, locked: LockedPlan, posteriors: Mapping[str, PosteriorDraws], out: Path
-) -> None:
+def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, PosteriorDraws], out: Path) -> None:
     """Write report.html, report.md and figures/ into `out`. The same inputs give the same bytes.
 
     Parameters

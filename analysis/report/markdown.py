@@ -8,8 +8,9 @@ from dataclasses import fields
 from typing import Any
 
 from analysis.report.page import templates
-from analysis.report.pieces import MarkdownWriter, Quote
+from analysis.report.pieces import Quote
 from analysis.report.view import View, level_line
+from analysis.report.writers import MarkdownWriter
 
 
 def render_markdown(view: View, results: Mapping[str, Any]) -> str:

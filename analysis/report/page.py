@@ -9,16 +9,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from analysis.report.bandpicture import band_picture
+from analysis.report.figures.style import Figure
 from analysis.report.inputs import PosteriorDraws
-from analysis.report.pieces import HtmlWriter, Quote
+from analysis.report.pieces import Quote
 from analysis.report.view import View, level_line
+from analysis.report.writers import HtmlWriter
 
 TEMPLATES = Path(__file__).parent / "templates"
 GLYPHS = {"as predicted": "●", "not as predicted": "○", "inconclusive": "◐", "not testable": "–"}
@@ -47,7 +50,7 @@ def templates() -> Environment:
     """The report's templates; everything written into them is escaped unless it is Markup."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=lambda name: bool(name and name.endswith(".html.j2")),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -84,10 +87,7 @@ def render_page(
         }
         for h in view.hypotheses
     ]
-    said["figures"] = [
-        {"slug": f.slug, "title": f.title, "caption": f.caption, "svg": Markup(f.in_page())}  # noqa: S704 - ours
-        for f in view.figures
-    ]
+    said["figures"] = [_question(title, tuple(some)) for title, some in groupby(view.figures, key=lambda f: f.title)]
     script = _asset("page.js")
     page = templates().get_template("page.html.j2").render(
         **said,
@@ -101,6 +101,12 @@ def render_page(
         promised=Markup(_embedded([{"what": d.what, "path": d.path, "sha256": d.sha256} for d in digests])),  # noqa: S704
     )  # fmt: skip
     return page.rstrip() + "\n"
+
+
+def _question(title: str, figures: tuple[Figure, ...]) -> dict[str, Any]:
+    """Figures that answer one question stand together over one caption."""
+    plots = [{"slug": f.slug, "svg": Markup(f.in_page())} for f in figures]  # noqa: S704 - drawn here, escaped there
+    return {"title": title, "caption": figures[0].caption, "plots": plots}
 
 
 def _asset(name: str) -> str:

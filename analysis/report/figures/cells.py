@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.report.bandpicture import Scale
 from analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
 from analysis.report.figures.style import BLUE, MUTED, Caption, Figure, canvas, finish
+from analysis.report.formats import Kind
 from analysis.report.sections.cells import cell_spec
 from prereg.binding import format_value
 
@@ -40,7 +41,7 @@ def cell_figures(results: Mapping[str, Any]) -> Iterator[Figure]:
 
 
 def _cells(cells: Sequence[Mapping[str, Any]], *, slug: str) -> Figure:
-    kind = "percent" if cell_spec(cells[0]).startswith("percent") else "number"
+    kind: Kind = "percent" if cell_spec(cells[0]).startswith("percent") else "number"
     scale = _range(cells, is_rate=kind == "percent")
     rows = [Row(label=label_of(c), note=format_value(c["mean"], cell_spec(c)), draw=partial(_draw, c)) for c in cells]
     with canvas(height_of(rows)) as (figure, (axes,)):

@@ -1,4 +1,4 @@
-"""Rank histograms: does every chain visit every part of the posterior equally often?"""
+"""Rank histograms, which show whether every chain visits every part of the posterior equally often."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.report.figures.rows import clipped
-from analysis.report.figures.style import BLUE, GREEN, MUTED, ORANGE, RULE, INK, Caption, Figure, canvas, finish
+from analysis.report.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, RULE, Caption, Figure, canvas, finish
 from analysis.report.inputs import FloatArray, PosteriorDraws
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _panel(axes: Axes, name: str, counts: FloatArray) -> None:
     axes.axhline(expected, color=MUTED, linewidth=0.8, linestyle="--")
     steps = np.arange(counts.shape[1] + 1)
     for i, row in enumerate(counts):
-        axes.stairs(row, steps, color=(BLUE, ORANGE, GREEN, INK)[i % 4], linewidth=0.9)
+        axes.stairs(row, steps, baseline=None, color=(BLUE, ORANGE, GREEN, INK)[i % 4], linewidth=0.9)
     axes.set_ylim(0, max(2 * expected, float(counts.max()) * 1.05))
     axes.set_xticks([])
     axes.set_yticks([])

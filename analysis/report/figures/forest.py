@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CAPTION = Caption(
     look="Whether each interval lies inside the tinted band, the one its authors predicted.",
     read=(
-        "A dot is an estimate, the thick line its interval with the unit of replication as the replicate, the thin line "
+        "A dot is an estimate, the thick line its interval over the units of replication, the thin line "
         "where the next unit would fall. Tinted: the predicted band; grey: the other bands; ticks: their edges."
     ),
     otherwise="Had a claim been false, its interval would reach into a grey band or lie wholly in one.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW_IN = 0.42
+TALL_ROW_IN = 0.56
 PER_FIGURE = 30
 
 
@@ -28,18 +29,20 @@ class Row:
     draw: Callable[[Axes, float], None]
 
 
-def height_of(rows: Sequence[Row]) -> float:
+def height_of(rows: Sequence[Row], row_in: float = ROW_IN) -> float:
     """Height of the figure in inches."""
-    return ROW_IN * len(rows) + 0.62
+    return row_in * len(rows) + 0.62
 
 
-def draw_rows(axes: Axes, rows: Sequence[Row], scale: Scale, *, kind: Kind, unit: str) -> None:
+def draw_rows(axes: Axes, rows: Sequence[Row], scale: Scale, *, kind: Kind, unit: str, row_in: float = ROW_IN) -> None:
     """Draw rows from the top down; the middle of row i lies at y = -i."""
     axes.set_xlim(scale.low, scale.high)
     axes.set_ylim(-len(rows) + 0.45, 0.75)
     for i, row in enumerate(rows):
         row.draw(axes, float(-i))
-        axes.annotate(clipped(row.label, 52), (0, -i + 0.36), xycoords=("axes fraction", "data"), va="center", color=INK)
+        axes.annotate(
+            clipped(row.label, 52), (0, -i + 0.36), xycoords=("axes fraction", "data"), va="center", color=INK
+        )
         axes.annotate(
             clipped(row.note, 34), (1, -i + 0.36), xycoords=("axes fraction", "data"), ha="right", va="center",
             color=MUTED, fontsize=7.5,
@@ -50,8 +53,9 @@ def draw_rows(axes: Axes, rows: Sequence[Row], scale: Scale, *, kind: Kind, unit
     axes.set_axisbelow(True)
     axes.locator_params(axis="x", nbins=6)
     label_ticks(axes, kind)
-    axes.set_xlabel(clipped(unit, 70))
-    axes.figure.subplots_adjust(left=0.03, right=0.97, top=1 - 0.04 / height_of(rows), bottom=0.5 / height_of(rows))
+    axes.set_xlabel(clipped(f"difference, {unit}" if kind == "pp" else unit, 64))
+    tall = height_of(rows, row_in)
+    axes.figure.subplots_adjust(left=0.035, right=0.955, top=1 - 0.04 / tall, bottom=0.5 / tall)
 
 
 def label_ticks(axes: Axes, kind: Kind) -> None:

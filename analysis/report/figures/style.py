@@ -27,7 +27,7 @@ _IN_PAGE = {
     TINT: "var(--band-left)",
     SHADE: "var(--band-out)",
 }
-_RC = {
+_RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "seedlock",
     "font.family": "DejaVu Sans",

@@ -1,4 +1,4 @@
-"""Posterior beside prior of the SD between units: did the data speak, or the prior?"""
+"""Posterior beside prior of the SD between units, which shows whether the data spoke or the prior."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _CAPTION = Caption(
     look="Whether the filled curve (posterior) differs from the outline (prior).",
-    read="The filled curve is the SD between units after the data, the grey outline before them; the bar is the middle.",
+    read=(
+        "The filled curve is the SD between units after the data, the grey outline before them; the short bar is the "
+        "median."
+    ),
     otherwise="Had the data said nothing of the spread, filled curve and outline would be the same.",
 )
 

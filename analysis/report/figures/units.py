@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.report.bandpicture import Scale
 from analysis.report.figures.forest import scale_groups
-from analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
+from analysis.report.figures.rows import PER_FIGURE, TALL_ROW_IN, Row, draw_rows, height_of
 from analysis.report.figures.style import BLUE, INK, MUTED, ORANGE, Caption, Figure, canvas, finish
 from analysis.report.formats import Kind, hypothesis_kind, is_proportion
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 _CAPTION = Caption(
     look="The spread of the points: each is one unit of replication, however many answers it gave.",
     read=(
-        "Each circle is one unit; circles that would touch are stacked. The thick line is the interval for the mean over "
-        "units, the thin one where the next unit would fall. A short bar alone marks a level's mean."
+        "Each circle is one unit; circles that would touch are stacked. The thick line is the interval for the mean "
+        "over units, the thin one where the next unit would fall. A short bar alone marks a level's mean."
     ),
     otherwise=(
-        "Had answers rather than units been the replicates, the points would lie on top of each other; had there been no "
-        "effect, the points of the levels would share one place."
+        "Had the unit not mattered, the points would lie on top of each other; had there been no effect, the points of "
+        "the levels would share one place."
     ),
 )
 VALUE_KEYS = ("value", "mean", "rate", "estimate", "difference")
@@ -76,7 +76,7 @@ def _whole(group: Sequence[Mapping[str, Any]]) -> tuple[Kind, list[Strip]]:
     strips = [
         Strip(
             label=h["id"],
-            note=f"one point a {h['unit']}",
+            note=f"each point: {h['unit']}",
             values=_values(h["units"]),
             estimate=h["estimate"],
             ci=h["ci"],
@@ -94,10 +94,15 @@ def _by_level(group: Sequence[Mapping[str, Any]]) -> tuple[Kind, list[Strip]]:
         for level in () if _is_one_sample(h) else _levels(h) or ["all"]:
             values = _values([u for u in h["units"] if str(u.get("level", "all")) == level])
             if values:
-                note = f"one point a {h['unit']}"
+                note = f"each point: {h['unit']}"
                 strips.append(
                     Strip(
-                        label=f"{h['id']} · {level}", note=note, values=values, estimate=None, ci=None, next_unit_ci=None
+                        label=f"{h['id']} · {level}",
+                        note=note,
+                        values=values,
+                        estimate=None,
+                        ci=None,
+                        next_unit_ci=None,
                     )
                 )
     return ("percent" if is_proportion(group[0]) else "number"), strips
@@ -108,8 +113,8 @@ def _figure(strips: Sequence[Strip], kind: Kind, *, unit: str, slug: str) -> Fig
     margin = 0.06 * (max(ends) - min(ends)) or 0.05
     scale = Scale(low=min(ends) - margin, high=max(ends) + margin)
     rows = [Row(label=s.label, note=s.note, draw=partial(_draw, s, scale)) for s in strips]
-    with canvas(height_of(rows)) as (figure, (axes,)):
-        draw_rows(axes, rows, scale, kind=kind, unit=unit)
+    with canvas(height_of(rows, TALL_ROW_IN)) as (figure, (axes,)):
+        draw_rows(axes, rows, scale, kind=kind, unit=unit, row_in=TALL_ROW_IN)
         return finish(
             figure,
             slug=slug,
@@ -138,16 +143,18 @@ def stacked(values: Sequence[float], width: float) -> list[int]:
 
 
 def _draw(strip: Strip, scale: Scale, axes: Axes, y: float) -> None:
-    heights = stacked(strip.values, 0.016 * (scale.high - scale.low))
-    step = min(0.085, 0.3 / max(1, max(heights, default=0)))
-    lifted = [y - 0.1 + step * h for h in heights]
-    axes.plot(strip.values, lifted, "o", markersize=4, markerfacecolor="none", markeredgecolor=ORANGE, markeredgewidth=0.9)
+    heights = stacked(strip.values, 0.02 * (scale.high - scale.low))
+    step = min(0.1, 0.28 / max(1, max(heights, default=0)))
+    lifted = [y - 0.06 + step * h for h in heights]
+    axes.plot(
+        strip.values, lifted, "o", markersize=4, markerfacecolor="none", markeredgecolor=ORANGE, markeredgewidth=0.9
+    )
     if strip.estimate is None:
         middle = sum(strip.values) / len(strip.values)
         axes.plot([middle] * 2, [y - 0.3, y - 0.16], color=INK, linewidth=1.6)
         return
     if strip.next_unit_ci is not None:
-        axes.plot(strip.next_unit_ci, [y - 0.34] * 2, color=MUTED, linewidth=0.9)
+        axes.plot(strip.next_unit_ci, [y - 0.35] * 2, color=MUTED, linewidth=0.9)
     if strip.ci is not None:
-        axes.plot(strip.ci, [y - 0.23] * 2, color=BLUE, linewidth=2.2, solid_capstyle="butt")
-    axes.plot([strip.estimate], [y - 0.23], "o", color=BLUE, markersize=4.5)
+        axes.plot(strip.ci, [y - 0.24] * 2, color=BLUE, linewidth=2.2, solid_capstyle="butt")
+    axes.plot([strip.estimate], [y - 0.24], "o", color=BLUE, markersize=4.5)

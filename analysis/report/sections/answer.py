@@ -14,9 +14,12 @@ type Fact = tuple[str, Line]
 
 _MEANING: dict[Status, str] = {
     "confirmatory": "The plan was locked before the data came, and was followed.",
-    "deviated": "The plan was locked first and departed from since; each result touched is shown as planned and as deviated.",
+    "deviated": (
+        "The plan was locked first and departed from since; each result touched is shown as planned and as deviated."
+    ),
     "retrospective": (
-        "Outputs of this study existed before its plan was locked. What follows describes these data; it confirms nothing."
+        "Outputs of this study existed before its plan was locked. What follows describes these data; it confirms "
+        "nothing."
     ),
     "exploratory": "The plan promises no confirmatory test. What follows suggests; it confirms nothing.",
 }
@@ -71,11 +74,13 @@ def _facts(results: Mapping[str, Any], locked: LockedPlan) -> list[Fact]:
         return Number(f"/accounting/{key}", "integer")
 
     study = locked.paths.name
+    made = (Code(locked.locks[0].created_asserted), " (its author's clock), lock ", Number("/lock_n", "integer"))
+    verify = Code(f"seedlock verify {study}")
     return [
         ("Lock id", (Code(results["lock_id"]),)),
-        ("Plan locked", (Code(locked.locks[0].created_asserted), " (its author's clock), lock ", Number("/lock_n", "integer"))),
-        ("Level reached", ("self-consistent (", Code("T0"), "); run ", Code(f"seedlock verify {study}"), " for the level reached")),
+        ("Plan locked", made),
+        ("Level reached", ("self-consistent (", Code("T0"), "); run ", verify, " for the level reached")),
         ("Departures", ("declared; each is told below" if results["deviations"] else "none declared",)),
         ("Looks", (n("looks_planned"), " planned, ", n("looks_used"), " used")),
         ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data")),
-    ]  # fmt: skip
+    ]

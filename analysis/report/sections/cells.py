@@ -7,8 +7,11 @@ from itertools import groupby
 from typing import Any
 
 from analysis.report.formats import exact_spec, interval, is_proportion, resolved_spec
-from analysis.report.pieces import Line, Number, Quote, Table, pointer
+from analysis.report.pieces import Line, Number, Quote, Table, joined, pointer
 from analysis.report.sections.records import bullets, mapping_line, words
+
+_NUMBERS = ("k of n", "rate or mean", "interval", "naive interval", "effective n", "missing", "method", "naive method")
+_ALWAYS = ("k of n", "rate or mean", "interval", "missing")
 
 
 def cell_spec(cell: Mapping[str, Any]) -> str:
@@ -26,29 +29,43 @@ def cell_tables(results: Mapping[str, Any]) -> tuple[Table, ...]:
 
 
 def _table(measure: str, keys: tuple[str, ...], cells: list[tuple[int, Mapping[str, Any]]]) -> Table:
-    clustered = any(cell["icc"] is not None for _, cell in cells)
-    head = (*(words(key) for key in keys), "k of n", "rate or mean", "interval", "naive interval")
-    if clustered:
-        head = (*head, "effective n")
-    start = len(keys)
+    """Columns that would be empty throughout are left out."""
+    rows = [_row(i, cell, keys) for i, cell in cells]
+    head = (*(words(key) for key in keys), *_NUMBERS, "notes")
+    kept = [j for j in range(len(head)) if head[j] in _ALWAYS or any(row[j] for row in rows)]
+    numeric = {"k of n", "rate or mean", "interval", "naive interval", "effective n"}
     return Table(
-        caption=f"Measure: {words(measure)}" if not any(c.isdigit() for c in measure) else "Measure",
-        head=(*head, "missing", "notes"),
-        rows=tuple(_row(i, cell, keys, clustered=clustered) for i, cell in cells),
-        numeric=frozenset({start, start + 1, start + 2, start + 3, *({start + 4} if clustered else ())}),
-        muted=frozenset({start + 3}),
+        caption="Measure" if any(c.isdigit() for c in measure) else f"Measure: {words(measure)}",
+        head=tuple(head[j] for j in kept),
+        rows=tuple(tuple(row[j] for j in kept) for row in rows),
+        numeric=frozenset(at for at, j in enumerate(kept) if head[j] in numeric),
+        muted=frozenset(at for at, j in enumerate(kept) if head[j].startswith("naive")),
     )
 
 
-def _row(i: int, cell: Mapping[str, Any], keys: tuple[str, ...], *, clustered: bool) -> tuple[Line, ...]:
+def _row(i: int, cell: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Line, ...]:
     ref, spec = pointer("cells", i), cell_spec(cell)
-    labels = tuple((Quote(f"{ref}/keys{pointer(key)}"),) if cell["keys"][key] is not None else ("all",) for key in keys)
-    row = (*labels, _count(ref, cell), (Number(f"{ref}/mean", spec),), *_intervals(ref, cell, spec))
-    if clustered:
-        row = (*row, (Number(f"{ref}/n_effective", "number1" if cell["n_effective"] is not None else "text"),))
-    missing: Line = mapping_line(f"{ref}/missing", cell["missing"], spec) if cell["missing"] else ("none",)
-    notes = [pieces for line in bullets(f"{ref}/reasons", cell["reasons"]) for pieces in (*line, " ")]
-    return (*row, missing, tuple(notes))
+    labels: list[Line] = [
+        (Quote(f"{ref}/keys{pointer(key)}"),) if cell["keys"][key] is not None else ("all",) for key in keys
+    ]
+    effective: Line = (Number(f"{ref}/n_effective", "number1"),) if cell["n_effective"] is not None else ()
+    missing = mapping_line(f"{ref}/missing", cell["missing"], spec) if cell["missing"] else ("none",)
+    (ci, method), (naive, naive_method) = (
+        _interval(ref, cell, "ci", "ci_method", spec),
+        _interval(ref, cell, "naive_ci", "naive_method", spec),
+    )
+    return (
+        *labels,
+        _count(ref, cell),
+        (Number(f"{ref}/mean", spec),),
+        ci,
+        naive,
+        effective,
+        missing,
+        method,
+        naive_method,
+        joined(bullets(f"{ref}/reasons", cell["reasons"]), "; "),
+    )
 
 
 def _count(ref: str, cell: Mapping[str, Any]) -> Line:
@@ -58,16 +75,10 @@ def _count(ref: str, cell: Mapping[str, Any]) -> Line:
     return (Number(f"{ref}/k", "integer"), " of ", n) if cell["k"] is not None else ("n = ", n)
 
 
-def _intervals(ref: str, cell: Mapping[str, Any], spec: str) -> tuple[Line, Line]:
-    level = (Number(f"{ref}/ci_level", exact_spec(cell["ci_level"], "percent")), " ")
-    leading: Line = interval(f"{ref}/ci", cell["ci"], spec)
-    if cell["ci"] is not None:
-        leading = (*level, *leading)
-    if cell["ci_method"]:
-        leading = (*leading, " by ", Quote(f"{ref}/ci_method"))
-    naive: Line = ("none",)
-    if cell["naive_ci"] is not None:
-        naive = interval(f"{ref}/naive_ci", cell["naive_ci"], spec)
-        if cell["naive_method"]:
-            naive = (*naive, " by ", Quote(f"{ref}/naive_method"))
-    return leading, naive
+def _interval(ref: str, cell: Mapping[str, Any], ci: str, method: str, spec: str) -> tuple[Line, Line]:
+    """An interval with its level, and the method that made it."""
+    by: Line = (Quote(f"{ref}/{method}"),) if cell[method] else ()
+    if cell[ci] is None:
+        return (("none",) if ci == "naive_ci" else interval(f"{ref}/{ci}", None, spec)), by
+    level = Number(f"{ref}/ci_level", exact_spec(cell["ci_level"], "percent"))
+    return (level, " ", *interval(f"{ref}/{ci}", cell[ci], spec)), by

@@ -95,7 +95,7 @@ def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
     facts: list[Fact] = [
         ("Bands", bands_line(ref, h)),
         ("Predicted", (Quote(f"{ref}/predicted"),)),
-        ("Measure", _measure(ref, h)),
+        ("Measure", _measure(h)),
     ]
     if h["contrast"]:
         weights = (
@@ -114,7 +114,7 @@ def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
     ]
 
 
-def _measure(ref: str, h: Mapping[str, Any]) -> Line:
+def _measure(h: Mapping[str, Any]) -> Line:
     return (Code(h["measure"]), *((" on items ", Code(h["items"])) if h["items"] else ()))
 
 
@@ -148,7 +148,7 @@ def _found(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
         df = (", df ", Number(f"{ref}/df", exact_spec(round(h["df"], 1)) if h["df"] % 1 == 0 else "number1"))
         facts.append(("Standard error", (Number(f"{ref}/se", spread_spec(spec)), *df)))
     facts += _spread(ref, h, spec)
-    facts.append(("p of the prediction", _p_values(ref, h)))
+    facts.append(("p, that only the prediction is left", _p_values(ref, h)))
     return facts
 
 
@@ -157,7 +157,9 @@ def _spread(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
     if h["unit_sd"] is not None:
         facts.append(("SD between units, observed", (Number(f"{ref}/unit_sd", spread_spec(spec)),)))
     if h["unit_sd_after_noise"] is not None:
-        facts.append(("SD between units after sampling noise", (Number(f"{ref}/unit_sd_after_noise", spread_spec(spec)),)))
+        facts.append(
+            ("SD between units after sampling noise", (Number(f"{ref}/unit_sd_after_noise", spread_spec(spec)),))
+        )
     if h["overdispersion"] is not None:
         facts.append(("Spread against pure counting noise", (Number(f"{ref}/overdispersion", "number1"), " times")))
     if h["next_unit_ci"] is not None:
@@ -197,7 +199,7 @@ def _bands_table(ref: str, h: Mapping[str, Any], *, has_posterior: bool) -> Tabl
         if has_posterior:
             row += [(Number(f"{at}/posterior", "percent1"),), (Number(f"{at}/posterior_new_seed", "percent1"),)]
         rows.append(tuple(row))
-    head = ("Band", "Reaches", "Verdict", "p of the band")
+    head: tuple[str, ...] = ("Band", "Reaches", "Verdict", "p of the band")
     if has_posterior:
         head = (*head, "Posterior", "Posterior, a new unit")
     return Table(caption="The bands and what is left", head=head, rows=tuple(rows), numeric=frozenset({3, 4, 5}))

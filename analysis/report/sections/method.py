@@ -41,8 +41,9 @@ def method_paragraphs(locked: LockedPlan) -> tuple[Paragraph, ...]:
 
 def _settings(table: BaseModel, *, skip: Iterable[str] = ()) -> Line:
     """The settings a plan's table states, as they would be typed there."""
-    stated = table.model_dump(mode="json", exclude_unset=True)
-    return joined((Code(f"{key} = {_spelled(value)}"),) for key, value in stated.items() if key not in set(skip))
+    stated = table.model_dump(mode="json")
+    wanted = {key: value for key, value in stated.items() if value not in (None, [], {}) and key not in set(skip)}
+    return joined((Code(f"{key} = {_spelled(value)}"),) for key, value in wanted.items())
 
 
 def _spelled(value: Any) -> str:
@@ -66,7 +67,8 @@ def _runs(plan: Plan) -> Iterable[Line]:
         model = plan.models[name]
         seeds = plan.grid.seeds_of(name)
         yield (
-            Code(name), " is ", Code(f"{model.base} @ {model.revision}"), ", fine-tuned with seeds ", *_codes(seeds), ".",
+            Code(name), " is ", Code(f"{model.base} @ {model.revision}"),
+            ", fine-tuned with seeds ", *_codes(seeds), ".",
         )  # fmt: skip
     yield ("Arms: ", *_codes(plan.planned_arms), ".")
     if plan.grid.baseline:
@@ -95,7 +97,7 @@ def _items(plan: Plan) -> Iterable[Line]:
     if plan.import_ is not None:
         source = plan.import_.source
         where: Line = (" Source: ", Code(source), ".") if source else ()
-        yield ("The answers were made elsewhere and imported as ", Code(plan.import_.shape), ".", *where)
+        yield ("The answers were made elsewhere and imported as ", Code(plan.import_.format), ".", *where)
 
 
 def _measures(plan: Plan) -> Iterable[Line]:
@@ -133,9 +135,10 @@ def _decisions(plan: Plan) -> Iterable[Line]:
     yield (
         "The scale of each hypothesis is cut into named bands that touch and cover it. Each band is tested at level ",
         Code(f"alpha = {plan.inference.alpha}"),
-        " unless the hypothesis states its own; the verdict is the set of bands the data do not exclude. Exactly one band "
-        "is true, so the true one is excluded with probability at most alpha and no further correction is due ",
-        *_sources((cited.PARTITION,)), ". Only an inner band left is an equivalence test ", *_sources((cited.TOST,)), ".",
+        " unless the hypothesis states its own; the verdict is the set of bands the data do not exclude. Exactly one "
+        "band is true, so the true one is excluded with probability at most alpha and no further correction is due ",
+        *_sources((cited.PARTITION,)), ". Only an inner band left is an equivalence test ",
+        *_sources((cited.TOST,)), ".",
     )  # fmt: skip
     if any(claim.all_of for claim in plan.claim):
         yield (
@@ -170,7 +173,8 @@ def _bayes(plan: Plan) -> Iterable[Line]:
         return
     yield (
         "Unit effects come from one population whose spread is estimated, with prior ", Code(plan.bayes.run_sd_prior),
-        " on the SD between runs ", *_sources((cited.GROUP_SD,)), ". ", *_settings(plan.bayes, skip=("run_sd_prior",)), ".",
+        " on the SD between runs ", *_sources((cited.GROUP_SD,)), ". ",
+        *_settings(plan.bayes, skip=("run_sd_prior",)), ".",
     )  # fmt: skip
     yield (
         "The model is stated in bambi and sampled by NUTS ", *_sources((cited.BAMBI, cited.PYMC)),
@@ -183,7 +187,8 @@ def _environment(locked: LockedPlan) -> Iterable[Line]:
     lock = locked.lock
     yield (
         "Seedlock ", Code(lock.tool_version), ", Python ", Code(lock.environment.python), " on ",
-        Code(lock.environment.platform), "; pinned packages have digest ", Code(lock.environment.environment_sha256), ".",
+        Code(lock.environment.platform), "; pinned packages have digest ",
+        Code(lock.environment.environment_sha256), ".",
     )  # fmt: skip
     tree = {"clean": "with nothing uncommitted", "dirty": "with uncommitted changes", "no git": ""}[lock.work_tree]
     if lock.commit is not None:

@@ -49,7 +49,7 @@ def records_table(
     return Table(caption=caption, head=head, rows=table, numeric=frozenset(is_numeric))
 
 
-def value_line(ref: str, value: Any, key: str, spec: str) -> Line:
+def value_line(ref: str, value: Any, key: str, spec: str) -> Line:  # noqa: PLR0911 - one branch a kind of JSON
     """One value in the reader's format."""
     match value:
         case None:

@@ -71,7 +71,7 @@
     window.addEventListener(kind, (event) => event.preventDefault());
   }
   window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) { details.open = true; }
+    for (const details of document.querySelectorAll("details:not(.whole)")) { details.open = true; }
   });
   if (location.hash) {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -1,0 +1,102 @@
+"""The report in a terminal: the same answer, verdicts and accounting, for `seedlock show STUDY`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from analysis.report.formats import exact_spec, hypothesis_spec
+from analysis.report.page import GLYPHS
+from analysis.report.pieces import shows_hidden
+from analysis.report.sections.accounting import accounting_facts
+from analysis.report.sections.answer import status_view
+from analysis.report.sections.hypotheses import outcome_of
+from analysis.report.writers import TextWriter
+from analysis.results import Results
+from prereg.binding import UNDEFINED, format_value
+
+_COLOURS = {"confirmatory": "blue", "deviated": "yellow", "retrospective": "bold red", "exploratory": "red"}
+
+
+def show(results: Results, console: Console | None = None) -> None:
+    """Print the answer, one row a hypothesis and claim, and the accounting.
+
+    Parameters
+    ----------
+    results
+        What results.json says.
+    console
+        Where to; standard output by default.
+    """
+    (console or Console()).print(as_terminal(results))
+
+
+def as_terminal(results: Results) -> RenderableType:
+    """Everything `show` prints, as one renderable."""
+    data = results.model_dump(mode="json")
+    return Group(*_parts(data))
+
+
+def _parts(data: Mapping[str, Any]) -> Iterator[RenderableType]:
+    status = status_view(data)
+    yield Panel(
+        Group(
+            Text(shows_hidden(data["title"]), style="bold"),
+            Text(shows_hidden(data["question"]), style="italic"),
+            *(Text(shows_hidden(sentence)) for sentence in ["", *data["answer"]["sentences"]]),
+        ),
+        title=Text(f"{status.word.upper()} · {data['study']}"),
+        border_style=_COLOURS[status.name],
+        padding=(1, 2),
+    )
+    yield Text(f"{status.word}. {status.meaning}", style=_COLOURS[status.name])
+    yield Text(f"Confidence: {data['answer']['confidence']}", style="bold")
+    yield from (Text(f"  - {shows_hidden(reason)}") for reason in data["answer"]["reasons"])
+    yield Text("")
+    yield _hypotheses(data)
+    if data["claims"]:
+        yield _claims(data)
+    yield Text("Nothing swept away", style="bold")
+    writer = TextWriter(data)
+    yield from (Text(f"  {label}: {writer.line(line)}") for label, line in accounting_facts(data))
+    yield Text(f"  Departures from the plan: {len(data['deviations']) or 'none declared'}")
+    yield Text(f"Lock {data['lock_id']}. The full report: reports/{data['study']}/report.html", style="dim")
+
+
+def _hypotheses(data: Mapping[str, Any]) -> Table:
+    table = Table(title="Promised and found", title_justify="left", pad_edge=False)
+    for name in ("", "Hypothesis", "Estimate", "Interval", "Replication", "Verdict"):
+        table.add_column(name, overflow="fold")
+    for h in data["hypotheses"]:
+        spec = hypothesis_spec(h)
+        units = UNDEFINED if h["n_units"] is None else f"{format_value(h['n_units'], 'integer')} × {h['unit']}"
+        table.add_row(
+            GLYPHS[outcome_of(h)],
+            Text(shows_hidden(h["id"])),
+            format_value(h["estimate"], spec),
+            _interval(h, spec),
+            Text(shows_hidden(units)),
+            Text(shows_hidden(h["decision"])),
+        )
+    return table
+
+
+def _interval(h: Mapping[str, Any], spec: str) -> Text:
+    if h["ci"] is None:
+        return Text(UNDEFINED)
+    low, high = (format_value(end, spec) for end in h["ci"])
+    return Text(f"{format_value(h['ci_level'], exact_spec(h['ci_level'], 'percent'))} [{low}, {high}]")
+
+
+def _claims(data: Mapping[str, Any]) -> Table:
+    table = Table(title="Composite claims", title_justify="left", pad_edge=False)
+    for name in ("Claim", "Says", "Verdict"):
+        table.add_column(name, overflow="fold")
+    for claim in data["claims"]:
+        table.add_row(*(Text(shows_hidden(claim[key])) for key in ("id", "says", "decision")))
+    return table
