@@ -77,8 +77,9 @@ def restore(store: Store, table: str, file: Path, *, sha256: str) -> Appended:
     """Put a sealed file's rows back into a store; rows already there are left alone."""
     added = already_there = 0
     with store.transaction():
+        mark = store.mark(table)
         for rows in unseal(file, sha256=sha256):
-            appended = store.append(table, rows)
+            appended = store.append(table, rows, before=mark)
             added += appended.added
             already_there += appended.already_there
     return Appended(added=added, already_there=already_there)

@@ -51,7 +51,7 @@ class Store:
             con.execute(table.ddl())
 
     @classmethod
-    def open(cls, path: Path, *, memory: str = "2GB") -> Self:
+    def open(cls, path: Path, *, memory: str = "1GB") -> Self:
         """Open or create the store at `path`.
 
         Raises
@@ -112,7 +112,12 @@ class Store:
         finally:
             self._in_transaction = False
 
-    def append(self, name: str, rows: pa.Table) -> Appended:
+    def mark(self, name: str) -> int:
+        """Return the place in a table up to which rows are stored now, for `append`."""
+        found = self._con.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {quoted(name)}").fetchall()
+        return int(found[0][0])
+
+    def append(self, name: str, rows: pa.Table, *, before: int | None = None) -> Appended:
         """Add rows that are not there yet.
 
         Parameters
@@ -121,6 +126,9 @@ class Store:
             A key of `TABLES`.
         rows
             Arrow rows with the table's columns; an open table (items, runs) may bring further text columns.
+        before
+            Compare with rows stored before this `mark` only: for many batches of one transaction that are known
+            not to repeat each other.
 
         Raises
         ------
@@ -134,11 +142,12 @@ class Store:
             columns = ", ".join(map(quoted, checked.column_names))
             self._con.register("incoming", checked)
             try:
-                self._refuse_contradictions(table, checked.column_names)
+                stored = self._stored(table, before)
+                self._refuse_contradictions(table, checked.column_names, stored)
                 on = ", ".join(map(quoted, table.key))
                 added = self._con.execute(
                     f"INSERT INTO {quoted(name)} ({columns})"
-                    f" SELECT {columns} FROM incoming ANTI JOIN {quoted(name)} USING ({on})"
+                    f" SELECT {columns} FROM incoming ANTI JOIN {stored} USING ({on})"
                 ).fetchall()[0][0]
             finally:
                 self._con.unregister("incoming")
@@ -175,14 +184,21 @@ class Store:
         for name in sorted(set(names) - known):
             self._con.execute(f"ALTER TABLE {quoted(table.name)} ADD COLUMN {quoted(name)} VARCHAR")
 
-    def _refuse_contradictions(self, table: Table, names: Sequence[str]) -> None:
+    def _stored(self, table: Table, before: int | None) -> str:
+        """The rows to compare with, as SQL."""
+        name = quoted(table.name)
+        if before is None:
+            return name
+        return f"(SELECT * FROM {name} WHERE {f'rowid < {before:d}' if before else 'false'}) AS stored"
+
+    def _refuse_contradictions(self, table: Table, names: Sequence[str], stored: str) -> None:
         """Refuse a stored row that shares a unique group with an incoming one and says something else."""
         for group in (table.key, *table.also_unique):
             on = " AND ".join(f"new.{quoted(name)} = old.{quoted(name)}" for name in group)
             differs = " OR ".join(f"new.{quoted(name)} IS DISTINCT FROM old.{quoted(name)}" for name in names)
             found = self._con.execute(
                 f"SELECT {', '.join(f'new.{quoted(name)}' for name in group)}"
-                f" FROM incoming new JOIN {quoted(table.name)} old ON {on} WHERE {differs}"
+                f" FROM incoming new JOIN (FROM {stored}) old ON {on} WHERE {differs}"
                 f" ORDER BY ALL LIMIT {SHOWN}"
             ).fetchall()
             if found:

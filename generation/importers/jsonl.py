@@ -75,7 +75,7 @@ def _batches(path: Path, columns: Sequence[str]) -> Iterator[_Batch]:
 def _parse(line: bytes, *, is_first: bool) -> dict[str, Any]:
     """Parse one line as a JSON object of distinct keys and encodable text."""
     text = line.decode("utf-8-sig" if is_first else "utf-8")
-    row = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+    row = DECODER.decode(text)
     if not isinstance(row, dict):
         raise _Unreadable("the line is not a JSON object")
     return row
@@ -94,12 +94,17 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _Unreadable(f"{name} is not JSON")
 
 
+DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+
+
 def _plain(value: object, name: str) -> str | None:
     """Render a JSON value as text; lists and objects are refused."""
-    if value is None or isinstance(value, str):
-        if isinstance(value, str) and not value.isascii():
+    if isinstance(value, str):
+        if not value.isascii():
             value.encode()
         return value
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

@@ -18,7 +18,7 @@ from generation.intake.raw import Importer, RawBatch
 from generation.intake.request import ROW_ORDER, ImportRequest
 from generation.intake.staging import Staging
 from prereg.errors import BadInput, Finding
-from schemas.identity import request_id
+from schemas.identity import answer_ids
 from schemas.quarantine import REASON_SEPARATOR
 from schemas.seal import sha256_of
 from schemas.store import Store
@@ -117,9 +117,11 @@ class _Import:
         if self._staged:
             n_items = self._append_items()
             self._staging.judge()
-            self._quarantine([(row, [reason], content) for row, reason, content in self._staging.refused()])
+            for refused in self._staging.refused():
+                self._quarantine([(row, [reason], content) for row, reason, content in refused])
+            mark = store.mark(request.shape)
             for page in self._staging.accepted():
-                appended = store.append(request.shape, self._rows(page))
+                appended = store.append(request.shape, self._rows(page), before=mark)
                 added += appended.added
                 already_there += appended.already_there
                 by_run.update(page["run_id"].to_pylist())
@@ -188,8 +190,7 @@ class _Import:
         kept = page.drop_columns(["row", *(name for name in page.column_names if name.startswith("attr"))])
         if self._request.shape == "counts":
             return kept
-        keys = zip(*(kept[name].to_pylist() for name in ("run_id", "item_id", "draw")), strict=True)
-        ids = [request_id({"run_id": run, "item_id": item, "draw": draw}) for run, item, draw in keys]
+        ids = answer_ids(*(kept[name].to_pylist() for name in ("run_id", "item_id", "draw")))
         return kept.add_column(0, "request_id", pa.array(ids, pa.string()))
 
     def _quarantine(self, refused: list[tuple[int, list[str], str]]) -> None:

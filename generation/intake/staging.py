@@ -53,42 +53,48 @@ class Staging:
         self._con.unregister("arriving")
 
     def judge(self) -> None:
-        """Find the rows that repeat or contradict others of the same key."""
+        """Number the draws where the plan says so, and find rows that repeat or contradict others of their key."""
         if self._number_draws:
             draw = "row_number() OVER (PARTITION BY run_id, item_id ORDER BY row) - 1"
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE keyed AS SELECT row, {draw} AS draw FROM staged")
-            self._con.execute(
-                "CREATE OR REPLACE TEMP TABLE verdict AS"
-                " SELECT row, draw AS numbered, 1 AS nth, false AS conflicts FROM keyed"
-            )
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT row, {draw} AS draw FROM staged")
+            self._con.execute("CREATE OR REPLACE TEMP TABLE verdict (row BIGINT, nth BIGINT, conflicts BOOLEAN)")
             return
         key = ", ".join(self._grouping.key)
         said = ", ".join(f"{name} := {name}" for name in self._grouping.said)
         self._con.execute(
             "CREATE OR REPLACE TEMP TABLE verdict AS"
-            f" WITH keyed AS (SELECT row, {key}, md5(to_json(struct_pack({said}))) AS said FROM staged)"
-            " SELECT row, NULL::BIGINT AS numbered, row_number() OVER (same ORDER BY row) AS nth,"
+            f" WITH twice AS (SELECT {key} FROM staged GROUP BY {key} HAVING count(*) > 1),"
+            f" keyed AS (SELECT row, {key}, md5(to_json(struct_pack({said}))) AS said"
+            f" FROM staged SEMI JOIN twice USING ({key}))"
+            " SELECT row, row_number() OVER (same ORDER BY row) AS nth,"
             " min(said) OVER same <> max(said) OVER same AS conflicts"
             f" FROM keyed WINDOW same AS (PARTITION BY {key})"
         )
 
-    def refused(self) -> Iterator[tuple[int, str, str]]:
-        """Yield row number, reason and content (JSON) of every repeated or conflicting row, in file order."""
-        found = self._con.execute(
-            f"SELECT row, if(conflicts, '{CONFLICTS}', '{REPEATED}'), to_json(staged)"
-            " FROM staged JOIN verdict USING (row) WHERE conflicts OR nth > 1 ORDER BY row"
-        ).fetchall()
-        yield from ((int(row), str(reason), str(content)) for row, reason, content in found)
+    def refused(self) -> Iterator[list[tuple[int, str, str]]]:
+        """Yield pages of row number, reason and content (JSON) of repeated or conflicting rows, in file order."""
+        for between in self._pages("verdict"):
+            yield self._con.execute(
+                f"SELECT row, if(conflicts, '{CONFLICTS}', '{REPEATED}'), to_json(staged)"
+                f" FROM staged JOIN verdict USING (row) WHERE {between} AND (conflicts OR nth > 1) ORDER BY row"
+            ).fetchall()
 
     def accepted(self) -> Iterator[pa.Table]:
         """Yield the rows that stand, in file order, by pages; other statements may run in between."""
-        bounds = self._con.execute("SELECT min(row), max(row) FROM staged").fetchall()[0]
-        draw = "REPLACE (numbered AS draw)" if self._number_draws else ""
-        for first in range(bounds[0], bounds[1] + 1, PAGE_ROWS):
+        draw = "REPLACE (numbered.draw AS draw)" if self._number_draws else ""
+        join = "JOIN numbered USING (row)" if self._number_draws else ""
+        for between in self._pages("staged"):
             yield self._con.sql(
-                f"SELECT * EXCLUDE (nth, conflicts, numbered) {draw} FROM staged JOIN verdict USING (row)"
-                f" WHERE row BETWEEN {first} AND {first + PAGE_ROWS - 1} AND nth = 1 AND NOT conflicts ORDER BY row"
+                f"SELECT staged.* {draw} FROM staged {join} LEFT JOIN verdict USING (row)"
+                f" WHERE {between} AND coalesce(nth = 1 AND NOT conflicts, true) ORDER BY staged.row"
             ).to_arrow_table()
+
+    def _pages(self, table: str) -> Iterator[str]:
+        """Yield conditions that cut a table's rows into pages."""
+        first, last = self._con.execute(f"SELECT min(row), max(row) FROM {table}").fetchall()[0]
+        if first is not None:
+            for start in range(first, last + 1, PAGE_ROWS):
+                yield f"{table}.row BETWEEN {start} AND {start + PAGE_ROWS - 1}"
 
     def items(self, names: Sequence[str]) -> pa.Table:
         """Return the distinct items of all staged rows, with their attributes under the given names.
@@ -119,5 +125,5 @@ class Staging:
 
     def drop(self) -> None:
         """Remove the temporary tables."""
-        for name in ("staged", "keyed", "verdict"):
+        for name in ("staged", "numbered", "verdict"):
             self._con.execute(f"DROP TABLE IF EXISTS temp.{name}")
