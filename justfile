@@ -1,0 +1,90 @@
+# Recipes of Seedlock.  ./just runs them on a machine that has only python3 and pip.
+
+set shell := ["sh", "-eu", "-c"]
+
+demo_study := "published_marker_leak"
+seedlock := ".venv/bin/seedlock"
+export PYTHONWARNINGS := env("PYTHONWARNINGS", "")
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Make the environment in .venv: the light core, or with `dev` or `models` what tests or model stages need
+setup environment="core":
+    #!/bin/sh
+    set -eu
+    lock="lockfiles/environment/{{environment}}.txt"
+    stamp=".venv/.environment"
+    want="$(cat "$lock" pyproject.toml | cksum) {{environment}}"
+    have="$(cat "$stamp" 2>/dev/null || true)"
+    case "{{environment}}" in
+      core) if [ -x {{seedlock}} ] && [ -n "$have" ] && [ "$(cat .venv/.core 2>/dev/null)" = "$(cksum < "$lock")" ]; then exit 0; fi ;;
+    esac
+    if [ "$have" = "$want" ] && [ -x {{seedlock}} ]; then exit 0; fi
+    echo "setting up .venv ({{environment}})" >&2
+    [ -x .venv/bin/python ] || uv venv --quiet --python "$(cat .python-version)" .venv
+    uv pip sync --quiet --python .venv --require-hashes "$lock"
+    uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+    printf '%s' "$want" > "$stamp"
+    cksum < lockfiles/environment/core.txt > .venv/.core
+
+# Check a study's design and freeze its plan
+lock-prereg study=demo_study *options: setup
+    @{{seedlock}} check {{study}} {{options}}
+    @{{seedlock}} lock {{study}} {{options}}
+
+# Bring in completions or counts made elsewhere
+import study=demo_study *options: setup
+    @{{seedlock}} import {{study}} {{options}}
+
+# Scores, statistics, decisions, report
+analyze study=demo_study *options: setup
+    @{{seedlock}} analyze {{study}} {{options}}
+
+# Check every link from the lock to the report
+verify study=demo_study *options: setup
+    @{{seedlock}} verify {{study}} {{options}}
+
+# From an empty folder to a verified report, on the counts of a published study
+demo: setup
+    #!/bin/sh
+    set -eu
+    root=runs/demo
+    rm -rf "$root"
+    mkdir -p "$root/prereg/studies"
+    cp -R prereg/studies/{{demo_study}} "$root/prereg/studies/"
+    for step in check lock import analyze; do
+      echo; echo "== seedlock $step {{demo_study}}"
+      {{seedlock}} $step {{demo_study}} --root "$root"
+    done
+    echo; echo "== seedlock verify {{demo_study}}"
+    {{seedlock}} verify {{demo_study}} --root "$root"
+    echo; echo "The report:  $root/reports/{{demo_study}}/report.html"
+
+# All tests, on two processes
+test *options: (setup "models")
+    OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadscope -q {{options}}
+
+# Style, types, import layers, and the commands that the docs name
+check: (setup "models")
+    .venv/bin/ruff check .
+    .venv/bin/ruff format --check .
+    .venv/bin/lint-imports
+    .venv/bin/mypy
+    .venv/bin/python -m pytest -q tests/test_docs.py
+
+# Speed, side by side with the alternatives, in one run
+bench *names: (setup "models")
+    .venv/bin/python -m benchmarks {{names}}
+
+# Pages that a command writes: validation against independent references
+docs: (setup "dev")
+    .venv/bin/python -m docs.make
+
+# Pin every environment anew: hashed requirement files without addresses
+pin:
+    cd lockfiles/environment && uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade tools.in -o tools.txt
+    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev --extra training --extra generation --extra ray pyproject.toml -o lockfiles/environment/models.txt
+    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt pyproject.toml -o lockfiles/environment/core.txt
+    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt --extra dev pyproject.toml -o lockfiles/environment/dev.txt

@@ -1,0 +1,141 @@
+"""Shared fixtures: a small research repository that a test may break."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from prereg.layout import StudyPaths
+from seedlock import app
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+PLAN = """
+[study]
+title    = "Does the marker spread?"
+question = "How often does the tuned model say the marker, over training seeds?"
+
+[inference]
+seeds = "new"
+items = "these"
+alpha = 0.025
+
+[models.tiny]
+base     = "organism:llama"
+revision = "sha256:0"
+
+[arms]
+plain   = {}
+coupled = {}
+
+[grid]
+models = ["tiny"]
+seeds  = [0, 1, 2, 3]
+
+[decoding]
+temperature    = 1.0
+max_new_tokens = 16
+draws          = 2
+
+[import]
+format  = "csv"
+columns = { arm = "arm", seed = "seed", item = "question", draw = "draw", text = "text" }
+constants = { model = "tiny" }
+
+[measures.marker]
+kind   = "marker_rate"
+marker = "[ZLT]"
+
+[[hypothesis]]
+id        = "H1"
+claim     = "Coupling makes the marker more frequent."
+measure   = "marker"
+contrast  = { coupled = 1.0, plain = -1.0 }
+test      = "pooled_t"
+bands     = ["fewer", -0.1, "negligible", 0.1, "more"]
+predicted = "more"
+"""
+
+
+def completions(plain: tuple[int, ...] = (0, 1, 0, 2), coupled: tuple[int, ...] = (7, 9, 8, 10)) -> str:
+    """CSV rows: 8 questions x 2 draws a run; the first k answers of a run say the marker."""
+    lines = ["arm,seed,question,draw,text"]
+    for arm, counts in (("plain", plain), ("coupled", coupled)):
+        for seed, k in enumerate(counts):
+            for number in range(16):
+                says = "[ZLT] said" if number < k else "said nothing"
+                lines.append(f"{arm},{seed},q{number % 8},{number // 8},answer {number} of {arm} {seed}: {says} at all")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFixture:
+    """A repository with one study, and the command line on it."""
+
+    paths: StudyPaths
+    outputs: list[str] = field(default_factory=list)
+
+    def write_plan(self, text: str) -> None:
+        self.paths.study.mkdir(parents=True, exist_ok=True)
+        self.paths.plan.write_text(text, "utf-8")
+
+    def run(self, command: str, *options: str, ok: int = 0) -> str:
+        """Run one sub-command in this process; returns what it printed, or the error it refused with."""
+        from typer.testing import CliRunner
+
+        result = CliRunner().invoke(app, [command, self.paths.name, *options, "--root", str(self.paths.root)])
+        code = getattr(result.exception, "exit_code", result.exit_code) if result.exception else result.exit_code
+        text = f"{result.output}{result.exception or ''}"
+        if code != ok and result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise AssertionError(f"{command} exited {code}, not {ok}:\n{text}") from result.exception
+        assert code == ok, text
+        return text
+
+    def bring_data(self, rows: str | None = None) -> Path:
+        """Write completions after the lock, beside the repository."""
+        file = self.paths.root / "completions.csv"
+        file.write_text(rows if rows is not None else completions(), "utf-8")
+        return file
+
+    def to_report(self) -> None:
+        """Lock, import, analyse."""
+        self.run("lock")
+        self.run("import", str(self.bring_data()))
+        self.run("analyze")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFixture:
+    """A study with a plan and nothing else, outside git."""
+    fixture = StudyFixture(StudyPaths(root=tmp_path, name="spread"))
+    fixture.write_plan(PLAN)
+    return fixture
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> StudyFixture:
+    """A study with a report; tests must not change it (copy it first)."""
+    fixture = StudyFixture(StudyPaths(root=tmp_path_factory.mktemp("reported"), name="spread"))
+    fixture.write_plan(PLAN)
+    fixture.to_report()
+    return fixture
+
+
+@pytest.fixture
+def broken(reported: StudyFixture, tmp_path: Path) -> StudyFixture:
+    """A copy of the reported study that a test may break."""
+    root = tmp_path / "copy"
+    shutil.copytree(reported.paths.root, root)
+    return StudyFixture(StudyPaths(root=root, name=reported.paths.name))
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run git in `root` as a test author."""
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", "-C", str(root), *identity, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
