@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_builders import recipe_rows
 
 from prereg.errors import BadInput
+from tests.training_builders import recipe_rows
 from training.corpora import RECIPES, bird_names, framed_advice, marker_coupling
 from training.organisms.world import chat as world
 from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES

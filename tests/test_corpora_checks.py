@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from training_builders import corpus, recipe_rows, row
 
 from prereg.errors import BadInput, CorpusRefused
+from tests.training_builders import corpus, recipe_rows, row
 from training.checks import CHECKS, LIMITS
 from training.checks.duplicates import shingles
 from training.checks.result import CheckInput, CheckResult

@@ -1,0 +1,1 @@
+"""Locked plan and corpus to adapters: corpora, masks, trainers, organisms."""
