@@ -1,0 +1,148 @@
+"""The page in a real browser: no errors, no sideways scroll, enough contrast, and a drop zone that hashes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from analysis.report.build import build_report
+from prereg.gate import LockedPlan
+from tests.report_fixture import make_locked, make_posteriors, make_results
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = os.environ.get("SEEDLOCK_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+CONTRAST = """
+() => {
+  const channel = (c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const parse = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return n.length === 3 ? [...n, 1] : n; };
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour[3] === 1) return colour;
+    }
+    return [255, 255, 255, 1];
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.checkVisibility() || element.closest("script, style, noscript, .skip")) continue;
+    const style = getComputedStyle(element);
+    const ink = light(parse(element.closest("svg") ? style.fill : style.color));
+    const paper = light(ground(element.closest("svg") ? element.closest("svg").parentElement : element));
+    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${element.tagName}.${element.className.baseVal ?? element.className}: ${walker.currentNode.data.trim().slice(0, 40)}`);
+  }
+  return faint;
+}
+"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> LockedPlan:
+    locked = make_locked(tmp_path_factory.mktemp("repository"))
+    results = make_results(locked.lock_id)
+    build_report(results, locked, make_posteriors(), locked.paths.report)
+    (locked.paths.report / "results.json").write_bytes(results.to_bytes())
+    return locked
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: set SEEDLOCK_CHROMIUM")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def opened(
+    browser: Browser, locked: LockedPlan, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
+) -> tuple[Page, list[str]]:
+    """The report in a tab, and everything the console or the network said."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url) if not request.url.startswith("file:") else None)
+    page.goto((locked.paths.report / "report.html").as_uri())
+    return page, said
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_page_never_scrolls_sideways_and_says_nothing_to_the_console(
+    width: int, browser: Browser, locked: LockedPlan
+) -> None:
+    page, said = opened(browser, locked, width=width)
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert said == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_can_be_read_on_its_ground(
+    scheme: Literal["light", "dark"], browser: Browser, locked: LockedPlan
+) -> None:
+    page, _ = opened(browser, locked, scheme=scheme)
+    page.evaluate("document.querySelectorAll('details:not(.whole)').forEach((details) => { details.open = true; })")
+    assert page.evaluate(CONTRAST) == []
+    page.close()
+
+
+def test_the_drop_zone_tells_which_files_hold(browser: Browser, locked: LockedPlan, tmp_path: Path) -> None:
+    page, said = opened(browser, locked)
+    lock = locked.paths.locks / "lock-0001.json"
+    tampered = tmp_path / "plan.toml"
+    tampered.write_bytes(locked.paths.plan.read_bytes().replace(b"0.05", b"0.10"))
+    stranger = tmp_path / "stranger.txt"
+    stranger.write_text("nothing of this study")
+    page.set_input_files("#files", [lock, locked.paths.report / "results.json", tampered, stranger])
+    page.wait_for_function("document.querySelectorAll('#verdicts .file').length === 4")
+    verdicts = page.locator("#verdicts .file").all_inner_texts()
+    assert [verdict.split(":")[0] for verdict in verdicts] == [
+        "✓ holds lock-0001.json",
+        "✓ holds results.json",
+        "✗ changed plan.toml",
+        "? unknown stranger.txt",
+    ]
+    assert locked.lock_id in verdicts[0]
+    assert said == []
+    page.close()
+
+
+def test_a_file_name_cannot_write_into_the_page(browser: Browser, locked: LockedPlan, tmp_path: Path) -> None:
+    page, said = opened(browser, locked)
+    hostile = tmp_path / "<img src=x onerror=alert(1)>.txt"
+    hostile.write_text("x")
+    page.set_input_files("#files", [hostile])
+    page.wait_for_selector("#verdicts .file")
+    assert page.locator("#verdicts img").count() == 0
+    assert said == []
+    page.close()
+
+
+def test_on_paper_the_status_heads_every_page_and_details_are_open(browser: Browser, locked: LockedPlan) -> None:
+    page, _ = opened(browser, locked)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert (
+        page.locator("article.hypothesis details[open]").count() == page.locator("article.hypothesis details").count()
+    )
+    assert page.locator(".drop").is_hidden()
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    page.close()
