@@ -27,6 +27,9 @@ class Level:
         or the counts are not known.
     cluster_k, cluster_n
         Item label -> successes and scored answers (several completions an item), where known.
+    cells
+        (unit label, item label) -> mean of the measure there, for methods that cross units with items;
+        empty where not known. A unit's `unit_means` entry is the mean of its cells.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Level:
     n: int | None = None
     cluster_k: Mapping[str, int] = field(default_factory=dict)
     cluster_n: Mapping[str, int] = field(default_factory=dict)
+    cells: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.unit_means:

@@ -1,0 +1,228 @@
+"""REML for units and items crossed: variance components, and the contrast's variance with Satterthwaite df."""
+
+# ruff: noqa: N815  (array fields carry their axes)
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from analysis.cell_grid import CellGrid
+from analysis.student import ROUNDING
+from analysis.units import FloatArray
+from prereg.errors import DiagnosticsFailed, NoSpread
+
+# A component below this share of the residual SD is at its boundary, and takes no part in the df.
+AT_ZERO = 1e-4
+STEP = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossedFit:
+    """A contrast from the model level + unit + item + level:item + residual.
+
+    Parameters
+    ----------
+    estimate, se, df
+        Of the contrast; df by Satterthwaite.
+    unit_sd, item_sd, level_item_sd, residual_sd
+        SD of each component; 0 where REML puts it on its boundary.
+    """
+
+    estimate: float
+    se: float
+    df: float
+    unit_sd: float
+    item_sd: float
+    level_item_sd: float
+    residual_sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    """The mixed-model equations at one set of variance ratios."""
+
+    log_det: float
+    rss: float
+    beta_L: FloatArray
+    precision_LL: FloatArray
+
+
+def fit_crossed(grid: CellGrid) -> CrossedFit:
+    """Fit by REML.
+
+    Parameters
+    ----------
+    grid
+        U units in L levels, I items; cells may be missing.
+
+    Raises
+    ------
+    NoSpread
+        Cells are an exact sum of unit and item effects: there is no residual.
+    DiagnosticsFailed
+        The optimiser did not converge, or the likelihood is flat at its answer.
+
+    Notes
+    -----
+    Items are eliminated one block at a time, so that the cost grows with I * U^2 and not with (I * U)^3.
+    Satterthwaite's df by the delta method on the log variances, as in R's lmerTest:
+    Kuznetsova, Brockhoff & Christensen (2017), https://doi.org/10.18637/jss.v082.i13. Our own, as
+    statsmodels' MixedLM has no Satterthwaite df and fails to converge on a third of small designs.
+    """
+    _refuse_additive(grid)
+    n_levels = len(grid.weights_L)
+    n_free = int((~np.isnan(grid.y_UI)).sum()) - n_levels
+    is_free = np.array([True, True, n_levels > 1])
+    ratios = _optimise(grid, n_free, is_free)
+    solved = _solve(grid, ratios)
+    residual = solved.rss / n_free
+    free = np.append(is_free & (ratios > AT_ZERO), True)
+    logs_F = np.log(np.append(ratios**2 * residual, residual)[free])
+    variance = _contrast_variance(grid, logs_F, free)
+    sds = np.where(ratios > AT_ZERO, ratios, 0.0) * math.sqrt(residual)
+    return CrossedFit(
+        estimate=float(grid.weights_L @ solved.beta_L),
+        se=math.sqrt(variance),
+        df=_satterthwaite(grid, logs_F, free, n_free, variance),
+        unit_sd=float(sds[0]),
+        item_sd=float(sds[1]),
+        level_item_sd=float(sds[2]),
+        residual_sd=math.sqrt(residual),
+    )
+
+
+def _refuse_additive(grid: CellGrid) -> None:
+    """Refuse data without residual: alternate sweeps of unit and item means leave nothing."""
+    left_UI = grid.y_UI.copy()
+    for _ in range(50):
+        left_UI -= np.nanmean(left_UI, axis=1, keepdims=True)
+        for level in range(len(grid.weights_L)):
+            rows = grid.level_U == level
+            seen = ~np.isnan(left_UI[rows]).all(axis=0)
+            sub = left_UI[np.ix_(rows, seen)]
+            left_UI[np.ix_(rows, seen)] = sub - np.nanmean(sub, axis=0, keepdims=True)
+    if np.nanmax(np.abs(left_UI)) <= ROUNDING * max(1e-300, float(np.nanmax(np.abs(grid.y_UI)))):
+        raise NoSpread("cells are an exact sum of unit and item effects: there is no residual to fit")
+
+
+def _solve(grid: CellGrid, ratios: FloatArray) -> _Solved:
+    """Eliminate items block by block, then units, for relative SDs (unit, item, level:item)."""
+    seen_UI = (~np.isnan(grid.y_UI)).astype(np.float64)
+    y_UI = np.where(seen_UI > 0, grid.y_UI, 0.0)
+    arm_UL = np.eye(len(grid.weights_L))[grid.level_U]
+    unit, item, level_item = ratios
+    n_items = y_UI.shape[1]
+    # Right-hand sides: the L arm columns, then y. First summed within unit, then within item and level.
+    rhs_UR = unit * np.column_stack([arm_UL * seen_UI.sum(axis=1, keepdims=True), y_UI.sum(axis=1)])
+    count_IL = seen_UI.T @ arm_UL
+    sum_IL = y_UI.T @ arm_UL
+    blocks_IB = np.zeros((n_items, 1 + arm_UL.shape[1], 1 + arm_UL.shape[1]))
+    blocks_IB[:, 0, 0] = 1 + item**2 * count_IL.sum(axis=1)
+    blocks_IB[:, 0, 1:] = blocks_IB[:, 1:, 0] = item * level_item * count_IL
+    diagonal = np.arange(1, 1 + arm_UL.shape[1])
+    blocks_IB[:, diagonal, diagonal] = 1 + level_item**2 * count_IL
+    by_level_ILU = seen_UI.T[:, None, :] * arm_UL.T[None, :, :]
+    cross_IBU = unit * np.concatenate([item * seen_UI.T[:, None, :], level_item * by_level_ILU], axis=1)
+    arms_ILL = count_IL[:, :, None] * np.eye(arm_UL.shape[1])
+    rhs_IBR = np.concatenate(
+        [
+            item * np.concatenate([count_IL, sum_IL.sum(axis=1, keepdims=True)], axis=1)[:, None, :],
+            level_item * np.concatenate([arms_ILL, sum_IL[:, :, None]], axis=2),
+        ],
+        axis=1,
+    )
+    half_IBU = np.linalg.solve(blocks_IB, cross_IBU)
+    half_IBR = np.linalg.solve(blocks_IB, rhs_IBR)
+    schur_UU = np.diag(1 + unit**2 * seen_UI.sum(axis=1)) - np.einsum("ibu,ibv->uv", cross_IBU, half_IBU)
+    reduced_UR = rhs_UR - np.einsum("ibu,ibr->ur", cross_IBU, half_IBR)
+    gram_RR = np.zeros((arm_UL.shape[1] + 1,) * 2)
+    gram_RR[:-1, :-1] = np.diag(count_IL.sum(axis=0))
+    gram_RR[:-1, -1] = gram_RR[-1, :-1] = sum_IL.sum(axis=0)
+    gram_RR[-1, -1] = np.sum(y_UI**2)
+    gram_RR -= np.einsum("ibr,ibs->rs", rhs_IBR, half_IBR) + reduced_UR.T @ np.linalg.solve(schur_UU, reduced_UR)
+    precision_LL = gram_RR[:-1, :-1]
+    beta_L = np.linalg.solve(precision_LL, gram_RR[:-1, -1])
+    log_det = (
+        float(np.linalg.slogdet(blocks_IB)[1].sum())
+        + float(np.linalg.slogdet(schur_UU)[1])
+        + float(np.linalg.slogdet(precision_LL)[1])
+    )
+    rss = float(gram_RR[-1, -1] - gram_RR[:-1, -1] @ beta_L)
+    return _Solved(log_det=log_det, rss=rss, beta_L=beta_L, precision_LL=precision_LL)
+
+
+def _optimise(grid: CellGrid, n_free: int, is_free: FloatArray) -> FloatArray:
+    """Relative SDs that minimise the profiled REML deviance."""
+
+    def deviance(free: FloatArray) -> float:
+        ratios = np.zeros(3)
+        ratios[is_free] = np.abs(free)
+        solved = _solve(grid, ratios)
+        return solved.log_det + n_free * math.log(max(solved.rss, 1e-300) / n_free)
+
+    size = int(is_free.sum())
+    rough = optimize.minimize(deviance, np.full(size, 0.7), method="L-BFGS-B", bounds=[(0.0, 1e3)] * size)
+    fine = optimize.minimize(
+        deviance,
+        rough.x,
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000, "initial_simplex": _simplex(rough.x)},
+    )
+    if not fine.success or np.max(np.abs(fine.x)) > 900:
+        raise DiagnosticsFailed(f"the crossed model's likelihood has no maximum that could be found: {fine.message}")
+    ratios = np.zeros(3)
+    ratios[is_free] = np.abs(fine.x)
+    return ratios
+
+
+def _simplex(at: FloatArray) -> FloatArray:
+    return np.vstack([at, at + np.diag(np.maximum(0.02, 0.05 * at))])
+
+
+def _spread_out(logs_F: FloatArray, free: FloatArray) -> tuple[FloatArray, float]:
+    """Log variances of the free components -> relative SDs and residual variance."""
+    variances = np.zeros(4)
+    variances[free] = np.exp(logs_F)
+    return np.sqrt(variances[:3] / variances[3]), float(variances[3])
+
+
+def _contrast_variance(grid: CellGrid, logs_F: FloatArray, free: FloatArray) -> float:
+    ratios, residual = _spread_out(logs_F, free)
+    precision_LL = _solve(grid, ratios).precision_LL
+    return float(residual * grid.weights_L @ np.linalg.solve(precision_LL, grid.weights_L))
+
+
+def _satterthwaite(grid: CellGrid, logs_F: FloatArray, free: FloatArray, n_free: int, variance: float) -> float:
+    """2 V^2 / Var(V), with Var(V) by the delta method at the REML estimates."""
+
+    def deviance(logs: FloatArray) -> float:
+        ratios, residual = _spread_out(logs, free)
+        solved = _solve(grid, ratios)
+        return solved.log_det + n_free * math.log(residual) + solved.rss / residual
+
+    size = len(logs_F)
+    steps = np.eye(size) * STEP
+    gradient_F = np.array(
+        [
+            (_contrast_variance(grid, logs_F + h, free) - _contrast_variance(grid, logs_F - h, free)) / (2 * STEP)
+            for h in steps
+        ]
+    )
+    hessian_FF = np.empty((size, size))
+    for i in range(size):
+        for j in range(i, size):
+            h, k = steps[i], steps[j]
+            mixed = (
+                deviance(logs_F + h + k)
+                - deviance(logs_F + h - k)
+                - deviance(logs_F - h + k)
+                + deviance(logs_F - h - k)
+            )
+            hessian_FF[i, j] = hessian_FF[j, i] = mixed / (4 * STEP**2)
+    if np.linalg.eigvalsh(hessian_FF)[0] <= 0:
+        raise DiagnosticsFailed("the crossed model's likelihood is flat: its variances are not determined")
+    return float(variance**2 / (gradient_F @ np.linalg.solve(hessian_FF, gradient_F)))
