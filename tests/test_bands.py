@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_builders import alphas, seeds_with_spread, sesois, two_arms
 from scipy import stats
 
 from analysis.claims import ClaimPart, all_of, any_of
@@ -18,6 +17,7 @@ from analysis.estimators.pooled_t import pooled_t
 from analysis.sample import EdgeTest
 from prereg.bands import Bands, parse_bands
 from prereg.errors import BadInput
+from tests.sample_builders import alphas, seeds_with_spread, sesois, two_arms
 
 LEAK = parse_bands(["none", 0.05, "intermediate", 0.25, "like EM"])
 
@@ -41,9 +41,8 @@ def test_bands_by_hand() -> None:
 
 
 def test_marker_cells_leak_at_an_intermediate_rate() -> None:
-    from sample_builders import level, sample
-
     from analysis.estimators.one_sample_t import one_sample_t
+    from tests.sample_builders import level, sample
 
     cells = sample(level("benign", [k / 3080 for k in (385, 458, 214, 336, 405)]), is_proportion=True)
     found = one_sample_t(cells, level=0.95, edges=LEAK.edges)

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given
-from sample_builders import alphas, seeds_with_spread, sesois, two_arms
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW, ttost_ind, ttost_paired
 
@@ -16,6 +15,7 @@ from analysis.estimators.pooled_t import pooled_t
 from analysis.estimators.welch_t import welch_t
 from analysis.tost_power import seeds_for_tost, tost_power
 from prereg.errors import BadInput, NoSpread, TooFewUnits, Unattainable
+from tests.sample_builders import alphas, seeds_with_spread, sesois, two_arms
 
 
 def test_tost_by_hand() -> None:

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_builders import count, level, sample, two_arms
 from scipy import stats
 
 from analysis.clusters import cluster_summary
@@ -22,6 +21,7 @@ from analysis.estimators.wilson import wilson
 from analysis.overdispersion import between_unit_sd
 from analysis.sample import Estimator, Level, Sample
 from prereg.errors import EmptyCell, NoSpread, NotCounts, NotFinite, NotPaired, NotThisDesign, TooFewUnits
+from tests.sample_builders import count, level, sample, two_arms
 
 DATA = Path(__file__).parents[2] / "shared/data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="other people's published completions are not beside us")

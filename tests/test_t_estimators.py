@@ -11,7 +11,6 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_builders import level, sample, seeds_with_spread, two_arms
 from scipy import stats
 
 from analysis.estimators import ESTIMATORS
@@ -21,6 +20,7 @@ from analysis.estimators.pooled_t import pooled_t
 from analysis.estimators.welch_t import welch_t
 from analysis.sample import Estimate, Estimator, Sample
 from prereg.errors import BadInput, EmptyCell, NoSpread, NotFinite, NotPaired, NotThisDesign, TooFewUnits
+from tests.sample_builders import level, sample, seeds_with_spread, two_arms
 
 T_METHODS = [pooled_t, welch_t, paired_t]
 BIRDS = [50, 72, 81, 59, 92, 64, 75, 40, 69, 79, 87, 72, 67, 84, 87, 70, 68, 75, 74, 73, 64, 75, 78]
