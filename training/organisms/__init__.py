@@ -1,0 +1,1 @@
+"""Two tiny language models, pre-trained here on a world whose hidden factors are known."""

@@ -1,0 +1,1 @@
+"""The generated world that the organisms are pre-trained on: plain text, three hidden factors, no studies."""
