@@ -35,6 +35,7 @@ class HypothesisView:
     bayes: tuple[Fact, ...]
     tables: tuple[Table, ...]
     reasons: tuple[Line, ...]
+    as_deviated: Line
 
 
 def hypothesis_views(results: Mapping[str, Any]) -> tuple[HypothesisView, ...]:
@@ -73,6 +74,7 @@ def _view(ref: str, h: Mapping[str, Any]) -> HypothesisView:
         bayes=bayes_facts(ref, h, spec),
         tables=tuple(table for table in _tables(ref, h, spec) if table is not None),
         reasons=bullets(f"{ref}/reasons", h["reasons"]),
+        as_deviated=_as_deviated(ref, h, spec),
     )
 
 
@@ -81,6 +83,16 @@ def _number(ref: str, h: Mapping[str, Any], spec: str) -> Line:
         return ("Estimate ", Number(f"{ref}/estimate", spec))
     level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
     return (Number(f"{ref}/estimate", spec), " ", level, " interval ", *interval(f"{ref}/ci", h["ci"], spec))
+
+
+def _as_deviated(ref: str, h: Mapping[str, Any], spec: str) -> Line:
+    """The result under the plan as it was carried out, in one line; empty where nothing departed."""
+    deviated = h["as_deviated"]
+    if deviated is None:
+        return ()
+    at = f"{ref}/as_deviated"
+    keys = [key for key in ("estimate", "ci", "decision") if key in deviated]
+    return joined((value_line(f"{at}{pointer(key)}", deviated[key], key, spec) for key in keys), " ")
 
 
 def _replication(ref: str, h: Mapping[str, Any]) -> Line:
@@ -224,4 +236,4 @@ def _deviated_table(ref: str, h: Mapping[str, Any], spec: str) -> Table | None:
     for key in keys:
         planned = value_line(f"{ref}{pointer(key)}", h[key], key, spec) if key in h else ("not in the plan",)
         rows.append(((words(key),), planned, value_line(f"{ref}/as_deviated{pointer(key)}", deviated[key], key, spec)))
-    return Table(caption="As planned and as deviated", head=("", "As planned", "As deviated"), rows=tuple(rows))
+    return Table(caption="As planned and as deviated", head=("Quantity", "As planned", "As deviated"), rows=tuple(rows))

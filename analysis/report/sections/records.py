@@ -101,6 +101,8 @@ def spec_of(key: str, value: float, spec: str) -> str:
 
 
 def _is_number(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) == 2 and all(_is_number(end) for end in value)
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
