@@ -14,6 +14,7 @@ import typer
 from prereg.errors import BadInput, Finding, SeedlockError
 
 if TYPE_CHECKING:
+    from prereg.checks import Check
     from prereg.gate import LockedPlan
     from prereg.layout import StudyPaths
     from prereg.lint import Lint
@@ -276,11 +277,19 @@ def import_(
 
 
 @app.command()
-def analyze(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+def analyze(
+    study: StudyArgument,
+    at_lock: Annotated[bool, typer.Option("--at-lock", help="With the code of the locked commit.")] = False,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Scores, statistics, decisions, report.
 
     Example:  seedlock analyze published_bird_seeds
     """
+    if at_lock:
+        _analyze_at_lock(_find(study, root))
+        return
     from analysis.analyze import analyze_study
 
     locked = _gate(study, root)
@@ -295,6 +304,29 @@ def analyze(study: StudyArgument, root: RootOption = None, as_json: JsonOption =
     _say(f"status    {results.status}")
     _say(f"report    {page}")
     _say(f"Next: seedlock verify {locked.paths.name}")
+
+
+def _analyze_at_lock(paths: StudyPaths) -> None:
+    from prereg.at_lock import run_at_lock
+    from prereg.errors import OutOfOrder
+    from prereg.lock import lock_paths, read_lock
+
+    files = lock_paths(paths)
+    if not files:
+        raise OutOfOrder(f"{paths.name} has no lock", then=f"seedlock lock {paths.name}")
+    done = run_at_lock(paths, read_lock(files[-1]), "analyze", paths.name)
+    typer.echo(done.stdout.decode("utf-8", "replace"), nl=False)
+    typer.echo(done.stderr.decode("utf-8", "replace"), nl=False, err=True)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+
+
+@app.command(hidden=True)
+def recompute(study: StudyArgument, root: RootOption = None) -> None:
+    """Print results.json as this code computes it; what `verify --replay` runs at the locked commit."""
+    from analysis.replay import recompute as compute_again
+
+    _say_json(compute_again(_find(study, root)))
 
 
 @app.command()
@@ -333,10 +365,9 @@ def verify(
         raise BadInput("no such level", Finding(where="--require", found=require, promised="T0 to T5"))
     base = (root or Path.cwd()).resolve()
     found = [_find(study, root)] if study else [StudyPaths(root=base, name=name) for name in list_studies(base)]
-    replayer = None
-    if replay:
-        from analysis.replay import replay_check as replayer
-    verified = [verify_study(paths, signers=signers, ca_file=tsa_ca, replay=replayer) for paths in found]
+    verified = [
+        verify_study(paths, signers=signers, ca_file=tsa_ca, replay=_replay if replay else None) for paths in found
+    ]
     if as_json:
         _say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
     for one in [] if as_json else verified:
@@ -354,6 +385,12 @@ def verify(
     if require is not None:
         for one in verified:
             require_level(one.level, int(require[1]), one.study)
+
+
+def _replay(paths: StudyPaths) -> Check:
+    from analysis.replay import replay_check
+
+    return replay_check(paths)
 
 
 @app.command()

@@ -8,11 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from analysis.analyze import Sealed, compute
+from prereg.at_lock import run_at_lock
 from prereg.canonical import read_json
 from prereg.checks import Check, failed, not_checked, verdict
-from prereg.errors import Finding, SeedlockError
+from prereg.errors import Finding, NotReproduced, SeedlockError
 from prereg.gate import require_lock, require_seals
 from prereg.layout import HOME, StudyPaths
+from prereg.lock import Lock, iter_changes, load_locked_plan, lock_paths, read_lock
 from prereg.plan import Tolerances
 
 BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
@@ -32,19 +34,43 @@ def replay_check(paths: StudyPaths) -> Check:
     if not file.is_file():
         return not_checked("X1", "replay", what, "no results yet", f"seedlock analyze {paths.name}")
     try:
-        locked = require_lock(paths)
-        results, _ = compute(locked, Sealed(tables=tuple(require_seals(locked))))
+        lock = read_lock(lock_paths(paths)[-1])
+        again: Any = _at_lock(paths, lock) if any(iter_changes(lock.code, HOME)) else recompute(paths)
     except SeedlockError as error:
         return failed("X1", "replay", error)
     published: Any = read_json(file.read_bytes())
-    again = results.model_dump(mode="json")
-    differs = tuple(differences(published, again, locked.plan.tolerances))
+    differs = tuple(differences(published, again, load_locked_plan(lock).tolerances))
     other = tuple(environment_differences())
     if differs:
         return verdict("X1", "replay", what, (*differs[:40], *other), exit_code=11 if other else 10)
     numbers = sum(1 for _ in _numbers(published))
     state = f"the analysis gives the same {numbers} numbers again, within the locked tolerances"
     return Check(id="X1", link="replay", state="warn" if other else "pass", what=state, findings=other)
+
+
+def recompute(paths: StudyPaths) -> dict[str, Any]:
+    """results.json as this code computes it from the sealed data; nothing is written.
+
+    Raises
+    ------
+    SeedlockError
+        The gate refused.
+    """
+    locked = require_lock(paths)
+    results, _ = compute(locked, Sealed(tables=tuple(require_seals(locked))))
+    return results.model_dump(mode="json")
+
+
+def _at_lock(paths: StudyPaths, lock: Lock) -> Any:
+    """The same by the code of the locked commit, where the working tree has moved on."""
+    done = run_at_lock(paths, lock, "recompute", paths.name)
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        found = said[0] if said else f"exit {done.returncode}"
+        raise NotReproduced(
+            "the locked code did not run", Finding(where=f"commit {lock.commit}", found=found, promised="results")
+        )
+    return read_json(done.stdout)
 
 
 def differences(before: Any, after: Any, tolerances: Tolerances, where: str = "") -> Iterator[Finding]:

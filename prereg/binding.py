@@ -12,13 +12,13 @@ unbound, except in code, commands, figures, references and times.
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
+from prereg.canonical import canonical_json
 from prereg.errors import Finding
 from prereg.pointer import resolve
 
@@ -66,10 +66,15 @@ def _fixed(value: float, decimals: int) -> str:
     return text.lstrip("-") if is_zero else text.replace("-", "\u2212")
 
 
+def _raw(value: Any) -> str:
+    """The value as results.json spells it."""
+    return canonical_json(value).decode()
+
+
 def bound_number(results: Any, ref: str, spec: str) -> str:
     """The `<data>` element for the value at pointer `ref` of results.json (as plain JSON data)."""
     value = resolve(results, ref)
-    raw = html.escape(json.dumps(value), quote=True)
+    raw = html.escape(_raw(value), quote=True)
     text = html.escape(format_value(value, spec))
     return f'<data value="{raw}" data-ref="{html.escape(ref)}" data-format="{spec}">{text}</data>'
 
@@ -148,8 +153,8 @@ def _check_element(element: _Open, results: Any) -> Iterator[Finding]:
         return
     if element.text != promised:
         yield Finding(where=where, found=element.text[:100], promised=promised[:100])
-    elif quoted is None and element.attributes.get("value") != json.dumps(value):
-        yield Finding(where=where, found=f"value={element.attributes.get('value')}", promised=json.dumps(value))
+    elif quoted is None and element.attributes.get("value") != _raw(value):
+        yield Finding(where=where, found=f"value={element.attributes.get('value')}", promised=_raw(value))
 
 
 def page_numbers(page: str) -> set[str]:

@@ -37,6 +37,11 @@ def verify_study(
 ) -> Verification:
     """Check every link of one study; no link is skipped because an earlier one broke, where it can be read at all."""
     files = lock_paths(paths)
+    if not files and paths.ledger.exists():
+        fault = Finding(where=f"lockfiles/{paths.name}", found="no lock", promised="the lock that the ledger names")
+        return _verification(
+            paths, None, None, [verdict("L1", "lock", "the lock is there", [fault], exit_code=3)], level=None
+        )
     if not files:
         absent = not_checked("L1", "lock", "the study is locked", "no lock yet", f"seedlock lock {paths.name}")
         return _verification(paths, None, None, [absent], level=None)
@@ -44,24 +49,31 @@ def verify_study(
         locks = tuple(read_lock(file) for file in files)
     except SeedlockError as error:
         return _verification(paths, None, None, [failed("L1", "lock", error)], level=None)
-    events, ledger_check = _ledger(paths)
     lock, lock_file = locks[-1], files[-1]
+    lock_id = sha256_file(lock_file)
+    events, ledger_check = _ledger(paths)
+    if ledger_check.state == "fail":
+        what = "everything that the ledger vouches for"
+        rest = not_checked("G2", "ledger", what, "the ledger is broken", "mend the ledger first")
+        return _verification(paths, lock_id, None, [*_plan(paths, lock), ledger_check, rest], level=None)
     checks = [
         verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
         *_locks(paths, files, locks, events),
         *_plan(paths, lock),
-        _code(lock, _is_reported(events, sha256_file(lock_file))),
+        _code(lock, _is_reported(events, lock_id)),
         ledger_check,
         *_order(events),
         *_data(paths, events, lock),
-        *_report(paths, events, lock, locks, sha256_file(lock_file)),
+        *_report(paths, events, lock, locks, lock_id),
         *evidence_checks(lock_file, paths, events, signers=signers, ca_file=ca_file),
-        replay(paths)
-        if replay
-        else not_checked("X1", "replay", "the analysis gives the same numbers again", "not asked for", "--replay"),
+        replay(paths) if replay else _no_replay(),
     ]
-    status = status_of(locks, tuple(events), load_locked_plan(lock)) if ledger_check.state == "pass" else None
-    return _verification(paths, sha256_file(lock_file), status, checks, level=level_reached(checks))
+    status = status_of(locks, tuple(events), load_locked_plan(lock))
+    return _verification(paths, lock_id, status, checks, level=level_reached(checks))
+
+
+def _no_replay() -> Check:
+    return not_checked("X1", "replay", "the analysis gives the same numbers again", "not asked for", "--replay")
 
 
 def _verification(
