@@ -140,8 +140,10 @@ def cohen_kappa(
     table_CC = np.zeros((len(codes), len(codes)))
     for item in items:
         table_CC[place[first[item]], place[second[item]]] += 1
-    found = cohens_kappa(table_CC, wt=None if weights == "none" else weights)
+    with np.errstate(invalid="ignore"):  # at complete agreement its variance is 0 up to a negative rounding error
+        found = cohens_kappa(table_CC, wt=None if weights == "none" else weights)
     se = math.sqrt(max(0.0, float(found.var_kappa)))
+    se = se if se > 1e-7 else 0.0
     z = float(stats.norm.isf((1 - level) / 2))
     low, high = cut(float(found.kappa) - z * se, float(found.kappa) + z * se, (-1.0, 1.0))
     return Agreement(

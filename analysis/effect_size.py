@@ -223,22 +223,25 @@ def noncentrality_limits(t: float, df: float, level: float) -> tuple[float, floa
         The noncentral t distribution cannot be evaluated this far out.
     """
     tail = (1 - level) / 2
-    width = 10 + 2 * abs(t)
 
-    def solve(p: float) -> float:
-        def gap(ncp: float) -> float:
-            return float(special.nctdtr(df, ncp, t)) - p
+    def excess(ncp: float, p: float) -> float:
+        return float(special.nctdtr(df, ncp, t)) - p
 
-        return _root(gap, t - width, t + width)
-
-    return solve(1 - tail), solve(tail)
+    return _limit(lambda ncp: excess(ncp, 1 - tail), t, -1.0), _limit(lambda ncp: excess(ncp, tail), t, 1.0)
 
 
-def _root(gap: Callable[[float], float], low: float, high: float) -> float:
-    ends = gap(low), gap(high)
-    if not (ends[0] > 0 > ends[1]):
-        raise DiagnosticsFailed("the noncentral t distribution cannot be evaluated this far out")
-    return float(optimize.brentq(gap, low, high, xtol=1e-10))
+def _limit(excess: Callable[[float], float], t: float, step: float) -> float:
+    """The root of a falling function, walking from `t` towards `step` (the far tail is not computable)."""
+    near = t if excess(t) * step > 0 else t - step * (1 + abs(t))
+    far = near + step
+    for _ in range(40):
+        at = excess(far)
+        if not math.isfinite(at):
+            break
+        if at * step < 0:
+            return float(optimize.brentq(excess, *sorted((near, far)), xtol=1e-10))
+        near, far = far, far + (far - near) * 1.5
+    raise DiagnosticsFailed("the noncentral t distribution cannot be evaluated this far out")
 
 
 def _summary(name: str, values: Sequence[float]) -> UnitSummary:

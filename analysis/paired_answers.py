@@ -90,5 +90,6 @@ def mcnemar(table: Fourfold) -> McNemar:
     if n == 0:
         raise NoSpread("no item is answered differently: there is nothing to test")
     p = float(stats.binomtest(b, n).pvalue)
-    p_mid = min(1.0, p - float(stats.binom.pmf(b, n, 0.5))) if b != n - b else 1.0 - float(stats.binom.pmf(b, n, 0.5))
+    middle = float(stats.binom.pmf(b, n, 0.5))
+    p_mid = 1.0 - middle / 2 if 2 * b == n else p - middle
     return McNemar(first_only=b, second_only=n - b, p=p, p_mid=p_mid)

@@ -1,0 +1,144 @@
+"""Agreement of judges: published examples, scikit-learn and scipy, and refusals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import cohen_kappa_score
+
+from analysis.agreement import Metric, cohen_kappa, krippendorff_alpha, spearman
+from prereg.errors import NoSpread, NotFinite, NotPaired, TooFewUnits
+
+# Krippendorff (2011), Computing Krippendorff's alpha-reliability, section C: four observers, twelve units.
+OBSERVERS = {
+    "A": "1 2 3 3 2 1 4 1 2 . . .",
+    "B": "1 2 3 3 2 2 4 1 2 5 . 3",
+    "C": ". 3 3 3 2 3 4 2 2 5 1 .",
+    "D": "1 2 3 3 2 4 4 1 2 5 1 .",
+}
+
+
+def rated(text: str) -> dict[str, float]:
+    return {f"u{i:02d}": float(code) for i, code in enumerate(text.split()) if code != "."}
+
+
+def as_items(codes: list[int]) -> dict[str, float]:
+    return {f"u{i:03d}": float(code) for i, code in enumerate(codes)}
+
+
+@pytest.mark.parametrize(("metric", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_alpha_matches_krippendorffs_worked_example(metric: Metric, alpha: float) -> None:
+    found = krippendorff_alpha({judge: rated(text) for judge, text in OBSERVERS.items()}, metric=metric)
+    assert found.value == pytest.approx(alpha, abs=5.1e-4)
+    assert found.n == 11
+
+
+def test_alpha_by_hand() -> None:
+    # Two judges, units (0,0), (0,1): coincidences 2, 1, 1; observed 1/2, expected 2*3*1 / (4*3): alpha 0.
+    found = krippendorff_alpha({"a": {"1": 0, "2": 0}, "b": {"1": 0, "2": 1}}, metric="nominal")
+    assert found.value == pytest.approx(0)
+
+
+def test_kappa_by_hand() -> None:
+    # 20 and 15 agree of 50; chance .3 + .2: Cohen's classic table, kappa .4.
+    first = [1] * 25 + [0] * 25
+    second = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
+    found = cohen_kappa(as_items(first), as_items(second))
+    assert found.value == pytest.approx(0.4)
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    assert found.ci_low < 0.4 < found.ci_high
+
+
+codes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=40)
+
+
+@given(codes, st.sampled_from(["none", "linear", "quadratic"]))
+def test_kappa_agrees_with_scikit_learn(pairs: list[tuple[int, int]], weights: str) -> None:
+    first, second = [p[0] for p in pairs], [p[1] for p in pairs]
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        return
+    # Distances are between ranks of the codes in use.
+    rank = {code: i for i, code in enumerate(sorted({*first, *second}))}
+    expected = cohen_kappa_score(
+        [rank[c] for c in first], [rank[c] for c in second], weights=None if weights == "none" else weights
+    )
+    found = cohen_kappa(as_items(first), as_items(second), weights=weights)  # type: ignore[arg-type]
+    assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+@given(codes)
+def test_two_judges_who_always_agree_have_alpha_one(pairs: list[tuple[int, int]]) -> None:
+    first = [p[0] for p in pairs]
+    if len(set(first)) == 1:
+        return
+    for metric in ("nominal", "ordinal", "interval"):
+        found = krippendorff_alpha({"a": as_items(first), "b": as_items(first)}, metric=metric)
+        assert found.value == pytest.approx(1)
+    assert cohen_kappa(as_items(first), as_items(first)).value == pytest.approx(1)
+
+
+@given(codes)
+def test_nominal_alpha_of_two_judges_is_scotts_pi_corrected_for_size(pairs: list[tuple[int, int]]) -> None:
+    first, second = as_items([p[0] for p in pairs]), as_items([p[1] for p in pairs])
+    every = [*first.values(), *second.values()]
+    if len(set(every)) == 1:
+        return
+    n = len(every)
+    share = [every.count(c) / n for c in set(every)]
+    agree = sum(a == b for a, b in pairs) / len(pairs)
+    pi = (agree - sum(s * s for s in share)) / (1 - sum(s * s for s in share))
+    found = krippendorff_alpha({"a": first, "b": second}, metric="nominal")
+    assert found.value == pytest.approx(1 - (1 - pi) * (n - 1) / n)
+
+
+def test_spearman_agrees_with_scipy_and_its_interval_covers() -> None:
+    rng = np.random.default_rng(8)
+    covered, draws, n = 0, 800, 25
+    truth = 6 / math.pi * math.asin(0.6 / 2)  # Spearman's rho of a bivariate normal with correlation .6
+    for _ in range(draws):
+        x = rng.normal(size=n)
+        y = 0.6 * x + 0.8 * rng.normal(size=n)
+        found = spearman({str(i): v for i, v in enumerate(x)}, {str(i): v for i, v in enumerate(y)})
+        assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
+        assert found.ci_low is not None
+        assert found.ci_high is not None
+        covered += found.ci_low <= truth <= found.ci_high
+    assert 0.925 < covered / draws < 0.975
+
+
+def test_spearman_by_hand_and_at_its_end() -> None:
+    # Ranks 1234 against 2143: sum of squared differences 4, rho = 1 - 6*4 / (4*15) = .6.
+    found = spearman(as_items([1, 2, 3, 4]), as_items([2, 1, 4, 3]))
+    assert found.value == pytest.approx(0.6)
+    at_end = spearman(as_items([1, 2, 3, 4]), as_items([10, 20, 30, 40]))
+    assert (at_end.value, at_end.ci_low) == (1.0, None)
+    assert "infinite" in at_end.reason
+
+
+def test_agreement_that_cannot_be_told_from_chance_is_refused() -> None:
+    same = as_items([1, 1, 1, 1])
+    with pytest.raises(NoSpread):
+        krippendorff_alpha({"a": same, "b": same}, metric="nominal")
+    with pytest.raises(NoSpread):
+        cohen_kappa(same, same)
+    with pytest.raises(NoSpread):
+        spearman(same, as_items([1, 2, 3, 4]))
+
+
+def test_unpaired_few_or_infinite_ratings_are_refused() -> None:
+    with pytest.raises(NotPaired):
+        cohen_kappa(as_items([1, 2]), as_items([1, 2, 3]))
+    with pytest.raises(TooFewUnits):
+        krippendorff_alpha({"a": {"x": 1}, "b": {"y": 1}}, metric="nominal")
+    with pytest.raises(TooFewUnits):
+        krippendorff_alpha({}, metric="nominal")
+    with pytest.raises(TooFewUnits):
+        spearman(as_items([1, 2, 3]), as_items([1, 2, 3]))
+    with pytest.raises(NotFinite):
+        spearman(as_items([1, 2, 3, 4]), {**as_items([1, 2, 3]), "u003": math.nan})

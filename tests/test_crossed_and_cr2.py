@@ -1,0 +1,181 @@
+"""Units crossed with items: against R's lmerTest and clubSandwich, agreement in balance, and refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.cell_grid import cell_grid
+from analysis.estimators.cr2 import cr2
+from analysis.estimators.crossed import crossed
+from analysis.estimators.pooled_t import pooled_t
+from analysis.reml import fit_crossed
+from analysis.sample import Estimator, Level, Sample
+from prereg.errors import NoSpread, NotFinite, NotThisDesign, TooFewUnits
+from tests.sample_builders import two_arms
+
+REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))
+WEIGHTS = {"a": -1.0, "b": 1.0}
+
+
+def arm(name: str, cells: dict[tuple[str, str], float], *, weight: float) -> Level:
+    units = sorted({unit for unit, _ in cells})
+    means = {u: float(np.mean([y for (unit, _), y in cells.items() if unit == u])) for u in units}
+    return Level(name=name, weight=weight, unit_means=means, cells=cells)
+
+
+def from_rows(rows: list[dict[str, Any]]) -> Sample:
+    arms = sorted({row["arm"] for row in rows})
+    weights = WEIGHTS if len(arms) > 1 else {"a": 1.0}
+    levels = (arm(a, {(r["unit"], r["item"]): r["y"] for r in rows if r["arm"] == a}, weight=weights[a]) for a in arms)
+    return Sample(levels=tuple(levels), unit="seed", is_proportion=False)
+
+
+def from_arrays(a_SI: np.ndarray[Any, Any], b_SI: np.ndarray[Any, Any]) -> Sample:
+    return from_rows(
+        [
+            {"arm": name, "unit": f"{name}{s}", "item": f"q{i}", "y": float(y)}
+            for name, y_SI in (("a", a_SI), ("b", b_SI))
+            for (s, i), y in np.ndenumerate(y_SI)
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["cr2_gaps", "cr2_lopsided"])
+def test_cr2_equals_clubsandwich(name: str) -> None:
+    expected = REFERENCE[name]["fit"]
+    found = cr2(from_rows(REFERENCE[name]["rows"]), level=0.95, edges=())
+    assert found.estimate == pytest.approx(expected["estimate"], rel=1e-9)
+    assert (found.se, found.df) == pytest.approx((expected["se"], expected["df"]), rel=1e-9)
+    assert [found.ci_low, found.ci_high] == pytest.approx(expected["ci"], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["crossed_one", "crossed_two", "crossed_gaps"])
+def test_the_crossed_model_equals_lmertest(name: str) -> None:
+    expected = REFERENCE[name]["fit"]
+    found = crossed(from_rows(REFERENCE[name]["rows"]), level=0.95, edges=())
+    assert found.estimate == pytest.approx(expected["estimate"], rel=1e-8)
+    assert found.se == pytest.approx(expected["se"], rel=1e-6)
+    assert found.df == pytest.approx(expected["df"], rel=1e-5)
+
+
+def test_in_balance_t_on_seed_means_cr2_and_kenward_roger_are_one_answer() -> None:
+    balanced = from_rows(REFERENCE["balanced_agreement"]["rows"])
+    kenward_roger = REFERENCE["balanced_agreement"]["kenward_roger"]
+    for method in (pooled_t, cr2):
+        found = method(balanced, level=0.95, edges=())
+        assert found.estimate == pytest.approx(kenward_roger["estimate"], rel=1e-9)
+        assert found.se == pytest.approx(kenward_roger["se"], rel=1e-7)
+        assert found.df == pytest.approx(8)
+
+
+def test_the_crossed_variance_by_hand() -> None:
+    # One arm, balanced: V = (MS_unit + MS_item - MS_residual) / (U I), df by Satterthwaite on the three.
+    rng = np.random.default_rng(5)
+    y = rng.normal(0, 1, (4, 1)) + rng.normal(0, 1, (1, 6)) + rng.normal(0, 0.4, (4, 6))
+    rows = [{"arm": "a", "unit": f"s{s}", "item": f"q{i}", "y": float(v)} for (s, i), v in np.ndenumerate(y)]
+    ms = [6 * float(y.mean(axis=1).var(ddof=1)), 4 * float(y.mean(axis=0).var(ddof=1))]
+    residual = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0, keepdims=True) + y.mean()
+    ms.append(float((residual**2).sum()) / 15)
+    variance = (ms[0] + ms[1] - ms[2]) / 24
+    df = (24 * variance) ** 2 / (ms[0] ** 2 / 3 + ms[1] ** 2 / 5 + ms[2] ** 2 / 15)
+    found = crossed(from_rows(rows), level=0.95, edges=())
+    assert found.se == pytest.approx(math.sqrt(variance), rel=1e-6)
+    assert found.df == pytest.approx(df, rel=1e-4)
+    assert found.unit_sd == pytest.approx(math.sqrt((ms[0] - ms[2]) / 6), rel=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 4), st.integers(2, 7))
+def test_cr2_in_balance_is_pooled_t_to_the_last_digits(seed: int, seeds: int, items: int) -> None:
+    rng = np.random.default_rng(seed)
+    made = from_arrays(rng.normal(size=(seeds, items)), rng.normal(size=(seeds, items)))
+    robust, plain = cr2(made, level=0.9, edges=(0.1,)), pooled_t(made, level=0.9, edges=(0.1,))
+    assert (robust.estimate, robust.se, robust.df) == pytest.approx((plain.estimate, plain.se, plain.df), rel=1e-8)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_speaking_of_new_items_is_never_more_certain_than_of_these(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    item_I, unit_S = rng.normal(0, 1, 8), rng.normal(0, 0.7, 6)
+    y_SI = unit_S[:, None] + item_I + rng.normal(0, 0.5, (6, 8))
+    made = from_arrays(y_SI[:3] + rng.normal(0, 0.5, 8), y_SI[3:])
+    grid = cell_grid(made, method="test")
+    fit = fit_crossed(grid)
+    # Where no component sits on its boundary the new-items variance adds the items' share.
+    if min(fit.unit_sd, fit.level_item_sd) > 0:
+        these = pooled_t(made, level=0.95, edges=()).se
+        assert these is not None
+        assert fit.se >= these * (1 - 1e-6)
+
+
+def test_a_hundred_thousand_answers_behind_few_cells_change_nothing() -> None:
+    rng = np.random.default_rng(2)
+    made = from_arrays(rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
+    more = Sample(
+        levels=tuple(
+            Level(name=lv.name, weight=lv.weight, unit_means=lv.unit_means, cells=lv.cells, n=100_000, k=1)
+            for lv in made.levels
+        ),
+        unit="seed",
+        is_proportion=False,
+    )
+    for method in (cr2, crossed):
+        assert method(made, level=0.95, edges=(0.0,)) == method(more, level=0.95, edges=(0.0,))
+
+
+METHODS = [cr2, crossed]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_seed_means_alone_are_not_enough(method: Estimator) -> None:
+    with pytest.raises(NotThisDesign, match="every unit on every item"):
+        method(two_arms([1, 2, 3], [2, 3, 5]), level=0.95, edges=())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_too_few_seeds_or_items_are_refused(method: Estimator) -> None:
+    rng = np.random.default_rng(1)
+    with pytest.raises(TooFewUnits):
+        method(from_arrays(rng.normal(size=(1, 5)), rng.normal(size=(3, 5))), level=0.95, edges=())
+    with pytest.raises(TooFewUnits):
+        method(from_arrays(rng.normal(size=(3, 1)), rng.normal(size=(3, 1))), level=0.95, edges=())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cells_without_spread_or_without_numbers_are_refused(method: Estimator) -> None:
+    with pytest.raises(NoSpread):
+        method(from_arrays(np.full((3, 4), 0.3), np.full((3, 4), 0.1)), level=0.95, edges=())
+    broken = np.ones((3, 4))
+    broken[1, 2] = math.nan
+    with pytest.raises(NotFinite, match="not finite"):
+        method(from_arrays(broken, np.ones((3, 4))), level=0.95, edges=())
+
+
+def test_cells_that_add_up_exactly_leave_no_residual_to_fit() -> None:
+    exact = np.add.outer(np.array([0.0, 0.5, 1.1]), np.array([0.2, 0.9, 0.4, 0.6]))
+    with pytest.raises(NoSpread, match="exact sum"):
+        crossed(from_arrays(exact, exact + 1), level=0.95, edges=())
+
+
+def test_arms_that_share_no_item_cannot_be_compared_by_cr2() -> None:
+    rng = np.random.default_rng(1)
+    a = {(f"a{s}", f"q{i}"): float(rng.normal()) for s in range(3) for i in range(3)}
+    b = {(f"b{s}", f"r{i}"): float(rng.normal()) for s in range(3) for i in range(3)}
+    apart = Sample(levels=(arm("a", a, weight=-1.0), arm("b", b, weight=1.0)), unit="seed", is_proportion=False)
+    with pytest.raises(NotThisDesign, match="share too few items"):
+        cr2(apart, level=0.95, edges=())
+
+
+def test_cr2_refuses_below_two_df() -> None:
+    two_seeds = [row for row in REFERENCE["crossed_one"]["rows"] if row["unit"] in {"a1", "a2"}]
+    with pytest.raises(TooFewUnits, match="Satterthwaite df"):
+        cr2(from_rows(two_seeds), level=0.95, edges=())
