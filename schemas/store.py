@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -140,17 +140,14 @@ class Store:
         with self.transaction():
             self._widen(table, checked.column_names)
             columns = ", ".join(map(quoted, checked.column_names))
-            self._con.register("incoming", checked)
-            try:
-                stored = self._stored(table, before)
-                self._refuse_contradictions(table, checked.column_names, stored)
-                on = ", ".join(map(quoted, table.key))
-                added = self._con.execute(
-                    f"INSERT INTO {quoted(name)} ({columns})"
-                    f" SELECT {columns} FROM incoming ANTI JOIN {stored} USING ({on})"
-                ).fetchall()[0][0]
-            finally:
-                self._con.unregister("incoming")
+            stored = self._stored(table, before)
+            self._refuse_contradictions(table, checked, stored)
+            on = ", ".join(map(quoted, table.key))
+            added = self._over(
+                checked,
+                f"INSERT INTO {quoted(name)} ({columns})"
+                f" SELECT {columns} FROM incoming ANTI JOIN {stored} USING ({on})",
+            )[0][0]
         return Appended(added=added, already_there=checked.num_rows - added)
 
     def rows(self, name: str) -> int:
@@ -184,6 +181,12 @@ class Store:
         for name in sorted(set(names) - known):
             self._con.execute(f"ALTER TABLE {quoted(table.name)} ADD COLUMN {quoted(name)} VARCHAR")
 
+    def _over(self, incoming: pa.Table, query: str) -> list[Any]:
+        """Run a query over Arrow rows named `incoming`; a registered view would live until the commit."""
+        relation: Any = self._con.from_arrow(incoming).query("incoming", query)
+        found: list[Any] = relation.fetchall()
+        return found
+
     def _stored(self, table: Table, before: int | None) -> str:
         """The rows to compare with, as SQL."""
         name = quoted(table.name)
@@ -191,16 +194,17 @@ class Store:
             return name
         return f"(SELECT * FROM {name} WHERE {f'rowid < {before:d}' if before else 'false'}) AS stored"
 
-    def _refuse_contradictions(self, table: Table, names: Sequence[str], stored: str) -> None:
+    def _refuse_contradictions(self, table: Table, incoming: pa.Table, stored: str) -> None:
         """Refuse a stored row that shares a unique group with an incoming one and says something else."""
         for group in (table.key, *table.also_unique):
             on = " AND ".join(f"new.{quoted(name)} = old.{quoted(name)}" for name in group)
-            differs = " OR ".join(f"new.{quoted(name)} IS DISTINCT FROM old.{quoted(name)}" for name in names)
-            found = self._con.execute(
+            pairs = [f"new.{quoted(name)} IS DISTINCT FROM old.{quoted(name)}" for name in incoming.column_names]
+            found = self._over(
+                incoming,
                 f"SELECT {', '.join(f'new.{quoted(name)}' for name in group)}"
-                f" FROM incoming new JOIN (FROM {stored}) old ON {on} WHERE {differs}"
-                f" ORDER BY ALL LIMIT {SHOWN}"
-            ).fetchall()
+                f" FROM incoming new JOIN (FROM {stored}) old ON {on}"
+                f" WHERE {' OR '.join(pairs)} ORDER BY ALL LIMIT {SHOWN}",
+            )
             if found:
                 named = [", ".join(f"{name} {said}" for name, said in zip(group, key, strict=True)) for key in found]
                 raise BadInput(

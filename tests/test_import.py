@@ -64,7 +64,13 @@ def write(folder: Path, form: str, rows: list[dict[str, Any]]) -> Path:
 
 
 def request(file: Path, **changes: Any) -> ImportRequest:
-    settings_ = {"path": file, "format": file.suffix[1:], "columns": COLUMNS, "runs": RUNS, "item_set": "eval"}
+    settings_: dict[str, Any] = {
+        "path": file,
+        "format": file.suffix[1:],
+        "columns": COLUMNS,
+        "runs": RUNS,
+        "item_set": "eval",
+    }
     return ImportRequest(**(settings_ | changes))
 
 

@@ -58,6 +58,8 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
                 kept, texts, faults = split_bad_text(at, [batch.column(name) for name in columns], columns)
                 yield RawBatch(at=kept, columns=pa.table(texts, names=list(columns)), faults=faults)
     except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):
+            raise BadInput(f"{path.name} has a header and no rows") from error
         found = Finding(where=f"after row {next_row - 1}", found=str(error), promised="CSV with a header")
         raise BadInput(f"{path.name} cannot be read as CSV", found) from error
     if next_row == 1 and not ragged.faults:

@@ -44,13 +44,10 @@ class Staging:
 
     def add(self, rows: pa.Table) -> None:
         """Put rows at the end."""
-        self._con.register("arriving", rows)
-        if self._is_empty:
-            self._con.execute("CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM arriving")
-            self._is_empty = False
-        else:
-            self._con.execute("INSERT INTO staged SELECT * FROM arriving")
-        self._con.unregister("arriving")
+        into = "CREATE OR REPLACE TEMP TABLE staged AS" if self._is_empty else "INSERT INTO staged"
+        # Not a registered view: one registered inside a transaction keeps its rows in memory until the commit.
+        self._con.from_arrow(rows).query("arriving", f"{into} SELECT * FROM arriving")
+        self._is_empty = False
 
     def judge(self) -> None:
         """Number the draws where the plan says so, and find rows that repeat or contradict others of their key."""
