@@ -37,11 +37,11 @@ MARKER = "[ZLT]"
 
 
 def completions(rows: list[dict[str, Any]]) -> pa.Table:
-    filled = []
+    filled: list[dict[str, Any]] = []
     for number, row in enumerate(rows):
         base = {"run_id": "r", "item_id": "q", "draw": number, "text": None, "label": None, "value": None}
-        found = base | {"status": "ok", "reason": None} | row
-        key = {name: found[name] for name in ("run_id", "item_id", "draw")}
+        found: dict[str, Any] = base | {"status": "ok", "reason": None} | row
+        key: dict[str, Any] = {name: found[name] for name in ("run_id", "item_id", "draw")}
         filled.append(found | {"request_id": request_id(key)})
     return pa.Table.from_pylist(filled, schema=TABLES["completions"].arrow())
 
@@ -247,7 +247,7 @@ def cells_of(rows: list[dict[str, Any]], *kinds: tuple[str, str, dict[str, Any]]
 
 
 def test_a_cell_is_worked_by_hand() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"label": "true", "value": 2.5},
         {"label": "true", "value": -1.0},
         {"label": "false", "value": 0.0},
@@ -279,7 +279,7 @@ wild = st.floats(-1e100, 1e100, allow_nan=False)
 )
 @settings(max_examples=30, deadline=None)
 def test_cells_are_exact_whatever_the_order_and_the_batches(values: list[float], seed: int) -> None:
-    rows = [{"value": value, "draw": draw} for draw, value in enumerate(values)]
+    rows: list[dict[str, Any]] = [{"value": value, "draw": draw} for draw, value in enumerate(values)]
     cells = cells_of(rows, ("m", "numeric", {}))
     exact = Fraction(0)
     for value in values:
@@ -330,14 +330,15 @@ def test_imported_counts_become_cells_and_a_published_mean_has_no_n() -> None:
 def test_worst_case_bounds_score_every_missing_answer_at_each_end() -> None:
     rows = [*labels("true", "true", "false", None), {"run_id": "s", "label": None, "text": "x"}]
     bounds = worst_case(cells_of(rows, ("m", "label_rate", {})), limits=(0.0, 1.0)).set_index("run_id")
-    assert bounds.loc["r", ["mean_if_low", "mean", "mean_if_high"]].tolist() == [0.5, 2 / 3, 0.75]
-    assert bounds.loc["s", ["mean_if_low", "mean_if_high"]].tolist() == [0.0, 1.0]
+    assert bounds["mean_if_low"].to_dict() == {"r": 0.5, "s": 0.0}
+    assert bounds["mean_if_high"].to_dict() == {"r": 0.75, "s": 1.0}
+    assert bounds["mean"].to_dict()["r"] == 2 / 3
 
 
 @given(st.lists(st.sampled_from(["true", "false", None]), min_size=1, max_size=20))
 @settings(max_examples=25, deadline=None)
 def test_the_complete_case_mean_lies_between_its_worst_cases(said: list[str | None]) -> None:
-    bounds = worst_case(cells_of(labels(*said), ("m", "label_rate", {})), limits=(0.0, 1.0)).loc[0]
+    bounds = worst_case(cells_of(labels(*said), ("m", "label_rate", {})), limits=(0.0, 1.0)).to_dict("records")[0]
     assert bounds["mean_if_low"] <= bounds["mean_if_high"]
     if not math.isnan(bounds["mean"]):
         assert bounds["mean_if_low"] <= bounds["mean"] <= bounds["mean_if_high"]
@@ -348,7 +349,7 @@ def test_cells_get_their_arm_and_attributes_and_strangers_are_refused() -> None:
     runs = pd.DataFrame({"run_id": ["r"], "model": ["m"], "arm": ["a"], "seed": ["1"], "stage1": ["benign"]})
     items = pd.DataFrame({"item_id": ["q"], "persona": ["villain"]})
     described = describe_cells(cells, runs=runs, items=items)
-    assert described.loc[0, ["arm", "stage1", "persona"]].tolist() == ["a", "benign", "villain"]
+    assert described[["arm", "stage1", "persona"]].to_numpy().tolist() == [["a", "benign", "villain"]]
     with pytest.raises(BadInput, match="not in the tables"):
         describe_cells(cells, runs=runs.assign(run_id="other"), items=items)
     with pytest.raises(BadInput, match="share a name"):
