@@ -239,7 +239,7 @@ def _limit(excess: Callable[[float], float], t: float, step: float) -> float:
         if not math.isfinite(at):
             break
         if at * step < 0:
-            return float(optimize.brentq(excess, *sorted((near, far)), xtol=1e-10))
+            return float(optimize.brentq(excess, min(near, far), max(near, far), xtol=1e-10))
         near, far = far, far + (far - near) * 1.5
     raise DiagnosticsFailed("the noncentral t distribution cannot be evaluated this far out")
 

@@ -1,8 +1,10 @@
-"""Planned looks: published boundaries, the error rate with a few seeds, and refusals."""
+"""Planned looks: boundaries against R, the error rate with a few seeds, and refusals."""
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +15,14 @@ from scipy import stats
 from analysis.looks import Spending, planned_looks
 from prereg.errors import BadInput
 
+REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))["looks"]
 
-@pytest.mark.parametrize(
-    ("spending", "boundaries"),
-    # Five equal looks, one-sided .025: Reboussin, DeMets, Kim & Lan (2000),
-    # https://doi.org/10.1016/S0197-2456(00)00057-X
-    [
-        ("obrien-fleming", [4.8769, 3.3569, 2.6803, 2.2898, 2.0310]),
-        ("pocock", [2.4380, 2.4268, 2.4101, 2.3966, 2.3859]),
-    ],
-)
-def test_boundaries_match_the_published_ones(spending: Spending, boundaries: list[float]) -> None:
-    found = planned_looks([1, 2, 3, 4, 5], alpha=0.025, spending=spending)
-    assert [look.boundary_z for look in found] == pytest.approx(boundaries, abs=2e-4)
+
+@pytest.mark.parametrize("spending", ["obrien-fleming", "pocock"])
+def test_boundaries_equal_those_solved_from_the_multivariate_normal_in_r(spending: Spending) -> None:
+    found = planned_looks([1, 2, 3, 4, 5], alpha=REFERENCE["alpha"], spending=spending)
+    expected = REFERENCE[spending.replace("-", "_")]
+    assert [look.boundary_z for look in found] == pytest.approx(expected, abs=5e-4)
 
 
 def test_one_look_spends_everything() -> None:

@@ -91,8 +91,27 @@ out$permutation <- list(a = a, b = b,
 # Exact McNemar.
 out$mcnemar <- list(b = 12, c = 3, p = binom.test(12, 15)$p.value)
 
+# Boundaries of five equal looks: each solved from the multivariate normal of all statistics so far.
+library(mvtnorm)
+boundaries <- function(spent) {
+  t <- seq_along(spent) / length(spent); z <- c()
+  for (k in seq_along(spent)) {
+    corr <- outer(t[1:k], t[1:k], function(a, b) sqrt(pmin(a, b) / pmax(a, b)))
+    crossed <- function(b) {
+      set.seed(7)
+      stay <- if (k == 1) pnorm(b) else pmvnorm(upper = c(z, b), corr = corr, algorithm = GenzBretz(2e6, 1e-8, 0))[1]
+      1 - stay - spent[k]
+    }
+    z <- c(z, uniroot(crossed, c(1, 6), tol = 1e-8)$root)
+  }
+  z
+}
+at <- (1:5) / 5
+out$looks <- list(alpha = 0.025, obrien_fleming = boundaries(2 * pnorm(qnorm(1 - 0.025 / 2) / sqrt(at), lower.tail = FALSE)),
+                  pocock = boundaries(0.025 * log(1 + (exp(1) - 1) * at)))
+
 out$versions <- c(R = as.character(getRversion()), sapply(c("lme4", "lmerTest", "pbkrtest", "clubSandwich", "multcomp",
-  "coin", "effectsize"), function(p) as.character(packageVersion(p))))
+  "coin", "effectsize", "mvtnorm"), function(p) as.character(packageVersion(p))))
 out$versions <- as.list(out$versions)
 write_json(out, "frequentist.json", auto_unbox = TRUE, digits = 12, pretty = FALSE)
 cat("\n", file = "frequentist.json", append = TRUE)
