@@ -271,3 +271,23 @@ def test_an_excluded_band_is_marked_in_the_picture_and_its_words(page: str) -> N
     assert picture[0].count('class="band out"') == 2
     assert "none (excluded) up to 5%" in picture[0]
     assert bands(["a", 0.0, "b"], left={"a"}, p=[0.5, 0.01])[1]["excluded"] is True
+
+
+def test_hypotheses_of_one_claim_say_it_once_and_share_a_scale(locked: LockedPlan, tmp_path: Path) -> None:
+    low = hypothesis("H1[low]", estimate=0.06, ci=[0.02, 0.1], next_unit_ci=None)
+    high = hypothesis("H1[high]", estimate=0.9, ci=[0.85, 0.95], next_unit_ci=None, verdict=["like EM"])
+    build_report(make_results(locked.lock_id, hypotheses=[low, high], claims=[]), locked, {}, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h3><span data-quoted=") == 1
+    edges = re.findall(r'<line class="edge" x1="([\d.]+)"', page)
+    assert edges[:2] == edges[2:4]
+
+
+def test_a_reason_the_verdict_already_gives_is_not_repeated(locked: LockedPlan, tmp_path: Path) -> None:
+    reason = "too-few-units: one seed has no standard error"
+    untestable = make_hypotheses()[6] | {"decision": f"not testable: {reason}", "reasons": [reason, "and another"]}
+    build_report(make_results(locked.lock_id, hypotheses=[untestable], claims=[]), locked, {}, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    article = page[page.index("<article") : page.index("</article>")]
+    assert article.count(reason) == 1
+    assert "and another" in article

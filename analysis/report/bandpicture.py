@@ -61,7 +61,7 @@ def shown_range(hypotheses: Sequence[Mapping[str, Any]], draws: Sequence[Posteri
     return Scale(low=low, high=high)
 
 
-def band_picture(hypothesis: Mapping[str, Any], posterior: PosteriorDraws | None) -> Markup:
+def band_picture(hypothesis: Mapping[str, Any], posterior: PosteriorDraws | None, scale: Scale | None = None) -> Markup:
     """Draw one hypothesis.
 
     Parameters
@@ -70,8 +70,10 @@ def band_picture(hypothesis: Mapping[str, Any], posterior: PosteriorDraws | None
         Its entry in results.json, as plain JSON data.
     posterior
         Its draws; the curve is left out where there are none.
+    scale
+        The stretch to show; by default what this hypothesis needs.
     """
-    scale = shown_range([hypothesis], [posterior])
+    scale = scale or shown_range([hypothesis], [posterior])
     labels = _labels(hypothesis, scale)
     top = _ROW * (1 + max(row for _, _, row in labels)) + 3
     height = top + _FIELD + 15
@@ -147,10 +149,10 @@ def _posterior(density: Density | None, scale: Scale, top: float) -> list[Markup
     if density is None:
         return []
     base, tall = top + 36, 30.0
-    inside = (density.x >= scale.low) & (density.x <= scale.high)
+    peak = float(density.y.max())
+    inside = (density.x >= scale.low) & (density.x <= scale.high) & (density.y > 0.004 * peak)
     if not inside.any():
         return []
-    peak = float(density.y.max())
     points = [
         f"{scale.x(float(x)):.1f},{base - tall * float(y) / peak:.1f}"
         for x, y in zip(density.x[inside], density.y[inside], strict=True)

@@ -16,10 +16,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from analysis.report.bandpicture import band_picture
+from analysis.report.bandpicture import Scale, band_picture, shown_range
 from analysis.report.figures.style import Figure
 from analysis.report.inputs import PosteriorDraws
 from analysis.report.pieces import Quote
+from analysis.report.sections.hypotheses import HypothesisView
 from analysis.report.view import View, level_line
 from analysis.report.writers import HtmlWriter
 
@@ -80,7 +81,7 @@ def render_page(
     said["hypotheses"] = [
         {
             **{field.name: getattr(h, field.name) for field in fields(h)},
-            "picture": band_picture(h.raw, posteriors.get(h.raw["id"])),
+            "picture": band_picture(h.raw, posteriors.get(h.raw["id"]), _shared_scale(h, posteriors)),
             "glyph": GLYPHS[h.outcome],
             "level": level_line(h),
             "id_line": (Quote(f"{h.ref}/id"),),
@@ -101,6 +102,11 @@ def render_page(
         promised=Markup(_embedded([{"what": d.what, "path": d.path, "sha256": d.sha256} for d in digests])),  # noqa: S704
     )  # fmt: skip
     return page.rstrip() + "\n"
+
+
+def _shared_scale(h: HypothesisView, posteriors: Mapping[str, PosteriorDraws]) -> Scale:
+    """Siblings are drawn on one scale, so that their pictures can be compared."""
+    return shown_range(h.siblings, [posteriors.get(sibling["id"]) for sibling in h.siblings])
 
 
 def _question(title: str, figures: tuple[Figure, ...]) -> dict[str, Any]:

@@ -82,8 +82,9 @@ def _panel(axes: Axes, name: str, counts: FloatArray) -> None:
     steps = np.arange(counts.shape[1] + 1)
     for i, row in enumerate(counts):
         axes.stairs(row, steps, baseline=None, color=(BLUE, ORANGE, GREEN, INK)[i % 4], linewidth=0.9)
-    axes.set_ylim(0, max(2 * expected, float(counts.max()) * 1.05))
+    reach = max(1.6 * chance, 1.1 * float(np.abs(counts - expected).max()))
+    axes.set_ylim(expected - reach, expected + reach)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
+    axes.spines[["left", "bottom"]].set_visible(False)
     axes.set_title(clipped(name, 36), fontsize=8, loc="left", pad=3)

@@ -80,7 +80,7 @@ def _draw(h: Mapping[str, Any], limits: tuple[float, float], axes: Axes, y: floa
         axes.plot(h["next_unit_ci"], [y - 0.19] * 2, color=INK, linewidth=0.8, zorder=3)
     if h["ci"] is not None:
         axes.plot(h["ci"], [y - 0.06] * 2, color=BLUE, linewidth=2.2, solid_capstyle="butt", zorder=4)
-    axes.plot([h["estimate"]], [y - 0.06], "o", color=BLUE, markersize=4.5, zorder=5)
+    axes.plot([h["estimate"]], [y - 0.06], "o", color=BLUE, markersize=4.5, zorder=5, clip_on=False)
 
 
 def _plotted(h: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from analysis.report.formats import exact_spec, hypothesis_kind, hypothesis_spec, interval, spread_spec, unit_spec
@@ -20,11 +21,17 @@ _DEVIATED_FIRST = ("estimate", "ci", "p_value", "n_units", "verdict", "decision"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HypothesisView:
-    """One hypothesis as the page lays it out. `ref` is its pointer in results.json, `anchor` its place on the page."""
+    """One hypothesis as the page lays it out.
+
+    `ref` is its pointer in results.json, `anchor` its place on the page. `siblings` are the hypotheses that make
+    the same claim of other levels, itself among them; only the first repeats the claim.
+    """
 
     ref: str
     anchor: str
     raw: Mapping[str, Any]
+    siblings: tuple[Mapping[str, Any], ...]
+    is_first: bool
     outcome: Outcome
     decision: Line
     claim: Line
@@ -40,7 +47,17 @@ class HypothesisView:
 
 def hypothesis_views(results: Mapping[str, Any]) -> tuple[HypothesisView, ...]:
     """Every hypothesis, in the order of results.json."""
-    return tuple(_view(pointer("hypotheses", i), h) for i, h in enumerate(results["hypotheses"]))
+    views: list[HypothesisView] = []
+    for _, some in groupby(enumerate(results["hypotheses"]), key=lambda entry: _family_likeness(entry[1])):
+        numbered = list(some)
+        siblings = tuple(h for _, h in numbered)
+        views += [_view(pointer("hypotheses", i), h, siblings) for i, h in numbered]
+    return tuple(views)
+
+
+def _family_likeness(h: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What hypotheses expanded from one entry of the plan share."""
+    return h["claim"], h["measure"], h["test"]
 
 
 def outcome_of(hypothesis: Mapping[str, Any]) -> Outcome:
@@ -58,12 +75,14 @@ def anchor_of(text: str) -> str:
     return "h-" + re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
 
 
-def _view(ref: str, h: Mapping[str, Any]) -> HypothesisView:
+def _view(ref: str, h: Mapping[str, Any], siblings: tuple[Mapping[str, Any], ...]) -> HypothesisView:
     spec = hypothesis_spec(h)
     return HypothesisView(
         ref=ref,
         anchor=anchor_of(h["id"]),
         raw=h,
+        siblings=siblings,
+        is_first=h is siblings[0],
         outcome=outcome_of(h),
         decision=(Quote(f"{ref}/decision"),),
         claim=(Quote(f"{ref}/claim"),),
@@ -73,7 +92,7 @@ def _view(ref: str, h: Mapping[str, Any]) -> HypothesisView:
         found=tuple(_found(ref, h, spec)),
         bayes=bayes_facts(ref, h, spec),
         tables=tuple(table for table in _tables(ref, h, spec) if table is not None),
-        reasons=bullets(f"{ref}/reasons", h["reasons"]),
+        reasons=_reasons(ref, h),
         as_deviated=_as_deviated(ref, h, spec),
     )
 
@@ -83,6 +102,12 @@ def _number(ref: str, h: Mapping[str, Any], spec: str) -> Line:
         return ("Estimate ", Number(f"{ref}/estimate", spec))
     level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
     return (Number(f"{ref}/estimate", spec), " ", level, " interval ", *interval(f"{ref}/ci", h["ci"], spec))
+
+
+def _reasons(ref: str, h: Mapping[str, Any]) -> tuple[Line, ...]:
+    """Reasons that the decision does not already give in the same words."""
+    lines = bullets(f"{ref}/reasons", h["reasons"])
+    return tuple(line for line, text in zip(lines, h["reasons"], strict=True) if text not in h["decision"])
 
 
 def _as_deviated(ref: str, h: Mapping[str, Any], spec: str) -> Line:
@@ -119,7 +144,7 @@ def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
         facts.append(("Where", joined((Code(f"{key} = {_spelled(value)}"),) for key, value in h["where"].items())))
     return [
         *facts,
-        ("Scale", (Code(h["scale"]), ", in ", Quote(f"{ref}/unit_text"))),
+        ("Scale", (Code(h["scale"]), *((", in ", Quote(f"{ref}/unit_text")) if h["unit_text"] else ()))),
         ("Test", (Code(h["test"]),)),
         ("Error rate", ("alpha ", alpha, " a band, one-sided; the matching interval is the ", level, " one")),
         ("Role", (words(h["role"]), *((", family ", Code(h["family"])) if h["family"] else ()))),
