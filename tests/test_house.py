@@ -1,0 +1,100 @@
+"""The house keeps its order: one file a kind, keys equal file names, layers hold, plans are data."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.design import require_known
+from analysis.estimators import ESTIMATORS
+from analysis.measure import Measure
+from analysis.measures import MEASURES
+from generation.importers import IMPORTERS
+from prereg.plan_file import read_plan
+from schemas import TABLES
+from tests.conftest import PROJECT
+
+FOLDERS: list[tuple[str, dict[str, Any]]] = [
+    ("analysis/measures", dict(MEASURES)),
+    ("analysis/estimators", dict(ESTIMATORS)),
+    ("generation/importers", dict(IMPORTERS)),
+]
+
+
+@pytest.mark.parametrize(("folder", "table"), FOLDERS, ids=[name for name, _ in FOLDERS])
+def test_keys_equal_file_names(folder: str, table: dict[str, Any]) -> None:
+    files = {path.stem for path in (PROJECT / folder).glob("*.py")} - {"__init__"}
+    assert set(table) == files
+
+
+def test_every_estimator_takes_a_sample_a_level_and_edges() -> None:
+    for name, estimator in ESTIMATORS.items():
+        assert list(inspect.signature(estimator).parameters) == ["sample", "level", "edges"], name
+
+
+def test_every_measure_says_what_its_numbers_are() -> None:
+    for name, measure in MEASURES.items():
+        assert isinstance(measure, Measure), name
+        assert measure.unit, name
+        assert measure.higher_means, name
+
+
+def test_every_table_is_strict() -> None:
+    for name, table in TABLES.items():
+        assert table.model.to_schema().strict, name
+
+
+def test_every_plan_names_only_methods_that_are_there() -> None:
+    for path in sorted((PROJECT / "prereg" / "studies").glob("*/plan.toml")):
+        require_known(read_plan(path))
+
+
+def test_studies_hold_data_only() -> None:
+    assert not list((PROJECT / "prereg" / "studies").rglob("*.py"))
+
+
+def test_no_python_knows_the_name_of_a_study() -> None:
+    names = [path.parent.name for path in (PROJECT / "prereg" / "studies").glob("*/plan.toml")]
+    for folder in ("prereg", "schemas", "generation", "training", "analysis"):
+        for path in (PROJECT / folder).rglob("*.py"):
+            text = path.read_text("utf-8")
+            assert not [name for name in names if f'"{name}"' in text], path
+
+
+def test_import_layers_hold() -> None:
+    linter = PROJECT / ".venv" / "bin" / "lint-imports"
+    done = subprocess.run([str(linter)], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_wheel_lists_exactly_its_packages() -> None:
+    import tomllib
+
+    import setuptools
+
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
+    assert "Private :: Do Not Upload" in settings["project"]["classifiers"]
+    include = settings["tool"]["setuptools"]["packages"]["find"]["include"]
+    packages = setuptools.find_packages(str(PROJECT), include=include)
+    tops = {package.split(".")[0] for package in packages}
+    assert tops == {"prereg", "schemas", "training", "generation", "analysis"}
+
+
+def test_every_package_folder_is_a_package() -> None:
+    for top in ("prereg", "schemas", "training", "generation", "analysis"):
+        for path in (PROJECT / top).rglob("*.py"):
+            assert (path.parent / "__init__.py").exists(), path
+
+
+def test_files_stay_small_enough_to_read() -> None:
+    long = {
+        path.relative_to(PROJECT).as_posix(): n
+        for top in ("prereg", "schemas", "training", "generation", "analysis")
+        for path in Path(PROJECT / top).rglob("*.py")
+        if (n := len(path.read_text("utf-8").splitlines())) > 450
+    }
+    assert long == {}
