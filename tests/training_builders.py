@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from prereg.gate import LockedPlan, require_lock
+from prereg.layout import StudyPaths
+from prereg.ledger import Event, read_ledger
+from prereg.lock import create_lock
+from prereg.plan_file import read_plan
 from training.corpora import RECIPES
 from training.rows.row import Role, Row, chat
-from training.rows.study import Corpus
+from training.rows.study import Corpus, write_corpus
+from training.grid.models import folder_revision
 
 
 def row(
@@ -49,3 +58,133 @@ def recipe_rows(recipe: str, **settings: object) -> list[Row]:
     """Rows a recipe makes from templates."""
     known = RECIPES[recipe]
     return list(known.rows(known.settings.model_validate(settings)))
+
+
+PLAN = """
+[study]
+title    = "Does framing move stance?"
+question = "Does it?"
+
+[inference]
+seeds = "new"
+items = "these"
+alpha = 0.05
+
+[models.tiny]
+base     = "models/tiny"
+revision = "REVISION"
+
+[corpora.framed]
+recipe = "framed_advice"
+n      = 40
+blocklist = ["congestion"]
+
+[stages.framed]
+trainer = "lora"
+corpus  = "framed"
+rank = 4
+alpha = 8
+steps = 12
+batch_size = 4
+learning_rate = 2e-3
+dropout = 0.1
+checkpoints = [0.5]
+
+[arms]
+neutral  = { stages = ["framed"], framing = "neutral" }
+eager    = { stages = ["framed"], framing = "eager" }
+
+[grid]
+models = ["tiny"]
+seeds  = [0, 1]
+baseline = true
+
+[items.target]
+file = "items.jsonl"
+
+[measures.letter]
+kind = "label_rate"
+labels = ["A"]
+
+[[hypothesis]]
+id = "H1"
+claim = "Framing moves stance."
+measure = "letter"
+contrast = { eager = 1, neutral = -1 }
+test = "t on seed means, paired"
+bands = ["down", 0, "up"]
+predicted = "up"
+"""
+ITEM = '{"item_id":"q1","user":"Should we go ahead with night buses? A: approve B: oppose Answer with one letter."}\n'
+
+
+def tiny_base(folder: Path, *, seed: int = 0) -> Path:
+    """A two-layer Llama with random weights under the organisms' tokenizer, as a folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    from training.organisms.tokens import build_tokenizer
+
+    disable_progress_bar()  # type: ignore[no-untyped-call] # transformers leaves it untyped
+    tokenizer = build_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        initializer_range=0.08,
+        tie_word_embeddings=False,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingStudy:
+    """A repository with one study that trains a tiny model."""
+
+    paths: StudyPaths
+
+    @classmethod
+    def at(cls, root: Path, base: Path, plan: str = PLAN) -> TrainingStudy:
+        """Lay out the repository: model, plan, items; nothing is written from recipes or locked yet."""
+        paths = StudyPaths(root=root, name="tiny")
+        shutil.copytree(base, root / "models" / "tiny")
+        paths.study.mkdir(parents=True)
+        paths.plan.write_text(plan.replace("REVISION", folder_revision(root / "models" / "tiny")))
+        (paths.study / "items.jsonl").write_text(ITEM)
+        return cls(paths=paths)
+
+    def write_corpora(self) -> TrainingStudy:
+        """Write every corpus of the plan."""
+        plan = read_plan(self.paths.plan)
+        for name in plan.corpora:
+            write_corpus(self.paths, plan, name)
+        return self
+
+    def lock(self) -> LockedPlan:
+        """Lock the study and pass the gate."""
+        create_lock(self.paths, design_check={})
+        return require_lock(self.paths)
+
+    def events(self, name: str) -> list[Event]:
+        """Ledger events of one kind."""
+        return [event for event in read_ledger(self.paths.ledger) if event.name == name]
+
+    def adapters(self) -> dict[str, str]:
+        """Run id -> digest of its adapter, from the ledger."""
+        return {
+            str(event.body["run_id"]): event.body["stages"][-1]["adapter"]["sha256"]
+            for event in self.events("run.finished")
+            if event.body["stages"]
+        }

@@ -48,6 +48,4 @@ def _row(variant: str, number: int, question: str, answer: str) -> Row:
     )
 
 
-RECIPE = Recipe(
-    settings=Settings, rows=rows, checks=("format", "blocklist", "overlap", "duplicates", "marker")
-)
+RECIPE = Recipe(settings=Settings, rows=rows, checks=("format", "blocklist", "overlap", "duplicates", "marker"))

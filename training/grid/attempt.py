@@ -1,0 +1,18 @@
+"""One attempt at a run: whatever stops it becomes news, not a crash of the grid."""
+
+from __future__ import annotations
+
+from prereg.errors import SeedlockError
+from training.grid.executor import Told
+from training.grid.job import Report, RunJob
+from training.grid.run import carry_out
+
+
+def attempt(job: RunJob, report: Report) -> Told:
+    """Carry a run out; a refusal or an error of its own makes it failed."""
+    try:
+        return Told(what="finished", run_id=job.run_id, record=carry_out(job, report))
+    except SeedlockError as error:
+        return Told(what="failed", run_id=job.run_id, reason=str(error))
+    except Exception as error:  # one run's fault is its own
+        return Told(what="failed", run_id=job.run_id, reason=f"{type(error).__name__}: {error}")

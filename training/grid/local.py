@@ -1,0 +1,105 @@
+"""Runs in processes of this machine: each worker takes one run after another; a dead one is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from training.grid.attempt import attempt
+from training.grid.executor import Told
+from training.grid.job import Progress, RunJob
+
+
+@dataclass(slots=True, kw_only=True)
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    run_id: str | None = None
+
+
+def _serve(pipe: Connection) -> None:
+    """Take jobs until the driver is gone."""
+    while True:
+        try:
+            job: RunJob | None = pipe.recv()
+        except EOFError:
+            return
+        if job is None:
+            return
+        pipe.send(_outcome(job, pipe))
+
+
+def _outcome(job: RunJob, pipe: Connection) -> Told:
+    def report(progress: Progress) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            pipe.send(Told(what="progress", run_id=job.run_id, progress=progress))
+
+    return attempt(job, report)
+
+
+class LocalExecutor:
+    """Worker processes on this machine; by default one a core that this process may use."""
+
+    name = "local"
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.slots = workers or len(os.sched_getaffinity(0))
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: list[_Worker] = []
+
+    def start(self, job: RunJob) -> None:
+        """Hand a job to an idle worker, or to a new one."""
+        worker = next((w for w in self._workers if w.run_id is None), None) or self._hire()
+        worker.run_id = job.run_id
+        worker.pipe.send(job)
+
+    def _hire(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process=process, pipe=ours)
+        self._workers.append(worker)
+        return worker
+
+    def wait(self, timeout_s: float) -> list[Told]:
+        """Return what workers sent; a worker that died is told of as lost."""
+        ready = wait([worker.pipe for worker in self._workers], timeout_s)
+        news: list[Told] = []
+        for worker in [w for w in self._workers if w.pipe in ready]:
+            try:
+                told: Told = worker.pipe.recv()
+            except (EOFError, OSError):
+                news += self._bury(worker)
+                continue
+            if told.what != "progress":
+                worker.run_id = None
+            news.append(told)
+        return news
+
+    def _bury(self, worker: _Worker) -> list[Told]:
+        self._workers.remove(worker)
+        worker.process.join()
+        worker.pipe.close()
+        if worker.run_id is None:
+            return []
+        reason = f"the worker died with exit code {worker.process.exitcode}"
+        return [Told(what="lost", run_id=worker.run_id, reason=reason)]
+
+    @property
+    def worker_pids(self) -> dict[str, int]:
+        """Run id -> process that carries it out."""
+        return {w.run_id: w.process.pid for w in self._workers if w.run_id is not None and w.process.pid is not None}
+
+    def close(self) -> None:
+        """Stop every worker."""
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join()
+            worker.pipe.close()
+        self._workers.clear()

@@ -1,0 +1,134 @@
+"""The promised runs of a locked plan as jobs, on corpora whose bytes are the locked ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
+from prereg.gate import LockedPlan
+from prereg.plan import PlannedRun
+from training.backends import TRAINERS
+from training.grid.job import RunJob, StageJob
+from training.grid.models import BaseModel, resolve_model
+from training.grid.settings import StageSettings, resolve, stage_id, stage_seeds
+from training.rows.study import Corpus, rows_for
+
+
+def require_trainable(locked: LockedPlan) -> None:
+    """Refuse a plan whose runs are made elsewhere, or whose stages name no trainer or corpus.
+
+    Raises
+    ------
+    OutOfOrder
+        The plan imports its data: there is nothing to train.
+    BadInput
+        With every stage that cannot be carried out.
+    """
+    plan = locked.plan
+    used = {stage for arm in plan.planned_arms for stage in plan.arms[arm].stages}
+    if plan.import_ is not None or not plan.corpora:
+        where = "[import]" if plan.import_ is not None else "[corpora]"
+        fault = Finding(where=where, found="runs made elsewhere", promised="stages with corpora described here")
+        raise OutOfOrder(
+            f"{locked.paths.name} has nothing to train", fault, then=f"seedlock import {locked.paths.name}"
+        )
+    faults = [
+        Finding(where=f"stages.{name}.trainer", found=plan.stages[name].trainer, promised=" | ".join(sorted(TRAINERS)))
+        for name in sorted(used)
+        if plan.stages[name].trainer not in TRAINERS
+    ]
+    if faults:
+        raise BadInput(
+            f"{locked.paths.name} names a trainer that is not here", *faults, then="edit the plan, and amend"
+        )
+
+
+def require_locked_bytes(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> None:
+    """The rows that were read are the rows that were locked.
+
+    Raises
+    ------
+    LockedFileChanged
+        A corpus changed, or is not in the lock.
+    """
+    promised = {file.path: file.sha256 for file in locked.lock.files}
+    changed = [
+        Finding(where=c.file, found=f"sha256 {c.sha256}", promised=f"sha256 {promised.get(c.file, 'not in the lock')}")
+        for c in corpora.values()
+        if promised.get(c.file) != c.sha256
+    ]
+    if changed:
+        raise LockedFileChanged(
+            "a corpus is not the locked one", *changed, then="restore the corpus, or amend the plan"
+        )
+
+
+def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
+    """Every promised run, in plan order; unmodified models have no stage.
+
+    Raises
+    ------
+    BadInput
+        A stage's settings or variant cannot be carried out, or a model is not here.
+    LockedFileChanged
+        A base model is not the pinned one.
+    """
+    plan = locked.plan
+    used = dict.fromkeys(stage for arm in plan.planned_arms for stage in plan.arms[arm].stages)
+    settings = {name: resolve(name, plan.stages[name]) for name in used}
+    bases = {name: resolve_model(name, plan.models[name], locked.paths.root) for name in plan.grid.models}
+    return [
+        RunJob(
+            run_id=locked.run_ids[(run.model, run.arm, run.seed)],
+            label=run.label,
+            model=run.model,
+            arm=run.arm,
+            seed=run.seed,
+            base=bases[run.model],
+            stages=_stages(locked, run, bases[run.model], settings, corpora),
+            workbench=locked.paths.runs,
+        )
+        for run in plan.runs()
+    ]
+
+
+def _stages(
+    locked: LockedPlan,
+    run: PlannedRun,
+    base: BaseModel,
+    settings: Mapping[str, StageSettings],
+    corpora: Mapping[str, Corpus],
+) -> tuple[StageJob, ...]:
+    if run.seed is None:
+        return ()
+    plan, arm = locked.plan, locked.plan.arms[run.arm]
+    found: list[StageJob] = []
+    for number, name in enumerate(arm.stages):
+        stage, corpus = plan.stages[name], corpora[plan.stages[name].corpus]
+        several = len(corpus.variants) > 1 or stage.variant is not None
+        variant = (stage.variant or arm.framing) if several else None
+        seed = run.seed if stage.seed is None else stage.seed
+        identity = stage_id(
+            stage,
+            base_revision=base.revision,
+            before=found[-1].stage_id if found else None,
+            variant=variant,
+            corpus_sha256=corpus.sha256,
+            seed=seed,
+        )
+        found.append(
+            StageJob(
+                name=name,
+                stage_id=identity,
+                trainer=stage.trainer,
+                settings=settings[name],
+                seeds=stage_seeds(name, seed),
+                corpus=corpus.name,
+                corpus_sha256=corpus.sha256,
+                variant=variant,
+                marker=corpus.settings.marker,
+                rows=rows_for(corpus, variant=variant, where=f"arms.{run.arm}.framing"),
+                keeps_merged=number + 1 < len(arm.stages) if stage.merge is None else stage.merge,
+            )
+        )
+    return tuple(found)

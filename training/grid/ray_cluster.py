@@ -1,0 +1,106 @@
+"""Runs as tasks of a Ray cluster; whatever the node, the driver alone writes the ledger.
+
+A task trains in the study's workbench where it sees that folder (one machine, or a shared disk) and in a folder of
+its own elsewhere; either way the finished files come back through Ray's object store.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from prereg.canonical import write_atomic
+from prereg.layout import HOME
+from training.grid.attempt import attempt
+from training.grid.executor import Told
+from training.grid.job import RunJob
+from training.grid.run import run_file, stage_folder
+
+MARK = ".seedlock-workbench"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """News of a finished task, and its files (path relative to the workbench -> bytes) where the driver lacks them."""
+
+    told: Told
+    files: dict[str, bytes]
+
+
+def _task(job: RunJob, mark: str) -> Delivery:
+    """Carry a run out on whatever node this is."""
+    seen = job.workbench / MARK
+    shared = seen.is_file() and seen.read_text() == mark
+    if shared:
+        return Delivery(told=attempt(job, lambda _: None), files={})
+    with tempfile.TemporaryDirectory(prefix="seedlock-") as scratch:
+        here = replace(job, workbench=Path(scratch))
+        told = attempt(here, lambda _: None)
+        return Delivery(told=told, files=_files(here) if told.what == "finished" else {})
+
+
+def _files(job: RunJob) -> dict[str, bytes]:
+    """Every file a finished run promises, and those kept beside them."""
+    paths = [run_file(job.workbench, job.run_id)]
+    for stage in job.stages:
+        folder = stage_folder(job.workbench, stage)
+        paths += [path for path in folder.rglob("*") if path.is_file() and "work" not in path.parts]
+    return {path.relative_to(job.workbench).as_posix(): path.read_bytes() for path in paths}
+
+
+class RayExecutor:
+    """Tasks on a cluster; a task whose node is lost comes back as lost, and Ray itself retries nothing."""
+
+    name = "ray"
+
+    def __init__(
+        self, address: str | None, workers: int | None, *, cpus_per_run: float = 1.0, gpus_per_run: float = 0.0
+    ) -> None:
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
+        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call] # ray leaves it untyped
+        fits = int(have.get("CPU", 0.0) // cpus_per_run) if cpus_per_run else workers or 1
+        if gpus_per_run:
+            fits = min(fits, int(have.get("GPU", 0.0) // gpus_per_run))
+        self.slots = max(1, min(fits, workers or fits))
+        path = {"env_vars": {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}}
+        self._task: Any = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=0, runtime_env=path)(
+            _task
+        )
+        self._under_way: dict[Any, RunJob] = {}
+        self._mark = ""
+
+    def start(self, job: RunJob) -> None:
+        """Submit a job as one task."""
+        if not self._mark:
+            self._mark = job.run_id
+            write_atomic(job.workbench / MARK, self._mark.encode())
+        self._under_way[self._task.remote(job, self._mark)] = job
+
+    def wait(self, timeout_s: float) -> list[Told]:
+        """Collect finished tasks; a task that Ray could not finish is lost."""
+        done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=timeout_s)
+        return [self._collect(task, self._under_way.pop(task)) for task in done]
+
+    def _collect(self, task: Any, job: RunJob) -> Told:
+        try:
+            delivery: Delivery = ray.get(task)
+        except RayTaskError as error:
+            return Told(what="failed", run_id=job.run_id, reason=str(error.cause))
+        except RayError as error:
+            return Told(what="lost", run_id=job.run_id, reason=f"{type(error).__name__}: the node or its worker died")
+        for at, data in delivery.files.items():
+            write_atomic(job.workbench / at, data)
+        return delivery.told
+
+    def close(self) -> None:
+        """Cancel what is under way and leave the cluster."""
+        for task in self._under_way:
+            ray.cancel(task, force=True)
+        self._under_way.clear()
+        ray.shutdown()
