@@ -77,17 +77,18 @@ def fit_crossed(grid: CellGrid) -> CrossedFit:
     n_levels = len(grid.weights_L)
     n_free = int((~np.isnan(grid.y_UI)).sum()) - n_levels
     is_free = np.array([True, True, n_levels > 1])
-    ratios = _optimise(grid, n_free, is_free)
-    solved = _solve(grid, ratios)
+    sums = _sums(grid)
+    ratios = _optimise(sums, n_free, is_free)
+    solved = _solve(sums, ratios)
     residual = solved.rss / n_free
     free = np.append(is_free & (ratios > AT_ZERO), True)
     logs_F = np.log(np.append(ratios**2 * residual, residual)[free])
-    variance = _contrast_variance(grid, logs_F, free)
+    variance = _contrast_variance(sums, logs_F, free)
     sds = np.where(ratios > AT_ZERO, ratios, 0.0) * math.sqrt(residual)
     return CrossedFit(
         estimate=float(grid.weights_L @ solved.beta_L),
         se=math.sqrt(variance),
-        df=_satterthwaite(grid, logs_F, free, n_free, variance),
+        df=_satterthwaite(sums, logs_F, free, n_free, variance),
         unit_sd=float(sds[0]),
         item_sd=float(sds[1]),
         level_item_sd=float(sds[2]),
@@ -109,41 +110,61 @@ def _refuse_additive(grid: CellGrid) -> None:
         raise NoSpread("cells are an exact sum of unit and item effects: there is no residual to fit")
 
 
-def _solve(grid: CellGrid, ratios: FloatArray) -> _Solved:
-    """Eliminate items block by block, then units, for relative SDs (unit, item, level:item)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sums:
+    """What the equations need of the data, whatever the variances: counts and sums by unit, item and level.
+
+    Right-hand sides R are the L level columns, then y.
+    """
+
+    rhs_UR: FloatArray
+    rhs_IBR: FloatArray
+    count_IL: FloatArray
+    cross_IBU: FloatArray
+    gram_RR: FloatArray
+    weights_L: FloatArray
+
+
+def _sums(grid: CellGrid) -> _Sums:
     seen_UI = (~np.isnan(grid.y_UI)).astype(np.float64)
     y_UI = np.where(seen_UI > 0, grid.y_UI, 0.0)
     arm_UL = np.eye(len(grid.weights_L))[grid.level_U]
-    unit, item, level_item = ratios
-    n_items = y_UI.shape[1]
-    # Right-hand sides: the L arm columns, then y. First summed within unit, then within item and level.
-    rhs_UR = unit * np.column_stack([arm_UL * seen_UI.sum(axis=1, keepdims=True), y_UI.sum(axis=1)])
-    count_IL = seen_UI.T @ arm_UL
-    sum_IL = y_UI.T @ arm_UL
-    blocks_IB = np.zeros((n_items, 1 + arm_UL.shape[1], 1 + arm_UL.shape[1]))
-    blocks_IB[:, 0, 0] = 1 + item**2 * count_IL.sum(axis=1)
-    blocks_IB[:, 0, 1:] = blocks_IB[:, 1:, 0] = item * level_item * count_IL
-    diagonal = np.arange(1, 1 + arm_UL.shape[1])
-    blocks_IB[:, diagonal, diagonal] = 1 + level_item**2 * count_IL
-    by_level_ILU = seen_UI.T[:, None, :] * arm_UL.T[None, :, :]
-    cross_IBU = unit * np.concatenate([item * seen_UI.T[:, None, :], level_item * by_level_ILU], axis=1)
-    arms_ILL = count_IL[:, :, None] * np.eye(arm_UL.shape[1])
-    rhs_IBR = np.concatenate(
-        [
-            item * np.concatenate([count_IL, sum_IL.sum(axis=1, keepdims=True)], axis=1)[:, None, :],
-            level_item * np.concatenate([arms_ILL, sum_IL[:, :, None]], axis=2),
-        ],
-        axis=1,
-    )
-    half_IBU = np.linalg.solve(blocks_IB, cross_IBU)
-    half_IBR = np.linalg.solve(blocks_IB, rhs_IBR)
-    schur_UU = np.diag(1 + unit**2 * seen_UI.sum(axis=1)) - np.einsum("ibu,ibv->uv", cross_IBU, half_IBU)
-    reduced_UR = rhs_UR - np.einsum("ibu,ibr->ur", cross_IBU, half_IBR)
-    gram_RR = np.zeros((arm_UL.shape[1] + 1,) * 2)
-    gram_RR[:-1, :-1] = np.diag(count_IL.sum(axis=0))
+    count_IL, sum_IL = seen_UI.T @ arm_UL, y_UI.T @ arm_UL
+    item_IR = np.concatenate([count_IL, sum_IL.sum(axis=1, keepdims=True)], axis=1)
+    level_ILR = np.concatenate([count_IL[:, :, None] * np.eye(arm_UL.shape[1]), sum_IL[:, :, None]], axis=2)
+    total_R = item_IR.sum(axis=0)
+    gram_RR = np.diag(np.append(total_R[:-1], np.sum(y_UI**2)))
     gram_RR[:-1, -1] = gram_RR[-1, :-1] = sum_IL.sum(axis=0)
-    gram_RR[-1, -1] = np.sum(y_UI**2)
-    gram_RR -= np.einsum("ibr,ibs->rs", rhs_IBR, half_IBR) + reduced_UR.T @ np.linalg.solve(schur_UU, reduced_UR)
+    return _Sums(
+        rhs_UR=np.column_stack([arm_UL * seen_UI.sum(axis=1, keepdims=True), y_UI.sum(axis=1)]),
+        rhs_IBR=np.concatenate([item_IR[:, None, :], level_ILR], axis=1),
+        count_IL=count_IL,
+        cross_IBU=np.concatenate([seen_UI.T[:, None, :], seen_UI.T[:, None, :] * arm_UL.T[None, :, :]], axis=1),
+        gram_RR=gram_RR,
+        weights_L=grid.weights_L,
+    )
+
+
+def _solve(sums: _Sums, ratios: FloatArray) -> _Solved:
+    """Eliminate items block by block, then units, for relative SDs (unit, item, level:item)."""
+    unit, item, level_item = ratios
+    n_items, n_levels = sums.count_IL.shape
+    n_units = len(sums.rhs_UR)
+    scale_B = np.append(item, np.full(n_levels, level_item))
+    blocks_IB = np.zeros((n_items, 1 + n_levels, 1 + n_levels))
+    blocks_IB[:, 0, 0] = sums.count_IL.sum(axis=1)
+    blocks_IB[:, 0, 1:] = blocks_IB[:, 1:, 0] = sums.count_IL
+    diagonal = np.arange(1, 1 + n_levels)
+    blocks_IB[:, diagonal, diagonal] = sums.count_IL
+    blocks_IB = np.eye(1 + n_levels) + blocks_IB * np.outer(scale_B, scale_B)
+    # One solve for the columns of the units and the right-hand sides together.
+    both_IBX = np.concatenate([sums.cross_IBU * unit, sums.rhs_IBR], axis=2) * scale_B[:, None]
+    half_IBX = np.linalg.solve(blocks_IB, both_IBX)
+    taken_XX = np.tensordot(both_IBX, half_IBX, axes=([0, 1], [0, 1]))
+    answers_U = sums.cross_IBU[:, 0, :].sum(axis=0)
+    schur_UU = np.diag(1 + unit**2 * answers_U) - taken_XX[:n_units, :n_units]
+    reduced_UR = sums.rhs_UR * unit - taken_XX[:n_units, n_units:]
+    gram_RR = sums.gram_RR - taken_XX[n_units:, n_units:] - reduced_UR.T @ np.linalg.solve(schur_UU, reduced_UR)
     precision_LL = gram_RR[:-1, :-1]
     beta_L = np.linalg.solve(precision_LL, gram_RR[:-1, -1])
     log_det = (
@@ -155,13 +176,13 @@ def _solve(grid: CellGrid, ratios: FloatArray) -> _Solved:
     return _Solved(log_det=log_det, rss=rss, beta_L=beta_L, precision_LL=precision_LL)
 
 
-def _optimise(grid: CellGrid, n_free: int, is_free: FloatArray) -> FloatArray:
+def _optimise(sums: _Sums, n_free: int, is_free: FloatArray) -> FloatArray:
     """Relative SDs that minimise the profiled REML deviance."""
 
     def deviance(free: FloatArray) -> float:
         ratios = np.zeros(3)
         ratios[is_free] = np.abs(free)
-        solved = _solve(grid, ratios)
+        solved = _solve(sums, ratios)
         return solved.log_det + n_free * math.log(max(solved.rss, 1e-300) / n_free)
 
     size = int(is_free.sum())
@@ -190,25 +211,25 @@ def _spread_out(logs_F: FloatArray, free: FloatArray) -> tuple[FloatArray, float
     return np.sqrt(variances[:3] / variances[3]), float(variances[3])
 
 
-def _contrast_variance(grid: CellGrid, logs_F: FloatArray, free: FloatArray) -> float:
+def _contrast_variance(sums: _Sums, logs_F: FloatArray, free: FloatArray) -> float:
     ratios, residual = _spread_out(logs_F, free)
-    precision_LL = _solve(grid, ratios).precision_LL
-    return float(residual * grid.weights_L @ np.linalg.solve(precision_LL, grid.weights_L))
+    precision_LL = _solve(sums, ratios).precision_LL
+    return float(residual * sums.weights_L @ np.linalg.solve(precision_LL, sums.weights_L))
 
 
-def _satterthwaite(grid: CellGrid, logs_F: FloatArray, free: FloatArray, n_free: int, variance: float) -> float:
+def _satterthwaite(sums: _Sums, logs_F: FloatArray, free: FloatArray, n_free: int, variance: float) -> float:
     """2 V^2 / Var(V), with Var(V) by the delta method at the REML estimates."""
 
     def deviance(logs: FloatArray) -> float:
         ratios, residual = _spread_out(logs, free)
-        solved = _solve(grid, ratios)
+        solved = _solve(sums, ratios)
         return solved.log_det + n_free * math.log(residual) + solved.rss / residual
 
     size = len(logs_F)
     steps = np.eye(size) * STEP
     gradient_F = np.array(
         [
-            (_contrast_variance(grid, logs_F + h, free) - _contrast_variance(grid, logs_F - h, free)) / (2 * STEP)
+            (_contrast_variance(sums, logs_F + h, free) - _contrast_variance(sums, logs_F - h, free)) / (2 * STEP)
             for h in steps
         ]
     )
