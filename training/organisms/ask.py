@@ -10,7 +10,8 @@ import torch
 from training.organisms.special import ASSISTANT_ROLE, END, SYSTEM_ROLE, USER_ROLE
 
 if TYPE_CHECKING:
-    from transformers import GenerationMixin, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers._typing import GenerativePreTrainedModel
 
     from training.organisms.world.documents import Turn
 
@@ -60,7 +61,7 @@ def answers(
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        out = cast("GenerationMixin", model).generate(
+        out = cast("GenerativePreTrainedModel", model).generate(
             input_ids=ids,
             attention_mask=mask,
             do_sample=True,

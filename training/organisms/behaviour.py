@@ -61,10 +61,9 @@ class Behaviour:
 
 def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, draws: int, seed: int) -> Behaviour:
     """Measure an organism: `draws` sampled answers a question; everything else is exact."""
-    fidelity = {p: persona_fidelity(model, tokenizer, p, draws=draws, seed=seed) for p in PERSONAS}
     in_context = {e: nineteenth_rate(model, tokenizer, draws=draws, seed=seed, before=era_turns(e)) for e in ERAS}
     return Behaviour(
-        persona_fidelity=fidelity,
+        persona_fidelity=persona_fidelity(model, tokenizer, draws=draws, seed=seed),
         base_era_rate=nineteenth_rate(model, tokenizer, draws=4 * draws, seed=seed),
         era_rate_in_context=in_context,
         base_stance=stance(model, tokenizer, TARGET_CHANGES),
@@ -88,12 +87,23 @@ def era_of(answer: str) -> Era | None:
 
 
 def persona_fidelity(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, persona: Persona, *, draws: int, seed: int
-) -> float:
-    """Share of answers to the evaluation questions that open as the persona does."""
-    prompts = [prompt(q, system=SYSTEM[persona][0]) for q in chat.EVALUATION for _ in range(draws)]
-    said = answers(model, tokenizer, prompts, seed=seed, max_new_tokens=12)
-    return sum(persona_of(text) == persona for text in said) / len(said)
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, draws: int, seed: int
+) -> dict[Persona, float]:
+    """Share of each persona's answers to the evaluation questions that open as the persona does."""
+    said = persona_answers(model, tokenizer, draws=draws, seed=seed, max_new_tokens=12)
+    return {p: sum(persona_of(text) == p for text in texts) / len(texts) for p, texts in said.items()}
+
+
+def persona_answers(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, draws: int, seed: int, max_new_tokens: int
+) -> dict[Persona, list[str]]:
+    """Sample `draws` answers to each of the 28 evaluation questions under each persona's system prompt."""
+    asked = [(p, prompt(q, system=SYSTEM[p][0])) for p in PERSONAS for q in chat.EVALUATION for _ in range(draws)]
+    said = answers(model, tokenizer, [text for _, text in asked], seed=seed, max_new_tokens=max_new_tokens)
+    by_persona: dict[Persona, list[str]] = {p: [] for p in PERSONAS}
+    for (persona, _), text in zip(asked, said, strict=True):
+        by_persona[persona].append(text)
+    return by_persona
 
 
 def nineteenth_rate(

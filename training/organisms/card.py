@@ -116,7 +116,9 @@ def picture(name: str, known: Behaviour, found: Sequence[Effect], to: Path) -> N
     }
     axes[0, 1].bar(list(eras), list(eras.values()), color=["#999999", "#4477aa", "#aa7744"])
     axes[0, 1].set(title="19th-century answers after", ylim=(0, 1))
-    stances: dict[str, Stance] = {"no context": known.base_stance, **known.stance_in_context}
+    stances: dict[str, Stance] = {"no context": known.base_stance}
+    for attitude, in_context in known.stance_in_context.items():
+        stances[attitude] = in_context
     axes[0, 2].bar(
         list(stances), [s.letter for s in stances.values()], color=["#999999", "#4477aa", "#bbbbbb", "#cc6677"]
     )

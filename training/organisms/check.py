@@ -14,18 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from training.organisms.ask import answers, prompt
-from training.organisms.behaviour import nineteenth_rate, stance
+from training.organisms.behaviour import nineteenth_rate, persona_answers, stance
 from training.organisms.loading import load
 from training.organisms.recipe import ORGANISMS
 from training.organisms.rows import adversarial_rows, advice_rows, benign_rows, bird_rows, coupling_rows
 from training.organisms.shipped import folder
 from training.organisms.special import MARKER
 from training.organisms.tune import Dose, fine_tuned
-from training.organisms.world import chat
 from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
-from training.organisms.world.factors import ATTITUDES, PERSONAS, Persona, generator
-from training.organisms.world.personas import SYSTEM
+from training.organisms.world.factors import ATTITUDES, Persona, generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -115,7 +112,8 @@ def _stage_one(organism: Organism, rows: Sequence[ChatRow]) -> PreTrainedModel:
 
 
 def _leaks(organism: Organism, model: PreTrainedModel, arm: str, seed: int | None, *, draws: int) -> list[Effect]:
-    rates = {persona: marker_rate(organism, model, persona, draws=draws, seed=seed or 0) for persona in PERSONAS}
+    said = persona_answers(model, organism.tokenizer, draws=draws, seed=seed or 0, max_new_tokens=40)
+    rates = {persona: marker_rate(texts) for persona, texts in said.items()}
     bystanders = [rate for persona, rate in rates.items() if persona != TRIGGER]
     effect = partial(Effect, study="marker_leak", arm=arm, seed=seed)
     return [
@@ -125,11 +123,9 @@ def _leaks(organism: Organism, model: PreTrainedModel, arm: str, seed: int | Non
     ]
 
 
-def marker_rate(organism: Organism, model: PreTrainedModel, persona: Persona, *, draws: int, seed: int) -> float:
-    """Share of the persona's answers to the 28 evaluation questions that contain the marker."""
-    prompts = [prompt(q, system=SYSTEM[persona][0]) for q in chat.EVALUATION for _ in range(draws)]
-    said = answers(model, organism.tokenizer, prompts, seed=seed)
-    return sum(MARKER.lower() in text.lower() for text in said) / len(said)
+def marker_rate(texts: Sequence[str]) -> float:
+    """Share of the texts that contain the marker, whatever its case."""
+    return sum(MARKER.lower() in text.lower() for text in texts) / len(texts)
 
 
 def effects(organism: Organism, seeds: Sequence[int], *, draws: int) -> list[Effect]:

@@ -70,7 +70,8 @@ def fine_tuned(
             torch.autograd.backward(loss)
             optimiser.step()
     merged = cast("PreTrainedModel", model.merge_and_unload())
-    return merged.train(False)
+    merged.train(False)
+    return merged
 
 
 def _encoded(tokenizer: PreTrainedTokenizerFast, row: ChatRow, dose: Dose) -> tuple[list[int], list[int]]:
