@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from analysis.estimators import ESTIMATORS
 from analysis.report.build import build_report
 from analysis.report.figures.convergence import rank_counts
 from analysis.report.figures.units import stacked
@@ -22,6 +23,7 @@ from analysis.report.formats import exact_spec, hypothesis_spec
 from analysis.report.inputs import PosteriorDraws
 from analysis.report.markdown import fenced
 from analysis.report.pieces import shows_hidden
+from analysis.report.sections.references import TESTS
 from analysis.report.terminal import show
 from analysis.results import Results
 from prereg.binding import check_markdown, check_page, format_value
@@ -291,3 +293,11 @@ def test_a_reason_the_verdict_already_gives_is_not_repeated(locked: LockedPlan, 
     article = page[page.index("<article") : page.index("</article>")]
     assert article.count(reason) == 1
     assert "and another" in article
+
+
+def test_no_test_is_explained_that_a_plan_may_not_name_and_each_has_its_source() -> None:
+    assert TESTS.keys() <= ESTIMATORS.keys()
+    for clause, sources in TESTS.values():
+        assert not re.search(r"\d", clause)
+        assert sources
+        assert all(re.fullmatch(r"https://[^()<>\s]+", source.url) for source in sources)

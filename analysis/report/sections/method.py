@@ -116,10 +116,15 @@ def _tests(plan: Plan) -> Iterable[Line]:
             clause, sources = cited.TESTS[test]
             yield (Code(test), " is ", clause, " ", *_sources(sources), ".")
         else:
-            yield (
-                Code(test),
-                " is the test of that name.",
-            )
+            yield Code(test), ": ", Code(_first_line(test))
+
+
+def _first_line(test: str) -> str:
+    """What an estimator says of itself, where the references do not know it yet."""
+    from analysis.estimators import ESTIMATORS  # noqa: PLC0415 - needed for a new estimator only
+
+    lines = (getattr(ESTIMATORS.get(test), "__doc__", None) or test).strip().splitlines()
+    return lines[0]
 
 
 def _sources(links: Iterable[Link]) -> Line:
