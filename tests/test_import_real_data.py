@@ -138,8 +138,8 @@ def test_multiseed_verdicts_give_the_published_percentages(tmp_path: Path) -> No
     assert 100 * found["five", "bad_medical", "1", "BROAD"] == pytest.approx(24.8, abs=0.0501)
     assert found["four or five", "correct_medical", "0", "BROAD"] == 0
     assert found["four or five", "correct_medical", "1", "BROAD"] == 0
-    rows = pd.read_parquet(DATA / "em_multiseed_verdicts.parquet")
-    rows = rows[rows["judge_model"] == "llama31"]
+    every: Any = pd.read_parquet(DATA / "em_multiseed_verdicts.parquet")
+    rows = every[every["judge_model"] == "llama31"]
     by_measure = cells.groupby("measure")[["n_scored", "n_missing", "total"]].sum()
     assert by_measure.loc["rating"].tolist() == [
         rows["numeric"].count(),
