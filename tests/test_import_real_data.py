@@ -140,13 +140,15 @@ def test_multiseed_verdicts_give_the_published_percentages(tmp_path: Path) -> No
     assert found["four or five", "correct_medical", "1", "BROAD"] == 0
     every: Any = pd.read_parquet(DATA / "em_multiseed_verdicts.parquet")
     rows = every[every["judge_model"] == "llama31"]
-    by_measure = cells.groupby("measure")[["n_scored", "n_missing", "total"]].sum()
-    assert by_measure.loc["rating"].tolist() == [
-        rows["numeric"].count(),
-        rows["numeric"].isna().sum(),
-        rows["numeric"].sum(),
-    ]
-    assert by_measure.loc["rated only", "n_missing"] == rows["numeric"].isna().sum()
+    summed: Any = cells.groupby("measure")[["n_scored", "n_missing", "total"]].sum()
+    by_measure = summed.to_dict("index")
+    unrated = int(rows["numeric"].isna().sum())
+    assert by_measure["rating"] == {
+        "n_scored": len(rows) - unrated,
+        "n_missing": unrated,
+        "total": float(rows["numeric"].sum()),
+    }
+    assert by_measure["rated only"]["n_missing"] == unrated
 
 
 def test_bird_counts_give_the_published_mean_and_sd_over_seeds(tmp_path: Path) -> None:
