@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
-from analysis.bayes.means_model import means_model
-from analysis.bayes.model import Geometry, counts_model
 from analysis.bayes.prior_predictive import PriorPredictive, prior_predictive
 from analysis.bayes.priors import HierarchyPriors
+from analysis.bayes.problem import Problem, counts_problem, means_problem
 from analysis.bayes.response import ItemTarget, Response, counts_response, means_response
 from analysis.bayes.sampling import Diagnostics, GateRules, Sampler, diagnose, sample
 from prereg.errors import BadInput, NoSpread, NotCounts
 
 if TYPE_CHECKING:
-    import pymc as pm
     import xarray as xr
 
-type Likelihood = Literal["binomial", "gaussian"]
+type Likelihood = Literal["binomial", "beta-binomial", "gaussian", "student-t"]
+type Geometry = Literal["informed", "non-centred"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ def fit_hierarchy(
     seed: int,
     priors: HierarchyPriors | None = None,
     items: ItemTarget = "these",
-    geometry: Geometry = "informed",
+    is_run_sd_by_level: bool = False,
     draws: int = 1000,
     chains: int = 4,
     cores: int = 2,
@@ -104,7 +103,7 @@ def fit_hierarchy(
     Parameters
     ----------
     cells
-        Counts for "binomial", means for "gaussian".
+        Counts for "binomial" and "beta-binomial", means for "gaussian" and "student-t".
     likelihood
         How answers scatter about their unit.
     seed
@@ -113,8 +112,8 @@ def fit_hierarchy(
         Defaults as `HierarchyPriors`.
     items
         "these" averages level means over the items at hand, "new" over items of the kind.
-    geometry
-        How counts are sampled first (`counts_model`); never changes the posterior.
+    is_run_sd_by_level
+        One run SD a level, instead of one for all.
     draws, chains, cores
         Draws kept a chain (as many warm up), chains, and chains run at once.
     rules
@@ -141,9 +140,9 @@ def fit_hierarchy(
         raise BadInput("new items are the target, but the cells name no items")
     prior = prior_predictive(cells, scaled, np.random.default_rng([seed, 1]))
     attempts: list[Attempt] = []
-    for form, target_accept in _plan_of_attempts(cells, geometry):
+    for form, target_accept in _plan_of_attempts(cells):
         sampler = Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores, target_accept=target_accept)
-        tree = sample(_model(cells, scaled, form), sampler)
+        tree = sample(_problem(cells, scaled, likelihood, form, is_run_sd_by_level), sampler, cells.design)
         response = _respond(tree, cells, items, np.random.default_rng([seed, 2]))
         checks = diagnose(tree, {"level mean": response.level_mean_KA}, prior.outside)
         reasons = checks.reasons(rules)
@@ -165,17 +164,25 @@ def fit_hierarchy(
     )
 
 
-def _plan_of_attempts(cells: CellCounts | CellMeans, first: Geometry) -> tuple[tuple[Geometry, float], ...]:
+def _plan_of_attempts(cells: CellCounts | CellMeans) -> tuple[tuple[Geometry, float], ...]:
     """Name the runs to make, in order, until one passes: smaller steps, then another geometry."""
     if isinstance(cells, CellMeans):
-        return (("marginal", 0.9), ("marginal", 0.99))
-    return ((first, 0.9), (first, 0.99), ("non-centred" if first != "non-centred" else "informed", 0.99))
+        return (("informed", 0.9), ("informed", 0.99))
+    return (("informed", 0.9), ("informed", 0.99), ("non-centred", 0.99))
 
 
-def _model(cells: CellCounts | CellMeans, priors: HierarchyPriors, geometry: Geometry) -> pm.Model:
+def _problem(
+    cells: CellCounts | CellMeans, priors: HierarchyPriors, likelihood: Likelihood, form: Geometry, by_level: bool
+) -> Problem:
     if isinstance(cells, CellCounts):
-        return counts_model(cells, priors, geometry)
-    return means_model(cells, priors)
+        return counts_problem(
+            cells,
+            priors,
+            is_informed=form == "informed",
+            is_overdispersed=likelihood == "beta-binomial",
+            is_run_sd_by_level=by_level,
+        )
+    return means_problem(cells, priors, is_heavy_tailed=likelihood == "student-t", is_run_sd_by_level=by_level)
 
 
 def _respond(tree: xr.DataTree, cells: CellCounts | CellMeans, items: ItemTarget, rng: np.random.Generator) -> Response:
@@ -189,11 +196,13 @@ def _in_measure_unit(
 ) -> tuple[HierarchyPriors, bool]:
     """Refuse a likelihood that does not fit the cells; put the priors of means in the measure's unit."""
     if isinstance(cells, CellCounts):
-        if likelihood != "binomial":
+        if likelihood not in ("binomial", "beta-binomial"):
             raise NotCounts(f"{likelihood!r} needs means per unit, not counts")
         return priors, False
-    if likelihood == "binomial":
-        raise NotCounts("a binomial likelihood needs counts, not means")
+    if likelihood not in ("gaussian", "student-t"):
+        raise NotCounts(f"{likelihood!r} needs counts, not means")
+    if likelihood == "student-t" and (cells.n_G is not None or cells.se_G is not None):
+        raise NotCounts("heavy tails between units are for unit means alone, without their sampling noise")
     _refuse_no_spread(cells)
     unit, centre = priors.outcome_sd, priors.outcome_centre
     is_from_data = unit is None or centre is None

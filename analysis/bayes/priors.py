@@ -147,6 +147,8 @@ class HierarchyPriors:
         Paired units only: SD of what a unit carries through every level.
     residual_sd
         Means only: SD of answers within a unit.
+    overdispersion
+        Beta-binomial only: omega, where a cell's rate scatters as beta with concentration 1 / omega^2.
     outcome_sd, outcome_centre
         Means only: the unit and zero of the other priors, in the measure's unit. None takes the SD and
         mean of the unit means at hand, and the fit says so.
@@ -163,12 +165,15 @@ class HierarchyPriors:
     item_sd: Prior = field(default_factory=lambda: parse_prior("half-normal(1.5)"))
     shared_sd: Prior = field(default_factory=lambda: parse_prior("half-normal(1.5)"))
     residual_sd: Prior = field(default_factory=lambda: parse_prior("half-normal(2.5)"))
+    overdispersion: Prior = field(default_factory=lambda: parse_prior("half-normal(0.5)"))
     outcome_sd: float | None = None
     outcome_centre: float | None = None
 
     def __post_init__(self) -> None:
-        spreads = {"run_sd": self.run_sd, "item_sd": self.item_sd, "shared_sd": self.shared_sd}
-        for name, prior in {**spreads, "residual_sd": self.residual_sd}.items():
+        spreads = {
+            name: getattr(self, name) for name in ("run_sd", "item_sd", "shared_sd", "residual_sd", "overdispersion")
+        }
+        for name, prior in spreads.items():
             if prior.family not in POSITIVE:
                 raise BadInput(
                     "a standard deviation needs a positive prior",

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
 from analysis.bayes.logit_normal import mean_rate, rate_moments
-from analysis.bayes.means_model import units_given
+from analysis.bayes.units_given import units_given
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -131,7 +131,7 @@ def means_response(tree: xr.DataTree, cells: CellMeans, rng: np.random.Generator
     unit_KG = units_given(
         cells,
         level_mean_KA=par.level_mean_KA,
-        run_sd_K=par.run_sd_KA[:, 0],
+        run_sd_KA=par.run_sd_KA,
         shared_sd_K=par.shared_sd_K,
         residual_sd_K=residual_K,
         rng=rng,

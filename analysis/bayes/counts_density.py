@@ -1,0 +1,174 @@
+"""Log density and gradient of the hierarchy of counts: the model of `statement.counts_model`, informed geometry."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from analysis.bayes.cells import FloatArray, IntArray
+from analysis.bayes.compiled import compiled
+from analysis.bayes.pieces import (
+    beta_binomial_cell,
+    binomial_cell,
+    informed,
+    informed_back,
+    level_means,
+    positive_prior,
+    zero_sum,
+    zero_sum_back,
+)
+
+
+@compiled
+def counts_density(
+    x: FloatArray,
+    grad: FloatArray,
+    k_GI: FloatArray,
+    n_GI: FloatArray,
+    level_G: IntArray,
+    estimate_G: FloatArray,
+    information_G: FloatArray,
+    family_P: IntArray,
+    scale_P: FloatArray,
+    df_P: FloatArray,
+    level_mean_centre: float,
+    level_mean_sd: float,
+    n_units: int,
+    n_run_sds: int,
+    has_items: bool,
+    is_item_centred: bool,
+    is_overdispersed: bool,
+) -> float:
+    """Fill `grad` and return the log density, up to a constant, at the free vector `x`.
+
+    Parameters
+    ----------
+    x, grad
+        Laid out as `counts_layout` says; lengths D.
+    k_GI, n_GI
+        Counts, shape (G, I).
+    level_G, estimate_G, information_G
+        Each group's level, logit and information (`sketch`), shape (G,).
+    family_P, scale_P, df_P
+        Priors of run, shared, item and overdispersion SD, in this order, shape (4,).
+    n_units
+        Paired units; 0 for nested ones.
+    n_run_sds
+        1, or one a level.
+    """
+    levels, groups, items = int(level_G.max()) + 1, level_G.size, k_GI.shape[1]
+    grad[:] = 0.0
+    mean_A, departure_A = np.zeros(levels), np.zeros(levels)
+    log_density = level_means(x, grad, level_mean_centre, level_mean_sd, n_units > 0, mean_A, departure_A)
+
+    at_run_sd = levels
+    at_shared_sd = at_run_sd + n_run_sds
+    at_item_sd = at_shared_sd + (1 if n_units > 0 else 0)
+    at_omega = at_item_sd + (levels if has_items else 0)
+    at_item = at_omega + (1 if is_overdispersed else 0)
+    at_unit = at_item + (levels * (items - 1) if has_items else 0)
+    at_run = at_unit + n_units
+    for at in range(at_run_sd, at_item):
+        which = 0 if at < at_shared_sd else 1 if at < at_item_sd else 2 if at < at_omega else 3
+        value, slope = positive_prior(x[at], family_P[which], scale_P[which], df_P[which])
+        log_density += value
+        grad[at] += slope
+
+    run_sd_A, item_sd_A = np.empty(levels), np.ones(levels)
+    for a in range(levels):
+        run_sd_A[a] = math.exp(x[at_run_sd + (a if n_run_sds > 1 else 0)])
+
+    item_AI, d_item_AI = np.zeros((levels, items)), np.zeros((levels, items))
+    if has_items:
+        for a in range(levels):
+            item_sd_A[a] = math.exp(x[at_item_sd + a])
+            at = at_item + a * (items - 1)
+            zero_sum(x[at : at + items - 1], item_AI[a])
+            unit = item_sd_A[a] if is_item_centred else 1.0
+            squares = 0.0
+            for j in range(at, at + items - 1):
+                squares += (x[j] / unit) ** 2
+                grad[j] -= x[j] / (unit * unit)
+            log_density -= 0.5 * squares
+            if is_item_centred:
+                log_density -= (items - 1) * x[at_item_sd + a]
+                grad[at_item_sd + a] += squares - (items - 1)
+            else:
+                item_AI[a] *= item_sd_A[a]
+
+    unit_S, share_S, pull_S = np.zeros(n_units), np.zeros(n_units), np.zeros(n_units)
+    weight_G = np.zeros(groups)
+    shared_sd = math.exp(x[at_shared_sd]) if n_units > 0 else 0.0
+    for s in range(n_units):
+        for a in range(levels):
+            g = a * n_units + s
+            weight_G[g] = 1.0 / (run_sd_A[a] ** 2 + 1.0 / information_G[g])
+            share_S[s] += weight_G[g]
+            pull_S[s] += weight_G[g] * (estimate_G[g] - departure_A[a])
+        unit_S[s], value = informed(x[0], shared_sd, pull_S[s] / share_S[s], share_S[s], x[at_unit + s])
+        log_density += value
+
+    d_mean_A, d_departure_A, d_run_sd_A = np.zeros(levels), np.zeros(levels), np.zeros(levels)
+    d_unit_S = np.zeros(n_units)
+    omega = x[at_omega] if is_overdispersed else 0.0
+    for g in range(groups):
+        a = level_G[g]
+        s = g % n_units if n_units > 0 else 0
+        centre = unit_S[s] + departure_A[a] if n_units > 0 else mean_A[a]
+        run, value = informed(centre, run_sd_A[a], estimate_G[g], information_G[g], x[at_run + g])
+        log_density += value
+        d_run = 0.0
+        for i in range(items):
+            if n_GI[g, i] == 0.0:
+                continue
+            if is_overdispersed:
+                value, slope, d_omega = beta_binomial_cell(k_GI[g, i], n_GI[g, i], run + item_AI[a, i], omega)
+                grad[at_omega] += d_omega
+            else:
+                value, slope = binomial_cell(k_GI[g, i], n_GI[g, i], run + item_AI[a, i])
+            log_density += value
+            d_run += slope
+            d_item_AI[a, i] += slope
+        d_centre, d_sd, _, _, d_z = informed_back(
+            centre, run_sd_A[a], estimate_G[g], information_G[g], x[at_run + g], d_run
+        )
+        grad[at_run + g] += d_z
+        d_run_sd_A[a] += d_sd
+        if n_units > 0:
+            d_unit_S[s] += d_centre
+            d_departure_A[a] += d_centre
+        else:
+            d_mean_A[a] += d_centre
+
+    for s in range(n_units):
+        estimate = pull_S[s] / share_S[s]
+        d_mean, d_sd, d_estimate, d_share, d_z = informed_back(
+            x[0], shared_sd, estimate, share_S[s], x[at_unit + s], d_unit_S[s]
+        )
+        grad[0] += d_mean
+        grad[at_shared_sd] += d_sd * shared_sd
+        grad[at_unit + s] += d_z
+        for a in range(levels):
+            g = a * n_units + s
+            d_pull = d_estimate / share_S[s]
+            d_weight = d_share - d_pull * estimate + d_pull * (estimate_G[g] - departure_A[a])
+            d_departure_A[a] -= d_pull * weight_G[g]
+            d_run_sd_A[a] -= d_weight * 2.0 * run_sd_A[a] * weight_G[g] ** 2
+
+    if has_items:
+        for a in range(levels):
+            at = at_item + a * (items - 1)
+            if not is_item_centred:
+                for i in range(items):
+                    grad[at_item_sd + a] += d_item_AI[a, i] * item_AI[a, i]
+                d_item_AI[a] *= item_sd_A[a]
+            zero_sum_back(d_item_AI[a], grad[at : at + items - 1])
+    for a in range(levels):
+        grad[at_run_sd + (a if n_run_sds > 1 else 0)] += d_run_sd_A[a] * run_sd_A[a]
+    if n_units > 0:
+        zero_sum_back(d_departure_A, grad[1:levels])
+    else:
+        for a in range(levels):
+            grad[a] += d_mean_A[a]
+    return log_density

@@ -1,0 +1,262 @@
+"""A hierarchy ready to sample: log density over free numbers, and the way back to named parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray, IntArray
+from analysis.bayes.pieces import EXPONENTIAL, HALF_NORMAL, HALF_T
+from analysis.bayes.priors import Family, HierarchyPriors, Prior
+from analysis.bayes.sketch import are_items_well_measured, sketch
+
+_CODES: Mapping[Family, int] = {
+    "half-normal": HALF_NORMAL,
+    "half-t": HALF_T,
+    "half-cauchy": HALF_T,
+    "exponential": EXPONENTIAL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem:
+    """What the sampler is given.
+
+    Parameters
+    ----------
+    log_density
+        Free vector, shape (D,) -> log density (up to a constant) and its gradient.
+    start_D
+        A sensible free vector; chains start around it.
+    unpack
+        Free draws, shape (K, D) -> named parameters, first axis K.
+    dims
+        Axis names of the named parameters beyond the draws.
+    """
+
+    log_density: Callable[[FloatArray], tuple[float, FloatArray]]
+    start_D: FloatArray
+    unpack: Callable[[FloatArray], dict[str, FloatArray]]
+    dims: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where each block of the free vector lies, in the order the compiled densities read it."""
+
+    slices: Mapping[str, slice]
+    size: int
+
+    @classmethod
+    def of(cls, **sizes: int) -> Layout:
+        """Lay blocks end to end; a block of size 0 is absent."""
+        slices, at = {}, 0
+        for name, size in sizes.items():
+            if size:
+                slices[name] = slice(at, at + size)
+            at += size
+        return cls(slices=slices, size=at)
+
+
+def counts_problem(
+    cells: CellCounts,
+    priors: HierarchyPriors,
+    *,
+    is_informed: bool,
+    is_overdispersed: bool = False,
+    is_run_sd_by_level: bool = False,
+) -> Problem:
+    """Prepare the hierarchy of counts; `is_informed=False` is the non-centred geometry."""
+    from analysis.bayes.counts_density import counts_density
+
+    design, about = cells.design, sketch(cells)
+    levels, items = len(design.levels), len(design.items)
+    n_units, n_run_sds = _sizes(design, is_run_sd_by_level)
+    information_G = about.information_G if is_informed else np.full(design.n_groups, 1e-9)
+    is_item_centred = are_items_well_measured(cells)
+    layout = Layout.of(
+        level_mean=levels,
+        run_sd=n_run_sds,
+        shared_sd=int(n_units > 0),
+        item_sd=levels if items else 0,
+        overdispersion=int(is_overdispersed),
+        item=levels * (items - 1) if items else 0,
+        unit=n_units,
+        run=design.n_groups,
+    )
+    prior = _prior_arrays(priors.run_sd, priors.shared_sd, priors.item_sd, priors.overdispersion)
+    fixed = (cells.k_GI.astype(np.float64), cells.n_GI.astype(np.float64), design.level_G)
+    about_level = (priors.level_mean.centre, priors.level_mean.scale, n_units, n_run_sds)
+    how = (items > 0, is_item_centred, is_overdispersed)
+
+    def log_density(x_D: FloatArray) -> tuple[float, FloatArray]:
+        grad_D = np.empty_like(x_D)
+        value = counts_density(x_D, grad_D, *fixed, about.logit_G, information_G, *prior, *about_level, *how)
+        return value, grad_D
+
+    def unpack(x_KD: FloatArray) -> dict[str, FloatArray]:
+        part = _level_part(x_KD, layout, design)
+        if items:
+            y_KAJ = x_KD[:, layout.slices["item"]].reshape(len(x_KD), levels, items - 1)
+            scale = 1.0 if is_item_centred else part["item_sd"][:, :, None]
+            part["item"] = _zero_sum(y_KAJ) * scale
+        run_sd_KG = _by_group(part["run_sd"], design)
+        centre_KG = part["level_mean"][:, design.level_G]
+        if n_units:
+            weight_KG = 1.0 / (run_sd_KG**2 + 1.0 / information_G)
+            departure_KG = centre_KG - part["average"][:, None]
+            centre_KG = departure_KG + _units(x_KD, layout, part, design, weight_KG, about.logit_G)
+        part["run"] = _informed(centre_KG, run_sd_KG, about.logit_G, information_G, x_KD[:, layout.slices["run"]])
+        return part
+
+    start_D = np.zeros(layout.size)
+    start_D[layout.slices["level_mean"]] = _level_starts(design, about.logit_G)
+    start_D[layout.slices["run_sd"].start : layout.slices.get("item", layout.slices["run"]).start] = np.log(0.5)
+    dims = {"run": ("group",), "item": ("level", "item")} | _dims(n_run_sds)
+    return Problem(log_density=log_density, start_D=start_D, unpack=unpack, dims=dims)
+
+
+def means_problem(
+    cells: CellMeans, priors: HierarchyPriors, *, is_heavy_tailed: bool = False, is_run_sd_by_level: bool = False
+) -> Problem:
+    """Prepare the hierarchy of unit means: normal units are integrated out, Student-t ones are not."""
+    from analysis.bayes.means_density import gaussian_density, student_density
+
+    design = cells.design
+    n_units, n_run_sds = _sizes(design, is_run_sd_by_level)
+    has_residual = cells.n_G is not None
+    layout = Layout.of(
+        level_mean=len(design.levels),
+        run_sd=n_run_sds,
+        shared_sd=int(n_units > 0),
+        residual_sd=int(has_residual and not is_heavy_tailed),
+        nu=int(is_heavy_tailed),
+        unit=n_units if is_heavy_tailed else 0,
+    )
+    prior = _prior_arrays(priors.run_sd, priors.shared_sd, priors.residual_sd)
+    about_level = (priors.level_mean.centre, priors.level_mean.scale, n_units, n_run_sds)
+    known_G = np.zeros(design.n_groups) if cells.se_G is None else cells.se_G**2
+    n_G = np.ones(design.n_groups) if cells.n_G is None else cells.n_G.astype(np.float64)
+    df = float((n_G - 1.0).sum()) if has_residual else 0.0
+    squares = float(((n_G - 1.0) * cells.sd_G**2).sum()) if cells.sd_G is not None else 0.0
+    data = (cells.mean_G, design.level_G)
+
+    def log_density(x_D: FloatArray) -> tuple[float, FloatArray]:
+        grad_D = np.empty_like(x_D)
+        if is_heavy_tailed:
+            return student_density(x_D, grad_D, *data, *prior, *about_level), grad_D
+        noise = (known_G, n_G, df, squares)
+        return gaussian_density(x_D, grad_D, *data, *noise, *prior, *about_level, has_residual), grad_D
+
+    def unpack(x_KD: FloatArray) -> dict[str, FloatArray]:
+        part = _level_part(x_KD, layout, design)
+        if is_heavy_tailed:
+            part["nu"] = 2.0 + np.exp(x_KD[:, layout.slices["nu"].start])
+        if is_heavy_tailed and n_units:
+            weight_KG = _by_group(part["run_sd"], design) ** -2.0
+            part["unit"] = _units(x_KD, layout, part, design, weight_KG, cells.mean_G)[:, :n_units]
+        return part
+
+    start_D = np.zeros(layout.size)
+    start_D[layout.slices["level_mean"]] = _level_starts(design, cells.mean_G)
+    sds = slice(layout.slices["run_sd"].start, layout.slices.get("nu", slice(layout.size, None)).start)
+    start_D[sds] = np.log(0.5 * priors.run_sd.scale)
+    return Problem(
+        log_density=log_density, start_D=start_D, unpack=unpack, dims={"unit": ("unit",)} | _dims(n_run_sds)
+    )
+
+
+def coordinates(design: Design) -> dict[str, list[str]]:
+    """Name the axes of a design."""
+    groups = [f"{design.levels[a]} / {design.units[u]}" for a, u in zip(design.level_G, design.unit_G, strict=True)]
+    return {
+        "level": list(design.levels),
+        "group": groups,
+        "unit": list(design.units),
+        "item": list(design.items),
+    }
+
+
+def _sizes(design: Design, is_run_sd_by_level: bool) -> tuple[int, int]:
+    return len(design.units) if design.is_paired else 0, len(design.levels) if is_run_sd_by_level else 1
+
+
+def _dims(n_run_sds: int) -> dict[str, tuple[str, ...]]:
+    by_level: tuple[str, ...] = ("level",)
+    return {"level_mean": by_level, "item_sd": by_level, "run_sd": by_level if n_run_sds > 1 else ()}
+
+
+def _prior_arrays(*priors: Prior) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Families, scales and degrees of freedom, as the compiled densities read them."""
+    return (
+        np.array([_CODES[prior.family] for prior in priors], dtype=np.int64),
+        np.array([prior.scale for prior in priors]),
+        np.array([1.0 if prior.df is None else prior.df for prior in priors]),
+    )
+
+
+def _level_part(x_KD: FloatArray, layout: Layout, design: Design) -> dict[str, FloatArray]:
+    """Level means and standard deviations."""
+    part: dict[str, FloatArray] = {}
+    head_KA = x_KD[:, layout.slices["level_mean"]]
+    if design.is_paired:
+        part["average"] = head_KA[:, 0]
+        part["level_mean"] = head_KA[:, :1] + _zero_sum(head_KA[:, 1:])
+    else:
+        part["level_mean"] = head_KA
+    for name in ("run_sd", "shared_sd", "item_sd", "overdispersion", "residual_sd"):
+        if name in layout.slices:
+            sd = np.exp(x_KD[:, layout.slices[name]])
+            part[name] = sd if name == "item_sd" or sd.shape[1] > 1 else sd[:, 0]
+    return part
+
+
+def _by_group(run_sd: FloatArray, design: Design) -> FloatArray:
+    """Spread one run SD, or one a level, over groups."""
+    if run_sd.ndim == 1:
+        return np.repeat(run_sd[:, None], design.n_groups, axis=1)
+    return run_sd[:, design.level_G]
+
+
+def _units(
+    x_KD: FloatArray,
+    layout: Layout,
+    part: Mapping[str, FloatArray],
+    design: Design,
+    weight_KG: FloatArray,
+    estimate_G: FloatArray,
+) -> FloatArray:
+    """Centre of each paired unit, repeated for every level, shape (K, G)."""
+    levels, units = len(design.levels), len(design.units)
+    departure_KG = (part["level_mean"] - part["average"][:, None])[:, design.level_G]
+    weight_KAS = weight_KG.reshape(-1, levels, units)
+    pull_KAS = (weight_KG * (estimate_G - departure_KG)).reshape(-1, levels, units)
+    share_KS = weight_KAS.sum(axis=1)
+    average_K1, shared_K1 = part["average"][:, None], part["shared_sd"][:, None]
+    estimate_KS = pull_KAS.sum(axis=1) / share_KS
+    unit_KS = _informed(average_K1, shared_K1, estimate_KS, share_KS, x_KD[:, layout.slices["unit"]])
+    return np.tile(unit_KS, (1, levels))
+
+
+def _informed(mean: Any, sd: Any, estimate: Any, information: Any, z: FloatArray) -> FloatArray:
+    """`pieces.informed`, over arrays."""
+    c = 1.0 + information * sd**2
+    return np.asarray(mean + sd * (sd * information * (estimate - mean) / c + z / np.sqrt(c)))
+
+
+def _zero_sum(y: FloatArray) -> FloatArray:
+    """`pieces.zero_sum`, over the last axis."""
+    n = y.shape[-1] + 1
+    total = y.sum(axis=-1, keepdims=True)
+    return np.concatenate([y - total / (np.sqrt(n) + n), -total / np.sqrt(n)], axis=-1)
+
+
+def _level_starts(design: Design, estimate_G: FloatArray) -> FloatArray:
+    """Level averages, or their average and zeros where units are paired."""
+    mean_A = np.array([estimate_G[design.level_G == a].mean() for a in range(len(design.levels))])
+    if design.is_paired:
+        return np.concatenate([[mean_A.mean()], np.zeros(len(mean_A) - 1)])
+    return mean_A
