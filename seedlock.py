@@ -336,7 +336,6 @@ def show(study: StudyArgument, root: RootOption = None) -> None:
     Example:  seedlock show published_bird_seeds
     """
     from analysis.report.terminal import show as show_results
-
     from analysis.results import read_results
 
     show_results(read_results(_find(study, root)))

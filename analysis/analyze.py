@@ -29,7 +29,7 @@ from prereg.errors import Finding, Incomplete
 from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_seals, status_of
 from prereg.ledger import append_event, read_ledger
 from prereg.lock import tool_version
-from prereg.plan import Plan
+from prereg.plan import Hypothesis, Plan
 from prereg.review import review_page
 from prereg.verify import CANNOT_KNOW, missing_runs
 from schemas.seal import unseal
@@ -80,7 +80,7 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
     hypotheses = {identity: h for identity, h, _ in plan.expanded()}
     found = posteriors(data, inference.tested, hypotheses)
     entries = [
-        hypothesis_result(identity, h, inference, found[identity].result if identity in found else None)
+        hypothesis_result(identity, h, inference, found[identity].result if identity in found else None, data)
         for identity, h in hypotheses.items()
     ]
     events = tuple(read_ledger(locked.paths.ledger))
@@ -127,6 +127,9 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
                 for t in sealed.tables
             ],
             cannot_know=list(CANNOT_KNOW),
+            known=list(plan.study.known),
+            caveats=list(plan.study.caveats),
+            next_steps=list(plan.study.next_steps),
         ),
         found,
     )
@@ -221,19 +224,20 @@ def _with_deviations(locked: LockedPlan, sealed: Sealed, entries: list[Hypothesi
     changed = deviated_plan(locked)
     if changed is None:
         return entries
-    inference = infer(load_data(changed, sealed))
+    data = load_data(changed, sealed)
+    inference = infer(data)
     touched = {name for deviation in locked.deviations for name in deviation.hypotheses}
     hypotheses = {identity: h for identity, h, _ in changed.expanded()}
     return [
-        entry.model_copy(update={"as_deviated": _brief(entry.id, hypotheses, inference)})
+        entry.model_copy(update={"as_deviated": _brief(entry.id, hypotheses, inference, data)})
         if entry.id in hypotheses and {entry.id, entry.id.split("[")[0]} & touched
         else entry
         for entry in entries
     ]
 
 
-def _brief(identity: str, hypotheses: dict[str, Any], inference: Inference) -> dict[str, Any]:
-    result = hypothesis_result(identity, hypotheses[identity], inference, None).model_dump(mode="json")
+def _brief(identity: str, hypotheses: dict[str, Hypothesis], inference: Inference, data: Data) -> dict[str, Any]:
+    result = hypothesis_result(identity, hypotheses[identity], inference, None, data).model_dump(mode="json")
     keys = (
         "estimate",
         "ci",

@@ -40,9 +40,11 @@ def write_answer(
     )
 
 
-def number_text(value: float | None, unit_text: str) -> str:
-    """A number as the answer says it: percent for proportions, three significant places otherwise."""
-    return format_value(value, "percent1" if unit_text.startswith("proportion") else "number2")
+def number_text(value: float | None, h: HypothesisResult) -> str:
+    """A number as the answer says it: percent for rates, percentage points for their differences, else two places."""
+    if not h.is_proportion or h.scale != "raw":
+        return format_value(value, "number2")
+    return format_value(value, "percent1" if h.contrast is None else "pp1")
 
 
 def _headline(hypotheses: Sequence[HypothesisResult], claims: Sequence[ClaimResult]) -> str:
@@ -73,10 +75,10 @@ def _clause(text: str) -> str:
 
 def _found(h: HypothesisResult) -> str:
     """`11.7%, 95% interval 8.0% to 15.4%, 5 inductions`."""
-    estimate = number_text(h.estimate, h.unit_text)
+    estimate = number_text(h.estimate, h)
     if h.ci is None or h.n_units is None:
         return estimate
-    low, high = (number_text(edge, h.unit_text) for edge in h.ci)
+    low, high = (number_text(edge, h) for edge in h.ci)
     units = count_units(h.n_units, h.unit)
     return f"{estimate}, {format_value(h.ci_level, 'percent0')} interval {low} to {high}, {units}"
 

@@ -1,6 +1,6 @@
 """Units crossed with items as one array: what the crossed and cluster-robust methods read from a `Sample`."""
 
-# ruff: noqa: N815  (array fields carry their axes)
+
 
 from __future__ import annotations
 

@@ -46,9 +46,19 @@ def _grouped(data: Data, measure: str, factors: list[str]) -> Iterator[CellResul
     rows = data.cells[data.cells["measure"] == measure]
     cluster = data.plan.report.cluster
     column = "item_id" if cluster == "item" or cluster not in rows.columns else cluster
-    for keys, group in rows.groupby(factors, sort=True, dropna=False):
-        named = {f: None if pd.isna(key) else str(key) for f, key in zip(factors, keys, strict=True)}
+    groups = [
+        ({f: None if pd.isna(key) else str(key) for f, key in zip(factors, keys, strict=True)}, group)
+        for keys, group in rows.groupby(factors, sort=False, dropna=False)
+    ]
+    for named, group in sorted(groups, key=lambda entry: [_place(data, f, key) for f, key in entry[0].items()]):
         yield _cell(data, measure, named, group, column)
+
+
+def _place(data: Data, factor: str, key: str | None) -> tuple[int, int, str]:
+    """Where a level stands in a table: in the plan's order where the plan has one, else by number, then by name."""
+    planned = data.plan.levels_of(factor) if factor in data.plan.run_factors else []
+    text = key or ""
+    return (planned.index(text) if text in planned else len(planned), int(text) if text.isdecimal() else -1, text)
 
 
 def _cell(data: Data, measure: str, keys: dict[str, str | None], rows: pd.DataFrame, cluster: str) -> CellResult:

@@ -116,6 +116,6 @@ def _power_lint(plan: Plan, identity: str, h: Hypothesis, seeds: int, sesoi: flo
         code="equivalence-power" if can_succeed else "equivalence-hopeless",
         severity="note" if can_succeed else "refuse",
         where=identity,
-        says=f"power to show {h.predicted!r} with {seeds} {h.unit}s a level and no true effect, by {h.unit} SD: {shown}",
+        says=f"power to show {h.predicted!r} with {seeds} {h.unit}s a level and no true effect, by their SD: {shown}",
         remedy=f"know the {h.unit} SD from a pilot, or plan more {h.unit}s",
     )

@@ -13,14 +13,14 @@ from analysis.overdispersion import BetweenUnitSd, between_unit_sd
 from analysis.results import BandResult, BayesResult, HypothesisResult, SecondOpinion
 from analysis.sample import Estimate, Sample
 from analysis.selection import ordered_mean
-from analysis.testing import Tested
+from analysis.testing import Data, Tested
 from prereg.canonical import finite_or_none
 from prereg.errors import Refusal
 from prereg.plan import Hypothesis
 
 
 def hypothesis_result(
-    identity: str, hypothesis: Hypothesis, inference: Inference, bayes: BayesResult | None
+    identity: str, hypothesis: Hypothesis, inference: Inference, bayes: BayesResult | None, data: Data
 ) -> HypothesisResult:
     """Everything the report may say of one hypothesis."""
     tested = inference.tested[identity]
@@ -39,9 +39,10 @@ def hypothesis_result(
         family=hypothesis.family,
         test=hypothesis.test,
         scale=hypothesis.scale,
-        unit_text=scale.text if scale else "",
+        unit_text=scale.text if scale else data.plan.measures[hypothesis.measure].unit,
+        is_proportion=data.is_proportion(hypothesis.measure),
         unit=hypothesis.unit,
-        n_units=estimate.n_units if estimate else None,
+        n_units=_n_units(tested),
         predicted=hypothesis.predicted,
         alpha=tested.alpha,
         estimate=estimate.estimate / raw if estimate else None,
@@ -145,27 +146,54 @@ def _bounds(tested: Tested, raw: float) -> list[dict[str, Any]]:
     ]
 
 
+def _n_units(tested: Tested) -> int | None:
+    """Replicates behind the interval: units, or the answers of one run where the plan replicates over answers."""
+    if tested.estimate is None or tested.sample is None:
+        return None
+    if tested.estimand.unit == "answer":
+        return sum(level.n or 0 for level in tested.sample.levels) or None
+    return tested.estimate.n_units
+
+
 def _second_opinions(tested: Tested, raw: float) -> list[SecondOpinion]:
-    """The other t interval where there are two levels, and the naive one, so that a reader sees how far it is off."""
-    if tested.sample is None or tested.estimate is None:
+    """The same estimand by other methods; the naive one too, so that a reader sees how far it is off."""
+    if tested.sample is None or tested.estimate is None or tested.estimand.unit == "answer":
         return []
-    others = {"pooled_t": "welch_t", "welch_t": "pooled_t"}
+    test, unit = tested.estimand.test, tested.estimand.unit
     opinions = []
-    test = tested.estimand.test
+    others = {"pooled_t": "welch_t", "welch_t": "pooled_t"}
     if test in others and len(tested.sample.levels) > 1:
         opinions.append(_opinion(others[test], tested, tested.sample, raw, "the other way to take the variance"))
-    if test not in {"wilson", "jeffreys", "clopper_pearson"} and tested.sample.is_proportion:
-        pooled = _pooled(tested.sample)
-        if pooled is not None:
-            note = f"counts every answer as independent and every {tested.estimand.unit} as the same: too narrow"
-            opinions.append(_opinion("wilson", tested, pooled, raw, note))
+    if test == "pooled_t" and all(level.cells for level in tested.sample.levels) and _several_items(tested.sample):
+        opinions.append(_cr2(tested, tested.sample, raw))
+    naive = _naive_method(tested.sample)
+    if naive is not None:
+        note = f"counts every answer as independent and every {unit} as the same: too narrow"
+        opinions.append(_opinion(naive, tested, tested.sample, raw, note))
     return opinions
 
 
-def _pooled(sample: Sample) -> Sample | None:
-    """The single level of a sample, when its answers were counted."""
-    only = sample.levels[0]
-    return sample if len(sample.levels) == 1 and only.n is not None and only.weight == 1 else None
+def _several_items(sample: Sample) -> bool:
+    return len({item for level in sample.levels for _, item in level.cells}) > 1
+
+
+def _cr2(tested: Tested, sample: Sample, raw: float) -> SecondOpinion:
+    """Cluster-robust, which in a balanced design must be t on unit means to the last digit."""
+    opinion = _opinion("cr2", tested, sample, raw, "cluster-robust over units, with items as fixed effects")
+    if opinion.ci is None or tested.estimate is None:
+        return opinion
+    width = tested.estimate.ci_high - tested.estimate.ci_low
+    equal = abs(opinion.ci[0] * raw - tested.estimate.ci_low) < 1e-9 * max(width, 1e-12)
+    verdict = "agrees to the last digit, as it must in a balanced design" if equal else "differs: the design has gaps"
+    return opinion.model_copy(update={"note": f"{opinion.note}; {verdict}"})
+
+
+def _naive_method(sample: Sample) -> str | None:
+    """The interval that pools answers: Wilson's for one rate, Newcombe's for a difference of two."""
+    if not sample.is_proportion or any(level.n is None for level in sample.levels):
+        return None
+    weights = sorted(level.weight for level in sample.levels)
+    return {(1.0,): "wilson", (-1.0, 1.0): "newcombe"}.get(tuple(weights))
 
 
 def _opinion(method: str, tested: Tested, sample: Sample, raw: float, note: str) -> SecondOpinion:

@@ -1,6 +1,6 @@
 """REML for units and items crossed: variance components, and the contrast's variance with Satterthwaite df."""
 
-# ruff: noqa: N815  (array fields carry their axes)
+
 
 from __future__ import annotations
 

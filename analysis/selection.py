@@ -109,9 +109,10 @@ def _level(name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_a
     filled = _filled(rows, missing_as)
     scored = filled[filled["mean"].notna()]
     means = {str(unit): ordered_mean(group["mean"]) for unit, group in scored.groupby("unit_label", sort=True)}
+    cells = _unit_by_item(scored)
     is_count = bool(scored["k"].notna().all() and scored["n_scored"].notna().all()) and len(scored) > 0
     if not is_count:
-        return Level(name=name, weight=weight, unit_means=means)
+        return Level(name=name, weight=weight, unit_means=means, cells=cells)
     clusters = scored.groupby(cluster, sort=True)[["k", "n_scored"]].sum()
     return Level(
         name=name,
@@ -121,7 +122,15 @@ def _level(name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_a
         n=int(scored["n_scored"].sum()),
         cluster_k={str(c): int(k) for c, k in clusters["k"].items()},
         cluster_n={str(c): int(n) for c, n in clusters["n_scored"].items()},
+        cells=cells,
     )
+
+
+def _unit_by_item(scored: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """(unit, item) -> mean, where each pair is one cell; empty where units gather several runs of an item."""
+    pairs = list(zip(scored["unit_label"].astype(str), scored["item_id"].astype(str), strict=True))
+    means = dict(zip(pairs, map(float, scored["mean"]), strict=True))
+    return means if len(means) == len(pairs) else {}
 
 
 def _filled(rows: pd.DataFrame, missing_as: float | None) -> pd.DataFrame:

@@ -33,6 +33,8 @@ from prereg.referenced import referenced_files
 AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
 LOCKED_CODE = (
     "schemas/*.py",
+    "generation/importers/*.py",
+    "generation/intake/*.py",
     "analysis/*.py",
     "analysis/measures/*.py",
     "analysis/estimators/*.py",

@@ -1,6 +1,6 @@
 """Wild cluster bootstrap over units, every pattern of signs enumerated."""
 
-# ruff: noqa: N802, N815  (array fields carry their axes)
+# ruff: noqa: N802  (array fields carry their axes)
 
 from __future__ import annotations
 
