@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from prereg.errors import Finding
 from prereg.plan import BASELINE_ARM, Claim, Estimand, Plan
@@ -22,6 +23,9 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_sds(plan),
         *_hypotheses(plan),
         *_samples(plan),
+        *_design(plan),
+        *_looks(plan),
+        *_multiverse(plan),
     ]
 
 
@@ -129,3 +133,64 @@ def _hypotheses(plan: Plan) -> Iterator[Finding]:
 def _samples(plan: Plan) -> Iterator[Finding]:
     if plan.samples is not None and plan.samples.measure is not None:
         yield from unknown("samples.measure", plan.samples.measure, plan.measures, what="measure")
+
+
+def _design(plan: Plan) -> Iterator[Finding]:
+    design = plan.design
+    arms = [*plan.planned_arms, BASELINE_ARM]
+    for name, measure in design.measures.items():
+        yield from unknown(f"design.measures.{name}", name, plan.measures, what="measure")
+        for arm in measure.base if isinstance(measure.base, dict) else {}:
+            yield from unknown(f"design.measures.{name}.base", arm, arms, what="arm")
+    lengths = {name: len(m.seed_sd) for name, m in design.measures.items() if m.seed_sd is not None}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name}: {n}" for name, n in lengths.items())
+        yield Finding(where="design.measures", found=f"seed_sd lists of {found}", promised="lists of one length")
+    for name in design.items if isinstance(design.items, dict) else {}:
+        yield from unknown("design.items", name, plan.items, what="item set")
+    for identity in design.expected:
+        yield from unknown("design.expected", identity, _ids(plan), what="hypothesis")
+
+
+def _looks(plan: Plan) -> Iterator[Finding]:
+    seeds = [look.seeds for look in plan.look]
+    if any(a >= b for a, b in pairwise(seeds)):
+        yield Finding(where="look", found=f"seeds {seeds}", promised="more seeds at every look")
+    for model in plan.grid.models if seeds else []:
+        planned = len(plan.grid.seeds_of(model))
+        if seeds[-1] != planned:
+            promised = f"the {planned} seeds of model {model!r} at the last look"
+            yield Finding(where=f"look[{len(seeds) - 1}].seeds", found=str(seeds[-1]), promised=promised)
+    if len({look.spend for look in plan.look} - {None}) > 1:
+        yield Finding(where="look", found="two ways to spend alpha", promised="one for all looks")
+    bands = {h.id: h.partition.names for h in plan.hypothesis}
+    for index, look in enumerate(plan.look):
+        if look.when is None:
+            continue
+        where = f"look[{index}].when"
+        if index == 0:
+            yield Finding(where=where, found="a condition on the first look", promised="a look before it to judge by")
+        faults = list(unknown(f"{where}.hypothesis", look.when.hypothesis, _ids(plan), what="hypothesis"))
+        yield from faults
+        for band in [] if faults else look.when.undecided:
+            yield from unknown(f"{where}.undecided", band, bands[look.when.hypothesis.split("[")[0]], what="band")
+
+
+def _multiverse(plan: Plan) -> Iterator[Finding]:
+    if plan.multiverse is None:
+        return
+    choices = plan.multiverse
+    scales = ["raw", *(f"sd.{name}" for name in plan.sd)]
+    for where, names, known, what in (
+        ("hypotheses", choices.hypotheses, [h.id for h in plan.hypothesis], "hypothesis"),
+        ("measures", choices.measures, list(plan.measures), "measure"),
+        ("items", choices.items, list(plan.items), "item set"),
+        ("scales", choices.scales, scales, "scale"),
+    ):
+        for name in names:
+            yield from unknown(f"multiverse.{where}", name, known, what=what)
+
+
+def _ids(plan: Plan) -> set[str]:
+    """Ids of hypotheses, as written and as tested."""
+    return {identity for identity, _, _ in plan.expanded()} | {h.id for h in plan.hypothesis}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from prereg.bands import Bands, parse_bands
+from prereg.design_tables import STRICT, Design, Look, Multiverse, Name
 
-type Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 type Scalar = str | int | float | bool
 type Where = dict[str, Scalar | list[Scalar]]
 
@@ -24,7 +24,7 @@ BASELINE_ARM = "base"
 class Table(BaseModel):
     """A table of the plan: strict types, unknown keys refused, no NaN or infinity, frozen."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = STRICT
 
 
 class StudySection(Table):
@@ -371,6 +371,9 @@ class Plan(Table):
     samples: Samples | None = None
     report: Report = Report()
     tolerances: Tolerances = Tolerances()
+    design: Design = Design()
+    look: list[Look] = []
+    multiverse: Multiverse | None = None
     import_: Import | None = Field(default=None, alias="import")
     acknowledge: dict[str, str] = {}
 

@@ -1,0 +1,96 @@
+"""Tables of a plan that speak of the design before there are data: what is expected, planned looks, the multiverse."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+"""Every table of a plan: strict types, unknown keys refused, no NaN or infinity, frozen."""
+
+type Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
+type Share = Annotated[float, Field(ge=0, le=1)]
+type Spread = Annotated[float, Field(ge=0)]
+
+
+class MeasureDesign(BaseModel):
+    """`[design.measures.NAME]`: how a measure is thought to vary; the design is simulated under it.
+
+    For a yes/no rate every SD is in logits; for other measures in the measure's own unit. `base` is the rate or
+    mean where no hypothesis says otherwise, one for all arms or one an arm.
+    """
+
+    model_config = STRICT
+
+    base: float | dict[str, float] | None = None
+    seed_sd: list[Annotated[float, Field(gt=0)]] | None = Field(default=None, min_length=1, max_length=10)
+    item_sd: Spread | None = None
+    item_effect_sd: Spread | None = None
+    answer_sd: Spread | None = None
+
+
+class Design(BaseModel):
+    """`[design]`: the world in which the design is simulated before the lock; every value has a documented default.
+
+    Parameters
+    ----------
+    items
+        Items of a run, one number or one an item set.
+    draws
+        Answers an item; otherwise `decoding.draws`.
+    expected
+        Hypothesis id -> the true value its authors expect, on the hypothesis's own scale.
+    units
+        Item attribute that a hypothesis replicates over -> how many of them there are.
+    pairing
+        Correlation between the seed effects of arms that share a seed.
+    """
+
+    model_config = STRICT
+
+    measures: dict[Name, MeasureDesign] = {}
+    items: Annotated[int, Field(gt=0)] | dict[Name, Annotated[int, Field(gt=0)]] | None = None
+    draws: int | None = Field(default=None, gt=0)
+    expected: dict[str, float] = {}
+    units: dict[str, Annotated[int, Field(gt=1)]] = {}
+    pairing: Share = 0.0
+
+
+class When(BaseModel):
+    """The condition of a look: every band named is still left by `hypothesis` at the look before."""
+
+    model_config = STRICT
+
+    hypothesis: str
+    undecided: list[str] = Field(min_length=1)
+
+
+class Look(BaseModel):
+    """`[[look]]`: an analysis at so many seeds an arm; a later one may have a condition.
+
+    `spend` divides alpha over the looks; without it every look tests at full alpha, and the simulation shows what
+    that costs.
+    """
+
+    model_config = STRICT
+
+    seeds: int = Field(ge=2)
+    when: When | None = None
+    spend: Literal["obrien-fleming", "pocock"] | None = None
+
+
+class Multiverse(BaseModel):
+    """`[multiverse]`: every choice the authors would defend; each list is tried beside what the plan locked.
+
+    `missing`: complete cases only, or every missing answer at its worst, downwards or upwards.
+    """
+
+    model_config = STRICT
+
+    hypotheses: list[Name] = []
+    measures: list[Name] = []
+    tests: list[str] = []
+    scales: list[str] = []
+    items: list[Name] = []
+    missing: list[Literal["exclude", "pull down", "pull up"]] = []
