@@ -8,6 +8,7 @@ from training.grid.job import Trainer
 
 TRAINERS: dict[str, str] = {
     "lora": "training.backends.lora",
+    "hosted": "training.backends.hosted",
 }
 
 

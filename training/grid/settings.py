@@ -18,6 +18,9 @@ type Dtype = Literal["float32", "bfloat16", "float16"]
 
 SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine")
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
+HOSTED_TAKES = frozenset(
+    {"trainer", "corpus", "variant", "n_examples", "epochs", "batch_size", "learning_rate_multiplier", "loss", "seed"}
+)
 NOT_IDENTITY = {"seed", "variant", "corpus", "trainer"}
 
 
@@ -117,6 +120,13 @@ def resolve(name: str, stage: Stage) -> StageSettings:
 def _faults(where: str, stage: Stage) -> Iterator[Finding]:
     if stage.steps is not None and stage.epochs is not None:
         yield Finding(where=where, found="steps and epochs", promised="one of them")
+    if stage.trainer == "hosted":
+        for key in sorted(stage.model_dump(exclude_none=True).keys() - HOSTED_TAKES):
+            yield Finding(
+                where=f"{where}.{key}", found="a setting of our own trainers", promised="nothing: the API has none"
+            )
+    elif stage.learning_rate_multiplier is not None:
+        yield Finding(where=f"{where}.learning_rate_multiplier", found="a setting of APIs", promised="learning_rate")
     if stage.packing:
         yield Finding(where=f"{where}.packing", found="true", promised="false: masks are by row")
     if stage.schedule is not None and stage.schedule not in SCHEDULES:
@@ -135,7 +145,7 @@ def stage_id(
 
     Settings the plan leaves out do not enter, so that a new setting with a default orphans no stage.
     """
-    stated: dict[str, Any] = stage.model_dump(mode="json", exclude_unset=True, exclude=NOT_IDENTITY)
+    stated: dict[str, Any] = stage.model_dump(mode="json", exclude_none=True, exclude=NOT_IDENTITY)
     return sha256_json(
         {
             "base": base_revision,
