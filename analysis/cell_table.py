@@ -47,7 +47,7 @@ def _grouped(data: Data, measure: str, factors: list[str]) -> Iterator[CellResul
     cluster = data.plan.report.cluster
     column = "item_id" if cluster == "item" or cluster not in rows.columns else cluster
     groups = [
-        ({f: None if pd.isna(key) else str(key) for f, key in zip(factors, keys, strict=True)}, group)
+        ({f: key if isinstance(key, str) else None for f, key in zip(factors, keys, strict=True)}, group)
         for keys, group in rows.groupby(factors, sort=False, dropna=False)
     ]
     for named, group in sorted(groups, key=lambda entry: [_place(data, f, key) for f, key in entry[0].items()]):

@@ -15,6 +15,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -101,40 +102,53 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.stack: list[_Open] = []
+        self.holders: list[_Open] = []
+        self.n_free = 0
         self.bound: list[_Open] = []
         self.loose: list[tuple[int, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _VOID:
-            attributes = {name: value or "" for name, value in attrs}
-            self.stack.append(_Open(tag=tag, attributes=attributes, line=self.getpos()[0]))
+        if tag in _VOID:
+            return
+        attributes = {name: value or "" for name, value in attrs}
+        element = _Open(tag=tag, attributes=attributes, line=self.getpos()[0])
+        self.stack.append(element)
+        self.n_free += tag in _FREE
+        if _is_bound(element):
+            self.holders.append(element)
 
     def handle_endtag(self, tag: str) -> None:
         while self.stack:
             element = self.stack.pop()
-            if _is_bound(element):
-                self.bound.append(element)
+            self.n_free -= element.tag in _FREE
+            if self.holders and self.holders[-1] is element:
+                self.bound.append(self.holders.pop())
             if element.tag == tag:
                 return
 
     def handle_data(self, data: str) -> None:
-        holders = [element for element in self.stack if _is_bound(element)]
-        for element in holders:
+        for element in self.holders:
             element.text += data
-        is_free = any(element.tag in _FREE for element in self.stack)
-        if not holders and not is_free and _NUMBER.search(data):
+        if not self.holders and not self.n_free and _NUMBER.search(data):
             self.loose.append((self.getpos()[0], " ".join(data.split())))
 
 
 def _is_bound(element: _Open) -> bool:
-    return bool(element.attributes.keys() & {"data-ref", "data-quoted"})
+    return "data-ref" in element.attributes or "data-quoted" in element.attributes
+
+
+@lru_cache(maxsize=2)
+def _parsed(page: str) -> _Page:
+    """Read a page once for both of its checks."""
+    parser = _Page()
+    parser.feed(page)
+    parser.close()
+    return parser
 
 
 def check_page(page: str, results: Any) -> Iterator[Finding]:
     """Every number in an HTML report that is not what results.json says, and every number bound to nothing."""
-    parser = _Page()
-    parser.feed(page)
-    parser.close()
+    parser = _parsed(page)
     for element in parser.bound:
         yield from _check_element(element, results)
     for line, text in parser.loose:
@@ -159,10 +173,7 @@ def _check_element(element: _Open, results: Any) -> Iterator[Finding]:
 
 def page_numbers(page: str) -> set[str]:
     """Every number that a page prints in bound elements: what its Markdown twin may print."""
-    parser = _Page()
-    parser.feed(page)
-    parser.close()
-    return {token for element in parser.bound for token in _NUMBER.findall(element.text)}
+    return {token for element in _parsed(page).bound for token in _NUMBER.findall(element.text)}
 
 
 def check_markdown(markdown: str, page: str) -> Iterator[Finding]:

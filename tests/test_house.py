@@ -79,7 +79,7 @@ def test_the_wheel_lists_exactly_its_packages() -> None:
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
     assert "Private :: Do Not Upload" in settings["project"]["classifiers"]
     include = settings["tool"]["setuptools"]["packages"]["find"]["include"]
-    packages = setuptools.find_packages(str(PROJECT), include=include)
+    packages = find_packages(str(PROJECT), include=include)
     tops = {package.split(".")[0] for package in packages}
     assert tops == {"prereg", "schemas", "training", "generation", "analysis"}
 

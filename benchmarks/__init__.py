@@ -1,0 +1,1 @@
+"""Speed, side by side with the alternatives, in one run: `just bench`, or `just bench NAME`."""
