@@ -374,7 +374,9 @@ def verify(
         for line in lines(one.checks):
             _say(f"  {line}")
         _say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
-        _say("  no local check can know:  " + ";  ".join(one.cannot_know))
+        _say("  no local check can know:")
+        for unknowable in one.cannot_know:
+            _say(f"    {unknowable}")
     failed = next((one for one in verified if one.exit_code), None)
     if failed is not None and failed.first_failure is not None:
         first = failed.first_failure

@@ -20,6 +20,10 @@ LEVELS = (
 )
 
 
+SHOWN = 12
+"""Findings of one check that a terminal shows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One promise and what was found of it.
@@ -117,14 +121,17 @@ def failed(id: str, link: str, error: SeedlockError) -> Check:
 
 
 def lines(checks: Iterable[Check]) -> Iterator[str]:
-    """One line a check, its findings below where it did not pass."""
+    """One line a check; what was found and promised below where one failed or warns."""
     marks = {"pass": "ok  ", "fail": "FAIL", "warn": "warn", "not checked": "--  "}
     for check in checks:
-        yield f"{marks[check.state]}  {check.id}  {check.what}"
-        if check.state != "pass":
-            for finding in check.findings[:12]:
-                yield f"            {finding.where}"
-                yield f"                found     {finding.found}"
-                yield f"                promised  {finding.promised}"
-            if len(check.findings) > 12:
-                yield f"            and {len(check.findings) - 12} more  (--json lists all)"
+        line = f"{marks[check.state]}  {check.id}  {check.what}"
+        if check.state == "not checked":
+            yield f"{line}: not checked, {check.findings[0].found}  ({check.findings[0].promised})"
+            continue
+        yield line
+        for finding in check.findings[:SHOWN]:
+            yield f"            {finding.where}"
+            yield f"                found     {finding.found}"
+            yield f"                promised  {finding.promised}"
+        if len(check.findings) > SHOWN:
+            yield f"            and {len(check.findings) - SHOWN} more  (--json lists all)"
