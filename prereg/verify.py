@@ -11,14 +11,14 @@ from typing import Any
 
 from prereg import git
 from prereg.binding import check_markdown, check_page
-from prereg.canonical import canonical_json, read_json, sha256_bytes, sha256_file
+from prereg.canonical import read_json, sha256_bytes, sha256_file
 from prereg.checks import Check, Verification, failed, not_checked, verdict
 from prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
 from prereg.evidence import evidence_checks, level_reached
 from prereg.gate import chain_faults, deviations, plan_faults, status_of
 from prereg.layout import HOME, StudyPaths
 from prereg.ledger import Event, read_ledger
-from prereg.lock import Lock, coreutils_lines, dump_plan, iter_changes, load_locked_plan, lock_paths, read_lock
+from prereg.lock import Lock, coreutils_lines, iter_changes, load_locked_plan, lock_paths, read_lock
 from prereg.plan_file import parse_plan
 
 CANNOT_KNOW = (
@@ -121,13 +121,11 @@ def _plan(paths: StudyPaths, lock: Lock) -> Iterator[Check]:
         yield not_checked("P2", "plan", what, "the plan file was changed", "see P1")
         return
     try:
-        parsed = dump_plan(parse_plan(paths.plan.read_bytes(), paths.plan))
+        same = parse_plan(paths.plan.read_bytes(), paths.plan) == load_locked_plan(lock)
     except BadInput as error:
-        yield Check(
-            id="P2", link="plan", state="warn", what=f"{what}: this version no longer reads it", findings=error.findings
-        )
+        moved_on = f"{what}: this version no longer reads it"
+        yield Check(id="P2", link="plan", state="warn", what=moved_on, findings=error.findings)
         return
-    same = canonical_json(parsed) == canonical_json(lock.plan.parsed)
     differs = [] if same else [Finding(where=lock.plan.path, found="another meaning", promised="lock.plan.parsed")]
     yield verdict("P2", "plan", what, differs, exit_code=3)
 
