@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.bayes.cells import FloatArray
 from analysis.bayes.hierarchy import HierarchyFit
+from analysis.bayes.mcmc import bulk_ess, highest_density, tail_ess
 from prereg.errors import BadInput, DiagnosticsFailed, Finding, NotFinite
 
 
@@ -80,7 +81,8 @@ def contrast(fit: HierarchyFit, weights: Mapping[str, float]) -> ContrastPosteri
     weight_A = _weights(fit, weights)
     response = fit.response
     mean_K = response.level_mean_KA @ weight_A
-    bulk, tail = _effective_sizes(mean_K, fit.sampler.chains)
+    by_chain_CK = mean_K.reshape(fit.sampler.chains, -1)
+    bulk, tail = float(bulk_ess(by_chain_CK)), float(tail_ess(by_chain_CK))
     rules = fit.rules
     if not (bulk > rules.min_bulk_ess and tail > rules.min_tail_ess):
         raise DiagnosticsFailed(f"the contrast's own draws mix badly: bulk ESS {bulk:.0f}, tail ESS {tail:.0f}")
@@ -136,10 +138,8 @@ def eti(draws: FloatArray, level: float = 0.95) -> Interval:
 
 def hdi(draws: FloatArray, level: float = 0.95) -> Interval:
     """Highest-density interval (a single one)."""
-    from arviz_stats.base import array_stats
-
-    low, high = array_stats.hdi(draws, level)
-    return Interval(low=float(low), high=float(high), level=level)
+    low, high = highest_density(draws, level)
+    return Interval(low=low, high=high, level=level)
 
 
 def _weights(fit: HierarchyFit, weights: Mapping[str, float]) -> FloatArray:
@@ -150,13 +150,3 @@ def _weights(fit: HierarchyFit, weights: Mapping[str, float]) -> FloatArray:
             Finding(where="contrast", found=str(dict(weights)), promised=f"levels {list(fit.design.levels)}"),
         )
     return np.array([weights.get(name, 0.0) for name in fit.design.levels])
-
-
-def _effective_sizes(draws_K: FloatArray, chains: int) -> tuple[float, float]:
-    from arviz_stats.base import array_stats
-
-    by_chain = draws_K.reshape(chains, -1)
-    return (
-        float(array_stats.ess(by_chain, method="bulk")),
-        float(array_stats.ess(by_chain, method="tail", prob=(0.05, 0.95))),
-    )

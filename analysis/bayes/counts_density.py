@@ -1,4 +1,4 @@
-"""Log density and gradient of the hierarchy of counts: the model of `statement.counts_model`, informed geometry."""
+"""Log density and gradient of the hierarchy of counts: the model of `model.pymc_counts`, informed geometry."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from analysis.bayes.pieces import (
 )
 
 
-@compiled
-def counts_density(
+@compiled  # numba takes positional arguments; one plain loop reads better than five fragments of it
+def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
     x: FloatArray,
     grad: FloatArray,
     k_GI: FloatArray,

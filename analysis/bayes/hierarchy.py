@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ class Attempt:
     """One sampling run: how it was made, what its checks said, and why it failed (empty when it passed)."""
 
     geometry: Geometry
-    target_accept: float
+    sampler: Sampler
     diagnostics: Diagnostics
     reasons: tuple[str, ...]
 
@@ -66,13 +66,17 @@ class HierarchyFit:
     prior: PriorPredictive
     attempts: tuple[Attempt, ...]
     rules: GateRules
-    sampler: Sampler
     tree: xr.DataTree
 
     @property
     def diagnostics(self) -> Diagnostics:
         """Diagnostics of the posterior that was kept."""
         return self.attempts[-1].diagnostics
+
+    @property
+    def sampler(self) -> Sampler:
+        """Settings that drew this posterior."""
+        return self.attempts[-1].sampler
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -140,13 +144,15 @@ def fit_hierarchy(
         raise BadInput("new items are the target, but the cells name no items")
     prior = prior_predictive(cells, scaled, np.random.default_rng([seed, 1]))
     attempts: list[Attempt] = []
-    for form, target_accept in _plan_of_attempts(cells):
-        sampler = Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores, target_accept=target_accept)
-        tree = sample(_problem(cells, scaled, likelihood, form, is_run_sd_by_level), sampler, cells.design)
+    first = Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores)
+    for form, sampler in _attempts(cells, first):
+        problem = _problem(cells, scaled, likelihood, form, is_run_sd_by_level)
+        tree = sample(problem, sampler, cells.design)
         response = _respond(tree, cells, items, np.random.default_rng([seed, 2]))
-        checks = diagnose(tree, {"level mean": response.level_mean_KA}, prior.outside)
+        reported = {"level mean": response.level_mean_KA, "difference": _differences(response.level_mean_KA)}
+        checks = diagnose(tree, reported, prior.outside)
         reasons = checks.reasons(rules)
-        attempts.append(Attempt(geometry=form, target_accept=target_accept, diagnostics=checks, reasons=reasons))
+        attempts.append(Attempt(geometry=form, sampler=sampler, diagnostics=checks, reasons=reasons))
         if not reasons or prior.outside:
             break
     return HierarchyFit(
@@ -159,16 +165,21 @@ def fit_hierarchy(
         prior=prior,
         attempts=tuple(attempts),
         rules=rules,
-        sampler=sampler,
         tree=tree,
     )
 
 
-def _plan_of_attempts(cells: CellCounts | CellMeans) -> tuple[tuple[Geometry, float], ...]:
-    """Name the runs to make, in order, until one passes: smaller steps, then another geometry."""
-    if isinstance(cells, CellMeans):
-        return (("informed", 0.9), ("informed", 0.99))
-    return (("informed", 0.9), ("informed", 0.99), ("non-centred", 0.99))
+def _attempts(cells: CellCounts | CellMeans, first: Sampler) -> tuple[tuple[Geometry, Sampler], ...]:
+    """Name the runs to make, in order, until one passes: smaller steps and more draws, then another geometry."""
+    careful = replace(first, target_accept=0.99, draws=4 * first.draws)
+    runs: tuple[tuple[Geometry, Sampler], ...] = (("informed", first), ("informed", careful))
+    return (*runs, ("non-centred", careful)) if isinstance(cells, CellCounts) else runs
+
+
+def _differences(level_mean_KA: FloatArray) -> FloatArray:
+    """Every pairwise difference of level means, shape (K, pairs)."""
+    low_P, high_P = np.triu_indices(level_mean_KA.shape[1], k=1)
+    return level_mean_KA[:, high_P] - level_mean_KA[:, low_P]
 
 
 def _problem(
@@ -198,6 +209,8 @@ def _in_measure_unit(
     if isinstance(cells, CellCounts):
         if likelihood not in ("binomial", "beta-binomial"):
             raise NotCounts(f"{likelihood!r} needs means per unit, not counts")
+        if likelihood == "beta-binomial" and cells.n_GI.shape[1] < 2:
+            raise NotCounts("with one cell a unit, overdispersion cannot be told from the spread between units")
         return priors, False
     if likelihood not in ("gaussian", "student-t"):
         raise NotCounts(f"{likelihood!r} needs counts, not means")

@@ -11,8 +11,8 @@ from analysis.bayes.compiled import compiled
 from analysis.bayes.pieces import informed, informed_back, level_means, positive_prior, zero_sum_back
 
 
-@compiled
-def gaussian_density(
+@compiled  # numba takes positional arguments; one plain loop reads better than five fragments of it
+def gaussian_density(  # noqa: PLR0915, PLR0917
     x: FloatArray,
     grad: FloatArray,
     mean_G: FloatArray,
@@ -100,7 +100,7 @@ def gaussian_density(
 
 
 @compiled
-def student_density(
+def student_density(  # noqa: PLR0912, PLR0915, PLR0917
     x: FloatArray,
     grad: FloatArray,
     mean_G: FloatArray,
@@ -152,7 +152,7 @@ def student_density(
     weight_A = np.empty(levels)
     for a in range(levels):
         weight_A[a] = math.exp(-2.0 * x[at_run_sd + (a if n_run_sds > 1 else 0)])
-    information = weight_A.sum()
+    information = float(weight_A.sum())
     for s in range(n_units):
         pull = 0.0
         for a in range(levels):
@@ -198,4 +198,4 @@ def student_density(
     else:
         for a in range(levels):
             grad[a] += d_mean_A[a]
-    return log_density
+    return float(log_density)

@@ -51,8 +51,14 @@ def zero_sum_back(d_out: FloatArray, d_y: FloatArray) -> None:
 
 
 @compiled
-def level_means(
-    x: FloatArray, grad: FloatArray, centre: float, sd: float, is_paired: bool, mean_A: FloatArray, departure_A: FloatArray
+def level_means(  # noqa: PLR0917 - numba takes positional arguments
+    x: FloatArray,
+    grad: FloatArray,
+    centre: float,
+    sd: float,
+    is_paired: bool,
+    mean_A: FloatArray,
+    departure_A: FloatArray,
 ) -> float:
     """Fill the level means from the head of `x`; add their prior's gradient and return its log density.
 
@@ -92,7 +98,7 @@ def informed(mean: float, sd: float, estimate: float, information: float, z: flo
 
 
 @compiled
-def informed_back(
+def informed_back(  # noqa: PLR0917 - numba takes positional arguments
     mean: float, sd: float, estimate: float, information: float, z: float, d_x: float
 ) -> tuple[float, float, float, float, float]:
     """Derivatives of the whole log density in mean, sd, estimate, information and z, given that in x.

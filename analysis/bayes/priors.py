@@ -46,14 +46,14 @@ class Prior:
 
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """Draw from the prior."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - a plan's words are parsed without it
 
         draws = self.centre + self.scale * self._standard().rvs(size=size, random_state=rng)
         return np.asarray(np.abs(draws) if self.family in POSITIVE else draws, dtype=np.float64)
 
     def log_density(self, at: FloatArray) -> FloatArray:
         """Log density, elementwise; minus infinity where a positive prior meets a negative number."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 - a plan's words are parsed without it
 
         density = self._standard().logpdf((at - self.centre) / self.scale) - np.log(self.scale)
         if self.family in POSITIVE and self.family != "exponential":
@@ -62,13 +62,13 @@ class Prior:
 
     def _standard(self) -> Any:
         """Return the scipy distribution at centre 0 and scale 1, unfolded."""
-        from scipy import stats
+        from scipy import stats  # noqa: PLC0415 - a plan's words are parsed without it
 
         match self.family:
             case "normal" | "half-normal":
                 return stats.norm()
             case "half-t":
-                return stats.t(self.df)
+                return stats.t(self.df or 1.0)
             case "half-cauchy":
                 return stats.cauchy()
             case "exponential":
@@ -76,7 +76,7 @@ class Prior:
 
     def variable(self, name: str, **where: Any) -> Any:
         """Add this prior to the PyMC model in context; `where` is shape or dims."""
-        import pymc as pm
+        import pymc as pm  # noqa: PLC0415 - a plan's words are parsed without it
 
         match self.family:
             case "normal":
@@ -92,7 +92,7 @@ class Prior:
 
     def for_bambi(self) -> Any:
         """Return the same prior in bambi's words."""
-        import bambi as bmb
+        import bambi as bmb  # noqa: PLC0415 - a plan's words are parsed without it
 
         match self.family:
             case "normal":

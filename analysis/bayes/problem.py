@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray, IntArray
+from analysis.bayes.counts_density import counts_density
+from analysis.bayes.means_density import gaussian_density, student_density
 from analysis.bayes.pieces import EXPONENTIAL, HALF_NORMAL, HALF_T
 from analysis.bayes.priors import Family, HierarchyPriors, Prior
 from analysis.bayes.sketch import are_items_well_measured, sketch
@@ -70,8 +72,6 @@ def counts_problem(
     is_run_sd_by_level: bool = False,
 ) -> Problem:
     """Prepare the hierarchy of counts; `is_informed=False` is the non-centred geometry."""
-    from analysis.bayes.counts_density import counts_density
-
     design, about = cells.design, sketch(cells)
     levels, items = len(design.levels), len(design.items)
     n_units, n_run_sds = _sizes(design, is_run_sd_by_level)
@@ -88,34 +88,34 @@ def counts_problem(
         run=design.n_groups,
     )
     prior = _prior_arrays(priors.run_sd, priors.shared_sd, priors.item_sd, priors.overdispersion)
-    fixed = (cells.k_GI.astype(np.float64), cells.n_GI.astype(np.float64), design.level_G)
+    data = (cells.k_GI.astype(np.float64), cells.n_GI.astype(np.float64), design.level_G, about.logit_G, information_G)
     about_level = (priors.level_mean.centre, priors.level_mean.scale, n_units, n_run_sds)
-    how = (items > 0, is_item_centred, is_overdispersed)
+    given: tuple[Any, ...] = (*data, *prior, *about_level, items > 0, is_item_centred, is_overdispersed)
 
     def log_density(x_D: FloatArray) -> tuple[float, FloatArray]:
         grad_D = np.empty_like(x_D)
-        value = counts_density(x_D, grad_D, *fixed, about.logit_G, information_G, *prior, *about_level, *how)
-        return value, grad_D
+        return counts_density(x_D, grad_D, *given), grad_D
 
     def unpack(x_KD: FloatArray) -> dict[str, FloatArray]:
         part = _level_part(x_KD, layout, design)
         if items:
             y_KAJ = x_KD[:, layout.slices["item"]].reshape(len(x_KD), levels, items - 1)
             scale = 1.0 if is_item_centred else part["item_sd"][:, :, None]
-            part["item"] = _zero_sum(y_KAJ) * scale
+            part["item_shift"] = _zero_sum(y_KAJ) * scale
         run_sd_KG = _by_group(part["run_sd"], design)
         centre_KG = part["level_mean"][:, design.level_G]
         if n_units:
             weight_KG = 1.0 / (run_sd_KG**2 + 1.0 / information_G)
             departure_KG = centre_KG - part["average"][:, None]
-            centre_KG = departure_KG + _units(x_KD, layout, part, design, weight_KG, about.logit_G)
+            unit_KG = _units(x_KD[:, layout.slices["unit"]], part, design, weight_KG, about.logit_G)
+            part["unit_centre"], centre_KG = unit_KG[:, :n_units], departure_KG + unit_KG
         part["run"] = _informed(centre_KG, run_sd_KG, about.logit_G, information_G, x_KD[:, layout.slices["run"]])
         return part
 
     start_D = np.zeros(layout.size)
     start_D[layout.slices["level_mean"]] = _level_starts(design, about.logit_G)
     start_D[layout.slices["run_sd"].start : layout.slices.get("item", layout.slices["run"]).start] = np.log(0.5)
-    dims = {"run": ("group",), "item": ("level", "item")} | _dims(n_run_sds)
+    dims = {"run": ("group",), "unit_centre": ("unit",), "item_shift": ("level", "item")} | _dims(n_run_sds)
     return Problem(log_density=log_density, start_D=start_D, unpack=unpack, dims=dims)
 
 
@@ -123,8 +123,6 @@ def means_problem(
     cells: CellMeans, priors: HierarchyPriors, *, is_heavy_tailed: bool = False, is_run_sd_by_level: bool = False
 ) -> Problem:
     """Prepare the hierarchy of unit means: normal units are integrated out, Student-t ones are not."""
-    from analysis.bayes.means_density import gaussian_density, student_density
-
     design = cells.design
     n_units, n_run_sds = _sizes(design, is_run_sd_by_level)
     has_residual = cells.n_G is not None
@@ -142,14 +140,15 @@ def means_problem(
     n_G = np.ones(design.n_groups) if cells.n_G is None else cells.n_G.astype(np.float64)
     df = float((n_G - 1.0).sum()) if has_residual else 0.0
     squares = float(((n_G - 1.0) * cells.sd_G**2).sum()) if cells.sd_G is not None else 0.0
-    data = (cells.mean_G, design.level_G)
+    noise = () if is_heavy_tailed else (known_G, n_G, df, squares)
+    given: tuple[Any, ...] = (cells.mean_G, design.level_G, *noise, *prior, *about_level)
+    given = given if is_heavy_tailed else (*given, has_residual)
 
     def log_density(x_D: FloatArray) -> tuple[float, FloatArray]:
         grad_D = np.empty_like(x_D)
         if is_heavy_tailed:
-            return student_density(x_D, grad_D, *data, *prior, *about_level), grad_D
-        noise = (known_G, n_G, df, squares)
-        return gaussian_density(x_D, grad_D, *data, *noise, *prior, *about_level, has_residual), grad_D
+            return student_density(x_D, grad_D, *given), grad_D
+        return gaussian_density(x_D, grad_D, *given), grad_D
 
     def unpack(x_KD: FloatArray) -> dict[str, FloatArray]:
         part = _level_part(x_KD, layout, design)
@@ -157,7 +156,9 @@ def means_problem(
             part["nu"] = 2.0 + np.exp(x_KD[:, layout.slices["nu"].start])
         if is_heavy_tailed and n_units:
             weight_KG = _by_group(part["run_sd"], design) ** -2.0
-            part["unit"] = _units(x_KD, layout, part, design, weight_KG, cells.mean_G)[:, :n_units]
+            part["unit_centre"] = _units(x_KD[:, layout.slices["unit"]], part, design, weight_KG, cells.mean_G)[
+                :, :n_units
+            ]
         return part
 
     start_D = np.zeros(layout.size)
@@ -165,7 +166,7 @@ def means_problem(
     sds = slice(layout.slices["run_sd"].start, layout.slices.get("nu", slice(layout.size, None)).start)
     start_D[sds] = np.log(0.5 * priors.run_sd.scale)
     return Problem(
-        log_density=log_density, start_D=start_D, unpack=unpack, dims={"unit": ("unit",)} | _dims(n_run_sds)
+        log_density=log_density, start_D=start_D, unpack=unpack, dims={"unit_centre": ("unit",)} | _dims(n_run_sds)
     )
 
 
@@ -222,12 +223,7 @@ def _by_group(run_sd: FloatArray, design: Design) -> FloatArray:
 
 
 def _units(
-    x_KD: FloatArray,
-    layout: Layout,
-    part: Mapping[str, FloatArray],
-    design: Design,
-    weight_KG: FloatArray,
-    estimate_G: FloatArray,
+    z_KS: FloatArray, part: Mapping[str, FloatArray], design: Design, weight_KG: FloatArray, estimate_G: FloatArray
 ) -> FloatArray:
     """Centre of each paired unit, repeated for every level, shape (K, G)."""
     levels, units = len(design.levels), len(design.units)
@@ -237,7 +233,7 @@ def _units(
     share_KS = weight_KAS.sum(axis=1)
     average_K1, shared_K1 = part["average"][:, None], part["shared_sd"][:, None]
     estimate_KS = pull_KAS.sum(axis=1) / share_KS
-    unit_KS = _informed(average_K1, shared_K1, estimate_KS, share_KS, x_KD[:, layout.slices["unit"]])
+    unit_KS = _informed(average_K1, shared_K1, estimate_KS, share_KS, z_KS)
     return np.tile(unit_KS, (1, levels))
 
 

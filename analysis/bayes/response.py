@@ -59,7 +59,7 @@ class Parameters:
     item_sd_KA: FloatArray | None
 
     @property
-    def unit_sd_KA(self) -> FloatArray:
+    def unit_sd_KA(self) -> FloatArray:  # noqa: N802 - the suffix names its axes
         """SD between units at a level: what they share across levels and what they do not."""
         return np.hypot(self.run_sd_KA, self.shared_sd_K[:, None])
 
@@ -90,7 +90,7 @@ def counts_response(tree: xr.DataTree, cells: CellCounts, items: ItemTarget, rng
     mean of the items at hand differs from the mean of all items.
     """
     design, par = cells.design, parameters(tree)
-    item_KAI = at_hand_KAI = stacked(tree, "item") if design.items else None
+    item_KAI = at_hand_KAI = stacked(tree, "item_shift") if design.items else None
     new_MA = _new_unit_centres(par, rng)
     centre_KA, spread_KA = par.level_mean_KA, par.unit_sd_KA
     item_sd_KA: FloatArray | None = None
@@ -127,6 +127,7 @@ def counts_response(tree: xr.DataTree, cells: CellCounts, items: ItemTarget, rng
 def means_response(tree: xr.DataTree, cells: CellMeans, rng: np.random.Generator) -> Response:
     """Read level means and new units off the normal hierarchy; the units at hand are drawn given the rest."""
     par = parameters(tree)
+    nu_K = stacked(tree, "nu") if "nu" in tree.posterior else None
     residual_K = stacked(tree, "residual_sd") if cells.n_G is not None else None
     unit_KG = units_given(
         cells,
@@ -136,24 +137,30 @@ def means_response(tree: xr.DataTree, cells: CellMeans, rng: np.random.Generator
         residual_sd_K=residual_K,
         rng=rng,
     )
+    heavy_K1 = 1.0 if nu_K is None else np.sqrt(nu_K / (nu_K - 2.0))[:, None]
+    unit_sd_KA = np.hypot(par.run_sd_KA * heavy_K1, par.shared_sd_K[:, None])
     icc_KA = None if residual_K is None else par.unit_sd_KA**2 / (par.unit_sd_KA**2 + residual_K[:, None] ** 2)
     return Response(
         level_mean_KA=par.level_mean_KA,
         these_units_KA=_level_averages(unit_KG, cells.design),
-        new_unit_MA=_new_unit_centres(par, rng),
-        unit_sd_KA=par.unit_sd_KA,
-        unit_sd_model_KA=par.unit_sd_KA,
+        new_unit_MA=_new_unit_centres(par, rng, nu_K),
+        unit_sd_KA=unit_sd_KA,
+        unit_sd_model_KA=unit_sd_KA,
         icc_KA=icc_KA,
     )
 
 
-def _new_unit_centres(par: Parameters, rng: np.random.Generator) -> FloatArray:
-    """Model-scale means of new units drawn from the hyperparameters, shape (M, A)."""
+def _new_unit_centres(par: Parameters, rng: np.random.Generator, nu_K: FloatArray | None = None) -> FloatArray:
+    """Model-scale means of new units drawn from the hyperparameters, shape (M, A); Student-t where `nu_K` is given."""
     centre_MA = np.repeat(par.level_mean_KA, NEW_UNITS_PER_DRAW, axis=0)
     run_sd_MA = np.repeat(par.run_sd_KA, NEW_UNITS_PER_DRAW, axis=0)
     shared_sd_M = np.repeat(par.shared_sd_K, NEW_UNITS_PER_DRAW)
     shared_M = shared_sd_M * rng.standard_normal(len(shared_sd_M))
-    return centre_MA + shared_M[:, None] + run_sd_MA * rng.standard_normal(centre_MA.shape)
+    z_MA = rng.standard_normal(centre_MA.shape)
+    if nu_K is not None:
+        nu_M1 = np.repeat(nu_K, NEW_UNITS_PER_DRAW)[:, None]
+        z_MA = z_MA * np.sqrt(nu_M1 / rng.chisquare(np.broadcast_to(nu_M1, z_MA.shape)))
+    return centre_MA + shared_M[:, None] + run_sd_MA * z_MA
 
 
 def _these_units(tree: xr.DataTree, design: Design, item_KAI: FloatArray | None) -> FloatArray:

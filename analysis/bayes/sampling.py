@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.bayes.cells import Design, FloatArray
+from analysis.bayes.mcmc import bfmi, bulk_ess, rhat, tail_ess
 from analysis.bayes.problem import Problem, coordinates
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def sample(problem: Problem, sampler: Sampler, design: Design) -> xr.DataTree:
     """Draw from a problem's posterior; groups `posterior` (named parameters) and `sample_stats`.
 
     The density is compiled ahead (`compiled.py`), not through PyMC: measured, PyMC's graph took 10-40 s to
-    compile for posteriors that sample in one. `statement.py` keeps the PyMC and bambi form of each model,
+    compile for posteriors that sample in one. `model.py` keeps the PyMC and bambi form of each model,
     and tests hold the two equal.
     """
     import arviz_base  # noqa: PLC0415 - seconds of start-up that only a Bayesian analysis should pay
@@ -122,8 +123,6 @@ def sample(problem: Problem, sampler: Sampler, design: Design) -> xr.DataTree:
 
 def diagnose(tree: xr.DataTree, derived: dict[str, FloatArray], outside_prior: tuple[str, ...]) -> Diagnostics:
     """Take the worst diagnostic over all sampled numbers and `derived` ones (shape (K, ...), chains in order)."""
-    from arviz_stats.base import array_stats
-
     chains, draws = tree.posterior.sizes["chain"], tree.posterior.sizes["draw"]
     names, numbers = ["nothing"], [np.empty((chains, draws, 0))]
     arrays: dict[str, Any] = {name: array.to_numpy() for name, array in tree.posterior.data_vars.items()}
@@ -133,14 +132,14 @@ def diagnose(tree: xr.DataTree, derived: dict[str, FloatArray], outside_prior: t
         names += [f"{name}[{at}]" for at in range(flat.shape[-1])]
         numbers.append(flat)
     stacked = np.moveaxis(np.concatenate(numbers, axis=-1), -1, 0)
-    bulk = np.asarray(array_stats.ess(stacked, method="bulk"))
+    bulk = bulk_ess(stacked)
     stats = tree.sample_stats
     return Diagnostics(
-        rhat=float(np.max(array_stats.rhat(stacked))),
+        rhat=float(np.max(rhat(stacked))),
         bulk_ess=float(bulk.min()),
-        tail_ess=float(np.min(array_stats.ess(stacked, method="tail", prob=(0.05, 0.95)))),
+        tail_ess=float(np.min(tail_ess(stacked))),
         worst=names[1 + int(bulk.argmin())],
         divergences=int(stats.diverging.to_numpy().sum()),
-        bfmi=float(np.min(array_stats.bfmi(stats.energy.to_numpy()))),
+        bfmi=float(np.min(bfmi(stats.energy.to_numpy()))),
         outside_prior=outside_prior,
     )
