@@ -1,0 +1,170 @@
+"""What the simulation takes for granted: from `[design]` where the plan says, documented defaults where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from analysis.measures import MEASURES
+from prereg.design_tables import MeasureDesign
+from prereg.errors import BadInput, Finding
+from prereg.plan import BASELINE_ARM, Plan
+
+DEFAULT_SEED_SD = (0.25, 0.5, 1.0)
+DEFAULT_ITEMS = 60
+DEFAULT_BASE_RATE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """One number that the simulation rests on, and who chose it."""
+
+    what: str
+    value: Any
+    source: Literal["plan", "item files", "default"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """How one measure varies.
+
+    Parameters
+    ----------
+    base
+        Arm -> rate or mean where no hypothesis says otherwise.
+    seed_sd
+        One SD between seeds for each point of the grid; in logits for a rate, else in the measure's unit, as the
+        others.
+    item_sd
+        Between items, the same for every run.
+    item_effect_sd
+        Between items in what an arm does to them; used where items are a sample too.
+    answer_sd
+        Between answers of one run to one item; a rate has none, its answers are Bernoulli.
+    """
+
+    measure: str
+    is_rate: bool
+    base: Mapping[str, float]
+    seed_sd: tuple[float, ...]
+    item_sd: float
+    item_effect_sd: float
+    answer_sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """Everything assumed of a plan; `record` lists it for the reader."""
+
+    variation: Mapping[str, Variation]
+    items: Mapping[str | None, int]
+    draws: int
+    points: int
+    record: tuple[Assumption, ...]
+
+
+def assume(plan: Plan, counted_items: Mapping[str, int] | None = None) -> Assumed:
+    """Fill the plan's `[design]` with defaults.
+
+    Parameters
+    ----------
+    counted_items
+        Item set -> number of items in its file, where there is one.
+
+    Raises
+    ------
+    BadInput
+        A base rate outside [0, 1].
+    """
+    record: list[Assumption] = []
+    given = [len(m.seed_sd) for m in plan.design.measures.values() if m.seed_sd is not None]
+    points = given[0] if given else len(DEFAULT_SEED_SD)
+    variation = {name: _variation(plan, name, points, record) for name in used_measures(plan)}
+    draws = plan.design.draws or (plan.decoding.draws if plan.decoding else None)
+    record.append(Assumption(what="answers an item", value=draws or 1, source="plan" if draws else "default"))
+    return Assumed(
+        variation=variation,
+        items=_items(plan, counted_items or {}, record),
+        draws=draws or 1,
+        points=points,
+        record=tuple(record),
+    )
+
+
+def used_measures(plan: Plan) -> list[str]:
+    """Measures that a hypothesis or gate tests, in the plan's order."""
+    used = {h.measure for h in plan.hypothesis} | {g.measure for g in plan.gates.values()}
+    return [name for name in plan.measures if name in used]
+
+
+def _variation(plan: Plan, name: str, points: int, record: list[Assumption]) -> Variation:
+    table = plan.design.measures.get(name, MeasureDesign())
+    is_rate = MEASURES[plan.measures[name].kind].is_proportion
+
+    def taken(what: str, value: Any, default: Any) -> Any:
+        chosen = default if value is None else value
+        shown = list(chosen) if isinstance(chosen, tuple) else chosen
+        record.append(Assumption(what=f"{name}: {what}", value=shown, source="default" if value is None else "plan"))
+        return chosen
+
+    unit = "logits" if is_rate else plan.measures[name].unit
+    base = taken("rate or mean without an effect", table.base, DEFAULT_BASE_RATE if is_rate else 0.0)
+    item_sd = taken(f"SD between items, {unit}", table.item_sd, 1.0)
+    new_items = plan.inference.items == "new"
+    return Variation(
+        measure=name,
+        is_rate=is_rate,
+        base=_base_by_arm(plan, name, base, is_rate=is_rate),
+        seed_sd=tuple(taken(f"SD between seeds, {unit}", table.seed_sd, default_grid(points))),
+        item_sd=item_sd,
+        item_effect_sd=taken(f"SD between items in what an arm does, {unit}", table.item_effect_sd, item_sd / 2)
+        if new_items
+        else 0.0,
+        answer_sd=0.0 if is_rate else taken(f"SD between answers, {unit}", table.answer_sd, 1.0),
+    )
+
+
+def default_grid(points: int) -> tuple[float, ...]:
+    """Seed SDs from .25 to 1, evenly spaced on the log scale; .5 where there is one point."""
+    if points == 1:
+        return (0.5,)
+    low, high = DEFAULT_SEED_SD[0], DEFAULT_SEED_SD[-1]
+    return tuple(float(low * (high / low) ** (i / (points - 1))) for i in range(points))
+
+
+def _base_by_arm(plan: Plan, name: str, base: float | dict[str, float], *, is_rate: bool) -> dict[str, float]:
+    arms = [*plan.planned_arms, BASELINE_ARM]
+    fallback = DEFAULT_BASE_RATE if is_rate else 0.0
+    by_arm = {arm: base.get(arm, fallback) if isinstance(base, dict) else base for arm in arms}
+    bad = [
+        Finding(where=f"design.measures.{name}.base", found=f"{arm}: {rate}", promised="a rate in [0, 1]")
+        for arm, rate in by_arm.items()
+        if is_rate and not 0 <= rate <= 1
+    ]
+    if bad:
+        raise BadInput("a base rate is not a rate", *bad, then="edit [design.measures]")
+    return by_arm
+
+
+def _items(plan: Plan, counted: Mapping[str, int], record: list[Assumption]) -> dict[str | None, int]:
+    """Number of items of every item set that is tested on; None is "all items"."""
+    return {name: _count(plan, name, counted, record) for name in _used_items(plan)}
+
+
+def _used_items(plan: Plan) -> Iterator[str | None]:
+    yield from dict.fromkeys(e.items for e in [*plan.gates.values(), *plan.hypothesis])
+
+
+def _count(plan: Plan, name: str | None, counted: Mapping[str, int], record: list[Assumption]) -> int:
+    given = plan.design.items
+    planned = given.get(name or "") if isinstance(given, dict) else given
+    what = f"items of {name}" if name else "items"
+    if planned is not None:
+        record.append(Assumption(what=what, value=planned, source="plan"))
+        return planned
+    from_file = counted.get(name) if name else None
+    record.append(
+        Assumption(what=what, value=from_file or DEFAULT_ITEMS, source="item files" if from_file else "default")
+    )
+    return from_file or DEFAULT_ITEMS

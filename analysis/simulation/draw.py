@@ -1,0 +1,168 @@
+"""Answers of simulated runs: logit-normal seeds and items with binomial draws, or normal ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import optimize, special, stats
+
+from analysis.simulation.assumptions import Variation
+from analysis.units import FloatArray
+from prereg.plan import PlannedRun
+
+NODES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How the runs of one block are drawn.
+
+    Parameters
+    ----------
+    seed_sd
+        The point of the grid.
+    new_items
+        Items are a sample too: drawn anew for every simulated study, with an effect of each arm on each item.
+    """
+
+    variation: Variation
+    seed_sd: float
+    n_items: int
+    draws: int
+    new_items: bool
+    pairing: float
+
+
+def draw_cells(
+    drawing: Drawing,
+    runs: tuple[PlannedRun, ...],
+    level_R: FloatArray,
+    rng: np.random.Generator,
+    shared_rng: np.random.Generator,
+    *,
+    simulations: int,
+) -> FloatArray:
+    """Draw the mean answer of every run to every item.
+
+    Parameters
+    ----------
+    level_R
+        Shape (R,): each run's true rate or mean over seeds (and over items, where they are a sample).
+    shared_rng
+        For what arms with the same seed share.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (K, R, I): K simulated studies, R runs, I items.
+    """
+    v = drawing.variation
+    seed_KR1 = drawing.seed_sd * _seed_effects(runs, drawing.pairing, rng, shared_rng, simulations)[:, :, None]
+    items = item_effects(drawing.n_items, v.item_sd)[None, None, :]
+    spread = drawing.seed_sd
+    if drawing.new_items:
+        items = rng.normal(0, v.item_sd, (simulations, 1, drawing.n_items)) + _arm_items(
+            drawing, runs, rng, simulations
+        )
+        spread = math.hypot(drawing.seed_sd, v.item_sd, v.item_effect_sd)
+    if not v.is_rate:
+        noise = rng.normal(0, v.answer_sd / math.sqrt(drawing.draws), (simulations, len(runs), drawing.n_items))
+        return np.asarray(level_R[None, :, None] + seed_KR1 + items + noise)
+    fixed = () if drawing.new_items else tuple(item_effects(drawing.n_items, v.item_sd).tolist())
+    centre_R = np.array(
+        [
+            centre_logit(float(level), _spread_of(run, spread, drawing), fixed)
+            for run, level in zip(runs, level_R, strict=True)
+        ]
+    )
+    rate = special.expit(centre_R[None, :, None] + seed_KR1 + items)
+    if drawing.draws == 1:
+        return np.asarray(rng.random(rate.shape) < rate, dtype=float)
+    return np.asarray(rng.binomial(drawing.draws, rate) / drawing.draws)
+
+
+def _spread_of(run: PlannedRun, spread: float, drawing: Drawing) -> float:
+    """SD over which a run's rate is averaged: an unmodified model has no seed."""
+    if run.seed is not None:
+        return spread
+    return math.hypot(drawing.variation.item_sd, drawing.variation.item_effect_sd) if drawing.new_items else 0.0
+
+
+def _seed_effects(
+    runs: tuple[PlannedRun, ...],
+    pairing: float,
+    rng: np.random.Generator,
+    shared_rng: np.random.Generator,
+    simulations: int,
+) -> FloatArray:
+    """Standard normal seed effects, shape (K, R); correlated by `pairing` where a model's arms share a seed."""
+    own_KR = rng.normal(size=(simulations, len(runs)))
+    if pairing > 0:
+        labels = {label: i for i, label in enumerate(dict.fromkeys((run.model, run.seed) for run in runs))}
+        shared_KL = shared_rng.normal(size=(simulations, len(labels)))
+        shared_KR = shared_KL[:, [labels[run.model, run.seed] for run in runs]]
+        own_KR = math.sqrt(pairing) * shared_KR + math.sqrt(1 - pairing) * own_KR
+    return np.asarray(own_KR * np.array([run.seed is not None for run in runs]))
+
+
+def _arm_items(
+    drawing: Drawing, runs: tuple[PlannedRun, ...], rng: np.random.Generator, simulations: int
+) -> FloatArray:
+    """What each arm does to each item, shape (K, R, I): the same for every seed of the arm."""
+    arms = list(dict.fromkeys((run.model, run.arm) for run in runs))
+    effect_KAI = rng.normal(0, drawing.variation.item_effect_sd, (simulations, len(arms), drawing.n_items))
+    return np.asarray(effect_KAI[:, [arms.index((run.model, run.arm)) for run in runs], :])
+
+
+def item_effects(n_items: int, item_sd: float) -> FloatArray:
+    """Effects of items that are given, not sampled: normal quantiles with mean 0 and the planned SD, shape (I,)."""
+    if n_items == 1 or item_sd == 0:
+        return np.zeros(n_items)
+    quantiles_I = stats.norm.ppf((np.arange(n_items) + 0.5) / n_items)
+    return np.asarray(quantiles_I * item_sd / quantiles_I.std())
+
+
+@lru_cache(maxsize=4096)
+def centre_logit(rate: float, spread: float, items: tuple[float, ...]) -> float:
+    """Logit of a typical run whose rate, averaged over a normal of SD `spread` and over the items, is `rate`."""
+    if not 0 < rate < 1:
+        return math.copysign(40.0, rate - 0.5)
+    x, w = np.polynomial.hermite_e.hermegauss(NODES)
+    shift = (spread * x)[:, None] + np.array(items or (0.0,))[None, :]
+    weights = w / w.sum()
+
+    def excess(centre: float) -> float:
+        return float(weights @ special.expit(centre + shift).mean(axis=1)) - rate
+
+    far = 40.0 + 10 * spread + max(map(abs, items), default=0.0)
+    return float(optimize.brentq(excess, -far, far, xtol=1e-12))
+
+
+def planned_spread(
+    of: str, drawing: Drawing, runs: tuple[PlannedRun, ...], level: float, rng: np.random.Generator
+) -> float:
+    """SD of answers, item means or unit means that a design expects in one arm: what an SD scale will come out as.
+
+    Parameters
+    ----------
+    of
+        "answers", "item means" or "unit means", as `[sd]` names it.
+    """
+    v = drawing.variation
+    if of == "answers":
+        rate_sd = math.sqrt(level * (1 - level)) if 0 < level < 1 else 0.0
+        return rate_sd if v.is_rate else math.hypot(drawing.seed_sd, v.item_sd, v.item_effect_sd, v.answer_sd)
+    cells_KRI = draw_cells(drawing, runs, np.full(len(runs), level), rng, rng, simulations=400)
+    means = cells_KRI.mean(axis=1) if of == "item means" else cells_KRI.mean(axis=2)
+    if means.shape[1] < 2:
+        return 0.0
+    return float(math.sqrt(means.var(axis=1, ddof=1).mean()))
+
+
+def run_levels(runs: tuple[PlannedRun, ...], block: int, level: Mapping[tuple[int, str, str], float]) -> FloatArray:
+    """True level of every run in a block, shape (R,)."""
+    return np.array([level[block, run.model, run.arm] for run in runs])

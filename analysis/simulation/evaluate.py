@@ -1,0 +1,175 @@
+"""One hypothesis on simulated answers: unit means in, estimates and p-values of every band out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.decide import decide_bands
+from analysis.estimators import ESTIMATORS
+from analysis.sample import Level, Sample
+from analysis.simulation.layout import LevelRows, Target
+from analysis.simulation.many_t import VECTORISED, Many, ManyLevels, many_t
+from analysis.units import FloatArray
+from prereg.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """Answers of one batch of simulated studies.
+
+    Parameters
+    ----------
+    cells
+        Block -> mean answer of every run to every item, shape (K, R, I).
+    runs
+        Indices of runs that exist at this look.
+    """
+
+    cells: Mapping[int, FloatArray]
+    runs: frozenset[int]
+    draws: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One target in K simulated studies; rows where `done_K` is False were not simulated."""
+
+    many: Many
+    done_K: NDArray[np.bool_]
+
+
+def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
+    """Estimate a target in every study, or in the first `at_most` where its estimator is not vectorised.
+
+    Parameters
+    ----------
+    alpha
+        One-sided level that the interval matches.
+    raw
+        Raw units in one unit of the target's scale.
+    """
+    edges = tuple(edge * raw for edge in target.estimand.partition.edges)
+    if is_vectorised(target, data.runs):
+        many = many_t(
+            target.estimand.test,
+            [ManyLevels(weight=lv.weight, means_KU=unit_means(lv, data)) for lv in target.levels],
+            level=1 - 2 * alpha,
+            edges=edges,
+            limits=_limits(target, is_rate=is_rate),
+        )
+        return Outcome(many=many, done_K=np.ones(len(many.estimate_K), dtype=bool))
+    return _one_by_one(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
+
+
+def is_vectorised(target: Target, runs: frozenset[int]) -> bool:
+    """Whether all studies are computed at once: a t method, on units that it does not refuse."""
+    test = target.estimand.test
+    if test not in VECTORISED:
+        return False
+    labels = [_labels(level, runs) for level in target.levels]
+    weighted = [found for level, found in zip(target.levels, labels, strict=True) if level.weight != 0]
+    if any(len(found) < 2 for found in weighted) or any(not found for found in labels):
+        return False
+    if test == "paired_t":
+        return all(found == weighted[0] for found in weighted)
+    return test != "one_sample_t" or len(target.levels) == 1
+
+
+def _labels(level: LevelRows, runs: frozenset[int]) -> tuple[str, ...]:
+    if level.item_groups is not None:
+        return tuple(map(str, range(level.item_groups))) if _rows(level, runs) else ()
+    return tuple(label for label, rows in level.units.items() if runs.intersection(rows))
+
+
+def _rows(level: LevelRows, runs: frozenset[int]) -> list[int]:
+    return [r for rows in level.units.values() for r in rows if r in runs]
+
+
+def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
+    """Mean of every unit of a level in every study, shape (K, U)."""
+    cells = data.cells[level.block]
+    if level.item_groups is None:
+        columns = [
+            cells[:, [r for r in rows if r in data.runs], :].mean(axis=(1, 2))
+            for rows in level.units.values()
+            if data.runs.intersection(rows)
+        ]
+        return np.stack(columns, axis=1)
+    means_KI = cells[:, _rows(level, data.runs), :].mean(axis=1)
+    group_I = np.arange(cells.shape[2]) % level.item_groups
+    return np.stack([means_KI[:, group_I == g].mean(axis=1) for g in range(level.item_groups)], axis=1)
+
+
+def _limits(target: Target, *, is_rate: bool) -> tuple[float, float]:
+    if not is_rate:
+        return -np.inf, np.inf
+    weights = [level.weight for level in target.levels]
+    return sum(min(w, 0.0) for w in weights), sum(max(w, 0.0) for w in weights)
+
+
+def _one_by_one(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
+    """The plan's own estimator, study by study; a refusal leaves every band."""
+    bands = target.estimand.partition
+    edges = tuple(edge * raw for edge in bands.edges)
+    k_all = next(iter(data.cells.values())).shape[0]
+    k_done = min(k_all, at_most)
+    numbers = np.full((k_all, 3), np.nan)
+    p_KB = np.ones((k_all, len(bands.bands)))
+    for k in range(k_done):
+        try:
+            sample = as_sample(target, data, k, is_rate=is_rate)
+            found = ESTIMATORS[target.estimand.test](sample, level=1 - 2 * alpha, edges=edges)
+        except Refusal:
+            continue
+        numbers[k] = found.estimate, found.ci_low, found.ci_high
+        p_KB[k] = [band.p for band in decide_bands(found.edges, bands, alpha, scale=raw).bands]
+    answered_K = ~np.isnan(numbers[:, 0])
+    filled = np.where(answered_K[:, None], numbers, 0.0)
+    many = Many(estimate_K=filled[:, 0], low_K=filled[:, 1], high_K=filled[:, 2], has_answer_K=answered_K, p_KB=p_KB)
+    return Outcome(many=many, done_K=np.arange(k_all) < k_done)
+
+
+def as_sample(target: Target, data: Simulated, study: int, *, is_rate: bool) -> Sample:
+    """One simulated study as the sample that an estimator of the plan would be given."""
+    levels = tuple(_level(level, data, study, is_rate=is_rate) for level in target.levels)
+    return Sample(levels=levels, unit=target.estimand.unit, is_proportion=is_rate)
+
+
+def _level(level: LevelRows, data: Simulated, study: int, *, is_rate: bool) -> Level:
+    cells = data.cells[level.block][study]
+    rows = _rows(level, data.runs)
+    means = unit_means(level, _only(data, level.block, study))[0]
+    labels = _labels(level, data.runs)
+    n_items = cells.shape[1]
+    items = [f"i{i:04d}" for i in range(n_items)]
+    by_cell: dict[tuple[str, str], float] = {}
+    if level.item_groups is None:
+        for label, runs in level.units.items():
+            present = [r for r in runs if r in data.runs]
+            for i in range(n_items) if present else ():
+                by_cell[label, items[i]] = float(cells[present, i].mean())
+    k_I = np.rint(cells[rows].sum(axis=0) * data.draws).astype(int)
+    n_item = len(rows) * data.draws
+    return Level(
+        name=level.name,
+        weight=level.weight,
+        unit_means=dict(zip(labels, means.tolist(), strict=True)),
+        k=int(k_I.sum()) if is_rate else None,
+        n=n_item * n_items if is_rate else None,
+        cluster_k=dict(zip(items, k_I.tolist(), strict=True)) if is_rate else {},
+        cluster_n=dict.fromkeys(items, n_item) if is_rate else {},
+        cells=by_cell,
+    )
+
+
+def _only(data: Simulated, block: int, study: int) -> Simulated:
+    return Simulated(cells={block: data.cells[block][study : study + 1]}, runs=data.runs, draws=data.draws)
+
+
+def runs_at(seed_rank: Sequence[int], seeds: int | None) -> frozenset[int]:
+    """Runs that exist when each arm has `seeds` seeds; all of them for None."""
+    return frozenset(r for r, rank in enumerate(seed_rank) if seeds is None or rank < seeds)

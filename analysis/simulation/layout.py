@@ -1,0 +1,196 @@
+"""The design declared from the plan: runs, blocks of data, and what every hypothesis reads from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.simulation.assumptions import Assumed
+from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun, Where
+
+type BlockKey = tuple[str, str]
+"""Measure, and which items in words: data of two keys are drawn independently."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One measure on one selection of items, drawn for every run."""
+
+    measure: str
+    selection: str
+    n_items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelRows:
+    """Where one level of a contrast finds its units.
+
+    Parameters
+    ----------
+    units
+        Unit label -> indices of its runs, where a factor of the runs is replicated; every run of the level under
+        one label otherwise.
+    item_groups
+        How many groups of items are the units, where items are replicated; None where runs are.
+    """
+
+    name: str
+    weight: float
+    block: int
+    units: dict[str, tuple[int, ...]]
+    item_groups: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One hypothesis or gate of the plan, resolved to the data it is tested on.
+
+    Parameters
+    ----------
+    favoured
+        The band that the authors predict, or that a gate needs.
+    problem
+        Why it cannot be simulated; empty otherwise.
+    """
+
+    id: str
+    kind: Literal["hypothesis", "gate"]
+    estimand: Estimand
+    favoured: str
+    alpha: float
+    levels: tuple[LevelRows, ...]
+    problem: str = ""
+
+    @property
+    def is_contrast(self) -> bool:
+        """The weights sum to zero, so that 0 means no effect."""
+        return abs(sum(level.weight for level in self.levels)) < 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Runs, blocks and targets of a plan.
+
+    Parameters
+    ----------
+    seed_rank
+        Place of each run's seed among the seeds of its model: a look at n seeds takes those below n.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    seed_rank: tuple[int, ...]
+    blocks: tuple[Block, ...]
+    targets: tuple[Target, ...]
+
+
+def lay_out(plan: Plan, assumed: Assumed) -> Layout:
+    """Resolve every gate and hypothesis of a plan to runs and items."""
+    runs = tuple(plan.runs())
+    blocks: dict[BlockKey, Block] = {}
+    made = _Made(plan=plan, assumed=assumed, runs=runs, blocks=blocks)
+    targets = [_target(made, *named) for named in _estimands(plan)]
+    return Layout(
+        runs=runs,
+        seed_rank=tuple(0 if run.seed is None else plan.grid.seeds_of(run.model).index(run.seed) for run in runs),
+        blocks=tuple(blocks.values()),
+        targets=tuple(targets),
+    )
+
+
+def _estimands(plan: Plan) -> Iterator[tuple[str, Estimand, Where, str]]:
+    for name, gate in plan.gates.items():
+        yield f"gates.{name}", gate, {}, gate.need
+    for identity, hypothesis, extra in plan.expanded():
+        yield identity, hypothesis, extra, hypothesis.predicted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What resolving a target reads, and the blocks made so far."""
+
+    plan: Plan
+    assumed: Assumed
+    runs: tuple[PlannedRun, ...]
+    blocks: dict[BlockKey, Block]
+
+
+def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favoured: str) -> Target:
+    plan, assumed, runs = made.plan, made.assumed, made.runs
+    where: Where = {**(plan.items[estimand.items].where if estimand.items else {}), **estimand.where, **extra}
+    chosen = list(_selected(plan, runs, estimand, where))
+    groups, problem = _item_groups(plan, assumed, estimand)
+    weights = estimand.contrast or {"all": 1.0}
+    levels = []
+    for name, weight in weights.items():
+        block = _block(made, estimand, where, name)
+        rows = [r for r in chosen if _level_of(plan, runs[r], estimand, name) == name]
+        units = _units(runs, rows, estimand.unit if groups is None else None)
+        levels.append(LevelRows(name=name, weight=weight, block=block, units=units, item_groups=groups))
+        if not units:
+            problem = problem or f"no planned run for {estimand.over} {name}"
+    return Target(
+        id=identity,
+        kind="hypothesis" if isinstance(estimand, Hypothesis) else "gate",
+        estimand=estimand,
+        favoured=favoured,
+        alpha=estimand.alpha or plan.inference.alpha,
+        levels=tuple(levels),
+        problem=problem,
+    )
+
+
+def _selected(plan: Plan, runs: tuple[PlannedRun, ...], estimand: Estimand, where: Where) -> Iterator[int]:
+    """Runs that a hypothesis speaks of, as `analysis.selection.select` would choose their rows."""
+    for r, run in enumerate(runs):
+        wanted = {f: {str(w) for w in (v if isinstance(v, list) else [v])} for f, v in where.items()}
+        conditions = {f: levels for f, levels in wanted.items() if f in plan.run_factors}
+        if any(not run.has(f) or run.factor(f) not in levels for f, levels in conditions.items()):
+            continue
+        if estimand.contrast is None and "arm" not in where and run.arm == BASELINE_ARM:
+            continue
+        if estimand.unit in plan.run_factors and not run.has(estimand.unit):
+            continue
+        yield r
+
+
+def _level_of(plan: Plan, run: PlannedRun, estimand: Estimand, asked: str) -> str | None:
+    if estimand.contrast is None or estimand.over not in plan.run_factors:
+        return asked
+    return run.factor(estimand.over) if run.has(estimand.over) else None
+
+
+def _units(runs: tuple[PlannedRun, ...], rows: list[int], factor: str | None) -> dict[str, tuple[int, ...]]:
+    units: dict[str, list[int]] = {}
+    for r in rows:
+        units.setdefault("all" if factor is None else runs[r].factor(factor), []).append(r)
+    return {label: tuple(found) for label, found in sorted(units.items())}
+
+
+def _item_groups(plan: Plan, assumed: Assumed, estimand: Estimand) -> tuple[int | None, str]:
+    """How many units the items make, where the hypothesis replicates over items; and why that is not known."""
+    if estimand.unit in plan.run_factors:
+        return None, ""
+    n_items = assumed.items[estimand.items]
+    if estimand.unit in {"item", "answer"}:
+        return n_items, ""
+    planned = plan.design.units.get(estimand.unit)
+    if planned is None:
+        remedy = f"say how many under  [design]  units = {{ {estimand.unit} = 20 }}"
+        return n_items, f"{estimand.unit} is an attribute of the items: {remedy}"
+    return min(planned, n_items), ""
+
+
+def _block(made: _Made, estimand: Estimand, where: Where, level: str) -> int:
+    """Index of the block a level reads, made if it is the first to."""
+    conditions = {f: v for f, v in where.items() if f not in made.plan.run_factors}
+    if estimand.contrast is not None and estimand.over not in made.plan.run_factors:
+        conditions[estimand.over] = level
+    selection = "; ".join(
+        [estimand.items or "all items", *(f"{factor} = {value}" for factor, value in sorted(conditions.items()))]
+    )
+    key = (estimand.measure, selection)
+    made.blocks.setdefault(
+        key, Block(measure=estimand.measure, selection=selection, n_items=made.assumed.items[estimand.items])
+    )
+    return list(made.blocks).index(key)

@@ -1,0 +1,169 @@
+"""What a simulation found, as data: every rate with its Monte Carlo error, and everything that was assumed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from analysis.units import FloatArray
+from prereg.canonical import canonical_json
+
+
+class Part(BaseModel):
+    """Part of simulation.json: frozen, unknown keys refused, no NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Measured(Part):
+    """A rate or a mean over `n` simulated studies with its Monte Carlo standard error; null where n is 0."""
+
+    value: float | None
+    mc_error: float | None
+    n: int
+
+
+class Verdict(Part):
+    """A set of bands left, and how often studies end with it."""
+
+    left: list[str]
+    probability: Measured
+
+
+class TargetRow(Part):
+    """One hypothesis (or gate) in one scenario at one point of the grid. Numbers are on the hypothesis's own scale.
+
+    Parameters
+    ----------
+    error
+        The true band is excluded.
+    power
+        The predicted band is the only one left.
+    coverage, width
+        Of the interval at the level matching alpha, where there is an answer.
+    refused
+        The estimator gives no answer.
+    reason
+        Why there are no numbers; null otherwise.
+    """
+
+    id: str
+    kind: Literal["hypothesis", "gate"]
+    scenario: str
+    point: int
+    truth: float | None
+    true_band: str | None
+    error: Measured | None
+    power: Measured | None
+    coverage: Measured | None
+    width: Measured | None
+    refused: Measured | None
+    verdicts: list[Verdict]
+    reason: str | None
+
+
+class RuleRow(Part):
+    """A claim that ends supported, or a family any member of which ends in its predicted band falsely: how often."""
+
+    id: str
+    kind: Literal["claim", "family"]
+    scenario: str
+    point: int
+    rate: Measured | None
+    reason: str | None
+
+
+class LookRow(Part):
+    """How many studies go as far as a look, in one scenario at one point."""
+
+    seeds: int
+    scenario: str
+    point: int
+    reached: Measured
+
+
+class SeedsNeeded(Part):
+    """Fewest seeds an arm with the wanted power in the expected scenario, all seeds at one look.
+
+    `power` is that at `seeds`; both are null with a `reason` where the search found none.
+    """
+
+    id: str
+    point: int
+    seeds: int | None
+    power: Measured | None
+    reason: str | None
+
+
+class Assumed(Part):
+    """One number the simulation rests on, and where it came from."""
+
+    what: str
+    value: Any
+    source: Literal["plan", "item files", "default"]
+
+
+class SimulationResult(Part):
+    """A simulated design. `points` gives each measure's seed SD at every point of the grid.
+
+    `plan_sha256` is the digest of the plan's bytes it was made for; null where there were none.
+    """
+
+    version: Literal[1] = 1
+    study: str | None
+    plan_sha256: str | None
+    seed: int
+    simulations: int
+    one_by_one: int
+    points: list[dict[str, float]]
+    looks: list[dict[str, Any]]
+    assumed: list[Assumed]
+    rows: list[TargetRow]
+    rules: list[RuleRow]
+    reached: list[LookRow]
+    seeds_needed: list[SeedsNeeded]
+    wanted_power: float
+    not_simulated: list[str]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON and one line feed."""
+        return canonical_json(self.model_dump(mode="json")) + b"\n"
+
+    def row(self, identity: str, scenario: str, point: int = 0) -> TargetRow:
+        """The row of one target in one scenario.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+        for row in self.rows:
+            if (row.id, row.scenario, row.point) == (identity, scenario, point):
+                return row
+        raise KeyError((identity, scenario, point))
+
+
+def share(hits: int, n: int) -> Measured:
+    """A share of `n` with its standard error at (hits + 1) / (n + 2): no error of 0 for a rate of 0 or 1."""
+    if n == 0:
+        return Measured(value=None, mc_error=None, n=0)
+    p = (hits + 1) / (n + 2)
+    return Measured(value=hits / n, mc_error=_digits(math.sqrt(p * (1 - p) / n)), n=n)
+
+
+def mean_of(values_K: FloatArray) -> Measured:
+    """Mean and its standard error, to ten digits: the same on every machine."""
+    n = len(values_K)
+    if n == 0:
+        return Measured(value=None, mc_error=None, n=0)
+    error = float(np.std(values_K, ddof=1)) / math.sqrt(n) if n > 1 else None
+    return Measured(
+        value=_digits(math.fsum(values_K.tolist()) / n), mc_error=None if error is None else _digits(error), n=n
+    )
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.10g}")

@@ -1,0 +1,261 @@
+"""The plan's rules on simulated studies: looks and their conditions, families, claims; what each study ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.looks import Spending, planned_looks
+from analysis.simulation.evaluate import Outcome, Simulated, evaluate, runs_at
+from analysis.simulation.layout import Layout, Target
+from analysis.units import FloatArray
+from prereg.design_tables import When
+from prereg.plan import Claim, Plan
+
+type BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How K studies end for one target, at the last look each carried out.
+
+    Parameters
+    ----------
+    left_KB
+        Bands left, lowest first; every band where the estimator refused.
+    p_favoured_K
+        Smallest alpha at which the favoured band would be the only one left; NaN where there is no answer.
+    """
+
+    estimate_K: FloatArray
+    low_K: FloatArray
+    high_K: FloatArray
+    has_answer_K: BoolArray
+    done_K: BoolArray
+    left_KB: BoolArray
+    p_favoured_K: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endings:
+    """How K studies end: every target, every claim, and the look they stopped at (from 0)."""
+
+    targets: Mapping[str, Ending]
+    claims: Mapping[str, FloatArray]
+    """Claim -> 1 supported, 0 not, NaN not simulated; shape (K,)."""
+    look_K: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookRule:
+    """One look: its seeds (None: all), its condition, and the level it leaves of any alpha."""
+
+    seeds: int | None
+    when: When | None
+    spend: Spending | None
+    all_seeds: tuple[int, ...]
+    place: int
+
+    def nominal(self, alpha: float) -> float:
+        """Level at which this look tests what the plan tests at `alpha`."""
+        if self.spend is None:
+            return alpha
+        return planned_looks(self.all_seeds, alpha=alpha, spending=self.spend)[self.place].nominal_alpha
+
+
+def look_rules(plan: Plan) -> tuple[LookRule, ...]:
+    """The planned looks in order; one at all seeds where the plan lists none."""
+    spend = next((look.spend for look in plan.look if look.spend), None)
+    seeds = tuple(look.seeds for look in plan.look)
+    return tuple(
+        LookRule(seeds=look.seeds, when=look.when, spend=spend, all_seeds=seeds, place=i)
+        for i, look in enumerate(plan.look)
+    ) or (LookRule(seeds=None, when=None, spend=None, all_seeds=(), place=0),)
+
+
+def play(
+    plan: Plan,
+    layout: Layout,
+    rules: Sequence[LookRule],
+    cells: Mapping[int, FloatArray],
+    *,
+    draws: int,
+    raw: Mapping[str, float],
+    rates: frozenset[str],
+    at_most: int,
+) -> Endings:
+    """Carry K studies through every look of the plan.
+
+    Parameters
+    ----------
+    cells
+        Block -> mean answers at the last look, shape (K, R, I).
+    rates
+        Measures that are yes/no rates.
+    at_most
+        Studies in which an estimator that is not vectorised is computed.
+    """
+    studies = next(iter(cells.values())).shape[0]
+    going_K = np.ones(studies, dtype=bool)
+    look_K = np.zeros(studies, dtype=np.intp)
+    ended: Endings | None = None
+    for place, rule in enumerate(rules):
+        if place and ended is not None:
+            going_K &= continues(plan, layout, rule.when, ended)
+        if place and not going_K.any():
+            break
+        data = Simulated(cells=cells, runs=runs_at(layout.seed_rank, rule.seeds), draws=draws)
+        now = _look(plan, layout, rule, data, raw=raw, rates=rates, at_most=at_most)
+        look_K[going_K] = place
+        ended = now if ended is None else _merged(ended, now, going_K)
+    assert ended is not None  # noqa: S101 - `rules` holds at least one look
+    return Endings(targets=ended.targets, claims=ended.claims, look_K=look_K)
+
+
+def continues(plan: Plan, layout: Layout, when: When | None, so_far: Endings) -> BoolArray:
+    """Whether each study goes on: every band the condition names is left, in any hypothesis it names."""
+    some = next(iter(so_far.targets.values())).done_K
+    if when is None:
+        return np.ones(len(some), dtype=bool)
+    names = [t.id for t in layout.targets if when.hypothesis in {t.id, t.id.split("[")[0]} and t.id in so_far.targets]
+    bands = next(h for h in plan.hypothesis if h.id == when.hypothesis.split("[")[0]).partition.names
+    columns = [bands.index(name) for name in when.undecided]
+    goes_K = np.zeros(len(some), dtype=bool)
+    for name in names:
+        goes_K |= so_far.targets[name].left_KB[:, columns].all(axis=1)
+    return goes_K
+
+
+def _look(
+    plan: Plan,
+    layout: Layout,
+    rule: LookRule,
+    data: Simulated,
+    *,
+    raw: Mapping[str, float],
+    rates: frozenset[str],
+    at_most: int,
+) -> Endings:
+    targets = [t for t in layout.targets if not t.problem]
+    outcomes = {
+        t.id: evaluate(
+            t,
+            data,
+            alpha=rule.nominal(t.alpha),
+            raw=raw[t.id],
+            is_rate=t.estimand.measure in rates,
+            at_most=at_most,
+        )
+        for t in targets
+    }
+    p_K = {t.id: p_favoured(t, outcomes[t.id]) for t in targets}
+    alpha_K = {t.id: np.full(len(p_K[t.id]), rule.nominal(t.alpha)) for t in targets}
+    alpha_K |= _family_levels(plan, targets, p_K, alpha_K)
+    endings = {
+        t.id: Ending(
+            estimate_K=outcomes[t.id].many.estimate_K,
+            low_K=outcomes[t.id].many.low_K,
+            high_K=outcomes[t.id].many.high_K,
+            has_answer_K=outcomes[t.id].many.has_answer_K,
+            done_K=outcomes[t.id].done_K,
+            left_KB=outcomes[t.id].many.p_KB > alpha_K[t.id][:, None],
+            p_favoured_K=p_K[t.id],
+        )
+        for t in targets
+    }
+    claims = {
+        claim.id: _claim(claim, endings, rule.nominal(plan.inference.alpha))
+        for claim in plan.claim
+        if all(member in endings for member in claim.members)
+    }
+    return Endings(targets=endings, claims=claims, look_K=np.zeros(0, dtype=np.intp))
+
+
+def p_favoured(target: Target, outcome: Outcome) -> FloatArray:
+    """Largest p among the bands that are not favoured, shape (K,); NaN without an answer."""
+    keep = [i for i, band in enumerate(target.estimand.partition.bands) if band.name != target.favoured]
+    return np.where(outcome.many.has_answer_K, outcome.many.p_KB[:, keep].max(axis=1), np.nan)
+
+
+def _family_levels(
+    plan: Plan,
+    targets: Sequence[Target],
+    p_K: Mapping[str, FloatArray],
+    alpha_K: Mapping[str, FloatArray],
+) -> dict[str, FloatArray]:
+    """The level that its family leaves each member, as `analysis.inference` does: alpha x p / adjusted p."""
+    left: dict[str, FloatArray] = {}
+    families = [(family_of(t), t.id) for t in targets if family_of(t) is not None]
+    for family, group in groupby(sorted(families, key=lambda pair: str(pair[0])), key=lambda pair: pair[0]):
+        members = [name for _, name in group]
+        method = plan.families.get(family or "", "none")
+        if method == "none":
+            continue
+        known_KM = np.stack([p_K[name] for name in members], axis=1)
+        adjust = holm_adjusted if method == "holm" else bh_adjusted
+        adjusted_KM = adjust(np.where(np.isnan(known_KM), 1.0, known_KM))
+        for m, name in enumerate(members):
+            share_K = np.where(np.isnan(known_KM[:, m]), 1.0, known_KM[:, m] / adjusted_KM[:, m])
+            left[name] = alpha_K[name] * share_K
+    return left
+
+
+def family_of(target: Target) -> str | None:
+    """Multiplicity family of a target, if it has one."""
+    return getattr(target.estimand, "family", None)
+
+
+def holm_adjusted(p_KM: FloatArray) -> FloatArray:
+    """Holm's adjusted p of every study, shape (K, M); `analysis.multiplicity.holm` for K families."""
+    m = p_KM.shape[1]
+    order = np.argsort(p_KM, axis=1, kind="stable")
+    steps = np.minimum(1.0, np.take_along_axis(p_KM, order, axis=1) * (m - np.arange(m)))
+    found = np.empty_like(p_KM)
+    np.put_along_axis(found, order, np.maximum.accumulate(steps, axis=1), axis=1)
+    return found
+
+
+def bh_adjusted(p_KM: FloatArray) -> FloatArray:
+    """Benjamini and Hochberg's adjusted p of every study, shape (K, M)."""
+    m = p_KM.shape[1]
+    order = np.argsort(p_KM, axis=1, kind="stable")
+    steps = np.take_along_axis(p_KM, order, axis=1) * m / np.arange(1, m + 1)
+    found = np.empty_like(p_KM)
+    rising = np.minimum.accumulate(steps[:, ::-1], axis=1)[:, ::-1]
+    np.put_along_axis(found, order, np.minimum(1.0, rising), axis=1)
+    return found
+
+
+def _claim(claim: Claim, endings: Mapping[str, Ending], alpha: float) -> FloatArray:
+    """1 where the claim is supported, 0 where not, NaN where a member was not simulated."""
+    p_KM = np.stack([endings[member].p_favoured_K for member in claim.members], axis=1)
+    done_K = np.all([endings[member].done_K for member in claim.members], axis=0)
+    filled = np.where(np.isnan(p_KM), 1.0, p_KM)
+    holds_K = (filled.max(axis=1) <= alpha) if claim.all_of else (filled.min(axis=1) * p_KM.shape[1] <= alpha)
+    return np.where(done_K, holds_K.astype(float), np.nan)
+
+
+def _merged(before: Endings, now: Endings, going_K: BoolArray) -> Endings:
+    """Studies that went on end as they stand now; the others as they stood."""
+
+    def pick(new: FloatArray, old: FloatArray) -> FloatArray:
+        return np.where(going_K if new.ndim == 1 else going_K[:, None], new, old)
+
+    targets = {}
+    for name, old in before.targets.items():
+        new = now.targets[name]
+        targets[name] = Ending(
+            estimate_K=pick(new.estimate_K, old.estimate_K),
+            low_K=pick(new.low_K, old.low_K),
+            high_K=pick(new.high_K, old.high_K),
+            has_answer_K=np.where(going_K, new.has_answer_K, old.has_answer_K),
+            done_K=old.done_K & new.done_K,
+            left_KB=np.where(going_K[:, None], new.left_KB, old.left_KB),
+            p_favoured_K=pick(new.p_favoured_K, old.p_favoured_K),
+        )
+    claims = {name: pick(now.claims[name], old) for name, old in before.claims.items()}
+    return Endings(targets=targets, claims=claims, look_K=before.look_K)

@@ -1,0 +1,241 @@
+"""`seedlock simulate`: the design of a study, simulated and written where the lock finds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from analysis.design import require_known
+from analysis.simulation.result import Assumed, LookRow, RuleRow, SeedsNeeded, SimulationResult, TargetRow
+from analysis.simulation.rules import look_rules
+from analysis.simulation.seeds_needed import Search
+from analysis.simulation.simulate import MOST_STUDIES, Design, Progress, declare_design, play_world, worlds_at
+from analysis.simulation.summary import blank_row, look_rows, rule_rows, target_row
+from analysis.simulation.truth import scenarios
+from prereg.canonical import sha256_file, write_atomic
+from prereg.errors import BadInput, Finding
+from prereg.layout import StudyPaths
+from prereg.plan import Plan
+from prereg.plan_file import read_plan
+
+FEWEST_STUDIES = 100
+WANTED_POWER = 0.8
+MOST_SEEDS = 64
+ONE_BY_ONE = 200
+SEARCH_STUDIES = 1000
+NOT_SIMULATED = (
+    "missing answers and lost runs",
+    "the Bayesian models",
+    "gates: hypotheses are tested as if every gate had held",
+    "the error with which an SD scale is estimated: it is taken at what the design makes of it",
+)
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+def simulate_design(
+    plan: Plan,
+    *,
+    simulations: int,
+    seed: int,
+    progress: Progress = quiet,
+    items: dict[str, int] | None = None,
+    study: str | None = None,
+    plan_sha256: str | None = None,
+    most_seeds: int = MOST_SEEDS,
+) -> SimulationResult:
+    """Simulate a plan under no effect, at every edge of its bands, and under the expected effects.
+
+    Parameters
+    ----------
+    simulations
+        Simulated studies a world, from 100 to a million. Estimators that are not vectorised are computed in the
+        first 200 of them, and the search for seeds uses at most 1,000; every rate says its own number.
+    seed
+        0 or more; the same seed gives the same bytes.
+    progress
+        Called with what is being done, studies done and studies to do.
+    items
+        Item set -> items counted in its file.
+    most_seeds
+        The search for the seeds needed ends here; below 2 there is no search.
+
+    Raises
+    ------
+    BadInput
+        A number out of range, a plan naming methods that are not there, or a design that cannot be drawn.
+    """
+    if not FEWEST_STUDIES <= simulations <= MOST_STUDIES:
+        promised = f"{FEWEST_STUDIES} to {MOST_STUDIES}: fewer say nothing about a rate of a few percent"
+        raise BadInput(
+            "so many simulated studies make no sense",
+            Finding(where="--simulations", found=str(simulations), promised=promised),
+            then="seedlock simulate STUDY --simulations 2000",
+        )
+    require_known(plan)
+    design = declare_design(plan, seed=seed, one_by_one=ONE_BY_ONE, items=items)
+    rows, rules, reached = _play_all(design, simulations, progress)
+    search = Search(
+        design=design,
+        items=items,
+        simulations=min(simulations, SEARCH_STUDIES),
+        most_seeds=most_seeds,
+        wanted=WANTED_POWER,
+    )
+    variation = design.assumed.variation
+    return SimulationResult(
+        study=study,
+        plan_sha256=plan_sha256,
+        seed=seed,
+        simulations=simulations,
+        one_by_one=ONE_BY_ONE,
+        points=[{name: v.seed_sd[point] for name, v in variation.items()} for point in range(design.assumed.points)],
+        looks=_looks(plan),
+        assumed=[Assumed(what=a.what, value=a.value, source=a.source) for a in design.assumed.record],
+        rows=rows,
+        rules=rules,
+        reached=reached,
+        seeds_needed=list(_search(search, progress)) if most_seeds >= 2 else [],
+        wanted_power=WANTED_POWER,
+        not_simulated=[*NOT_SIMULATED, *_slow(design)],
+    )
+
+
+def _slow(design: Design) -> Iterator[str]:
+    slow = design.slow_targets()
+    if slow:
+        yield f"{', '.join(slow)}: computed study by study, in the first {ONE_BY_ONE} studies only"
+
+
+def _looks(plan: Plan) -> list[dict[str, Any]]:
+    alpha = plan.inference.alpha
+    return [
+        {
+            "seeds": rule.seeds,
+            "nominal_alpha": float(f"{rule.nominal(alpha):.10g}"),
+            "when": rule.when.model_dump() if rule.when else None,
+        }
+        for rule in look_rules(plan)
+        if rule.seeds is not None
+    ]
+
+
+def _play_all(
+    design: Design, simulations: int, progress: Progress
+) -> tuple[list[TargetRow], list[RuleRow], list[LookRow]]:
+    """Every scenario at every point of the grid."""
+    rows: list[TargetRow] = []
+    rules: list[RuleRow] = []
+    reached: list[LookRow] = []
+    by_id = {t.id: t for t in design.layout.targets}
+    points = range(design.assumed.points)
+    planned = [worlds_at(design, point, scenarios(design.layout)) for point in points]
+    total = simulations * sum(len(worlds.worlds) for worlds, _ in planned)
+    done = 0
+
+    def stepped(studies: int) -> None:
+        nonlocal done
+        done += studies
+        progress("simulating studies", done, total)
+
+    for point, (worlds, raw) in enumerate(planned):
+        for number, world in enumerate(worlds.worlds):
+            endings = play_world(
+                design, world, point=point, number=number, simulations=simulations, raw=raw, stepped=stepped
+            )
+            rows += [
+                target_row(by_id[name], world, endings.targets[name], raw=raw[name], point=point)
+                for name in world.truth
+            ]
+            rules += rule_rows(design.plan, design.layout, world, endings, raw=raw, point=point)
+            reached += look_rows(design.rules, world, endings, point=point)
+        no_level = "no rates or means give this value"
+        rows += [blank_row(by_id[name], scenario, point, no_level) for scenario, name in worlds.impossible]
+        rows += [blank_row(t, "expected", point, t.problem) for t in design.layout.targets if t.problem]
+        rules += _unshared(design, rules, point)
+    return rows, rules, reached
+
+
+def _unshared(design: Design, found: list[RuleRow], point: int) -> Iterator[RuleRow]:
+    """Claims and families without a rate in a scenario: their members cannot hold their values together."""
+    have = {(row.id, row.scenario) for row in found if row.point == point}
+    names: list[tuple[str, str]] = [(claim.id, "claim") for claim in design.plan.claim]
+    for scenario in ("null", "expected"):
+        for name, kind in names:
+            if (name, scenario) not in have:
+                reason = "its hypotheses cannot all be simulated, or cannot hold these values together"
+                yield RuleRow.model_validate(
+                    {"id": name, "kind": kind, "scenario": scenario, "point": point, "rate": None, "reason": reason}
+                )
+
+
+def _search(search: Search, progress: Progress) -> Iterator[SeedsNeeded]:
+    plan = search.design.plan
+    ids = [t.id for t in search.design.layout.targets if t.kind == "hypothesis" and t.estimand.unit == "seed"]
+    ids += [claim.id for claim in plan.claim]
+    total = len(ids) * search.design.assumed.points
+    for i, (identity, point) in enumerate((name, p) for name in ids for p in range(search.design.assumed.points)):
+        progress("searching for the seeds needed", i, total)
+        yield search.needed(identity, point)
+    progress("searching for the seeds needed", total, total)
+
+
+def simulation_path(paths: StudyPaths) -> Path:
+    """Where a study's simulation lies."""
+    return paths.locks / "simulation.json"
+
+
+def run_simulation(paths: StudyPaths, *, simulations: int, seed: int, progress: Progress = quiet) -> SimulationResult:
+    """Simulate a study's plan and write `lockfiles/STUDY/simulation.json`, which the next lock records."""
+    plan = read_plan(paths.plan)
+    result = simulate_design(
+        plan,
+        simulations=simulations,
+        seed=seed,
+        progress=progress,
+        items=count_items(plan, paths),
+        study=paths.name,
+        plan_sha256=sha256_file(paths.plan),
+    )
+    write_atomic(simulation_path(paths), result.to_bytes())
+    return result
+
+
+def simulation_for_lock(paths: StudyPaths) -> bytes | None:
+    """The simulation's bytes if there is one of this very plan; None if there is none.
+
+    Raises
+    ------
+    BadInput
+        There is one, of another plan.
+    """
+    file = simulation_path(paths)
+    if not file.is_file():
+        return None
+    data = file.read_bytes()
+    made_for = json.loads(data).get("plan_sha256")
+    current = sha256_file(paths.plan)
+    if made_for != current:
+        raise BadInput(
+            f"the simulation of {paths.name} was made for another plan",
+            Finding(where=paths.relative(file), found=f"plan {made_for}", promised=f"plan {current}"),
+            then=f"seedlock simulate {paths.name}  again,  or delete the file to lock without a simulation",
+        )
+    return data
+
+
+def count_items(plan: Plan, paths: StudyPaths) -> dict[str, int]:
+    """Items of every set whose file lies in the study folder, after the set's own filter."""
+    found = {}
+    for name, items in plan.items.items():
+        file = paths.study / items.file if items.file else None
+        if file is None or not file.is_file() or file.suffix != ".jsonl":
+            continue
+        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+        wanted = {f: {str(w) for w in (v if isinstance(v, list) else [v])} for f, v in items.where.items()}
+        found[name] = sum(all(str(row.get(f)) in levels for f, levels in wanted.items()) for row in rows)
+    return found

@@ -1,0 +1,134 @@
+"""From how simulated studies end to rates: error, power, coverage, width, and every verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from analysis.simulation.layout import Layout, Target
+from analysis.simulation.result import LookRow, Measured, RuleRow, TargetRow, Verdict, mean_of, share
+from analysis.simulation.rules import Ending, Endings, LookRule, family_of
+from analysis.simulation.truth import World, true_band
+from analysis.units import FloatArray
+from prereg.plan import Plan
+
+ZERO = 1e-12
+
+
+def target_row(target: Target, world: World, ending: Ending, *, raw: float, point: int) -> TargetRow:
+    """Summarise one target in the world made for it."""
+    truth = world.truth[target.id]
+    names = target.estimand.partition.names
+    true = true_band(target, truth / raw)
+    done, answered = ending.done_K, ending.done_K & ending.has_answer_K
+    n = int(done.sum())
+    slack = 1e-9 * max(1.0, abs(truth))
+    covered = (ending.low_K - slack <= truth) & (truth <= ending.high_K + slack)
+    alone = _only_left(ending, names.index(target.favoured))
+    return TargetRow(
+        id=target.id,
+        kind=target.kind,
+        scenario=world.scenario,
+        point=point,
+        truth=float(f"{truth / raw:.10g}") if abs(truth) > ZERO else 0.0,
+        true_band=true,
+        error=share(_count(~ending.left_KB[:, names.index(true)] & answered), n),
+        power=share(_count(alone & answered), n),
+        coverage=share(_count(covered & answered), int(answered.sum())),
+        width=mean_of((ending.high_K - ending.low_K)[answered] / raw),
+        refused=share(_count(done & ~ending.has_answer_K), n),
+        verdicts=list(_verdicts(ending, names, n)),
+        reason=None,
+    )
+
+
+def blank_row(target: Target, scenario: str, point: int, reason: str) -> TargetRow:
+    """A row without numbers, and why."""
+    return TargetRow(
+        id=target.id,
+        kind=target.kind,
+        scenario=scenario,
+        point=point,
+        truth=None,
+        true_band=None,
+        error=None,
+        power=None,
+        coverage=None,
+        width=None,
+        refused=None,
+        verdicts=[],
+        reason=reason,
+    )
+
+
+def _verdicts(ending: Ending, names: Sequence[str], n: int) -> Iterator[Verdict]:
+    """Every set of bands left that occurred, the commonest first."""
+    answered = ending.done_K & ending.has_answer_K
+    codes_K = ending.left_KB @ (1 << np.arange(len(names)))
+    codes, counts = np.unique(codes_K[answered], return_counts=True)
+    for code, count in sorted(zip(codes.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0])):
+        left = [name for i, name in enumerate(names) if code >> i & 1]
+        yield Verdict(left=left, probability=share(count, n))
+
+
+def rule_rows(
+    plan: Plan, layout: Layout, world: World, endings: Endings, *, raw: Mapping[str, float], point: int
+) -> Iterator[RuleRow]:
+    """Claims and families whose every member this world was made for."""
+    for claim in plan.claim:
+        if claim.id in endings.claims and all(member in world.truth for member in claim.members):
+            holds_K = endings.claims[claim.id]
+            known = ~np.isnan(holds_K)
+            rate = share(_count(holds_K[known] == 1), int(known.sum()))
+            yield RuleRow(id=claim.id, kind="claim", scenario=world.scenario, point=point, rate=rate, reason=None)
+    for family in plan.families:
+        members = [t for t in layout.targets if family_of(t) == family]
+        if members and all(t.id in world.truth and t.id in endings.targets for t in members):
+            rate = _false_claims(members, world, endings, raw)
+            yield RuleRow(id=family, kind="family", scenario=world.scenario, point=point, rate=rate, reason=None)
+
+
+def _false_claims(members: Sequence[Target], world: World, endings: Endings, raw: Mapping[str, float]) -> Measured:
+    done = np.all([endings.targets[t.id].done_K for t in members], axis=0)
+    wrong = np.zeros(len(done), dtype=bool)
+    for t in members:
+        if true_band(t, world.truth[t.id] / raw[t.id]) == t.favoured:
+            continue
+        ending = endings.targets[t.id]
+        wrong |= _only_left(ending, t.estimand.partition.names.index(t.favoured)) & ending.has_answer_K
+    return share(_count(wrong & done), int(done.sum()))
+
+
+def look_rows(rules: Sequence[LookRule], world: World, endings: Endings, *, point: int) -> Iterator[LookRow]:
+    """Share of studies that get as far as each look after the first."""
+    for rule in rules[1:]:
+        if rule.seeds is not None:
+            reached = share(_count(endings.look_K >= rule.place), len(endings.look_K))
+            yield LookRow(seeds=rule.seeds, scenario=world.scenario, point=point, reached=reached)
+
+
+def joined(parts: Sequence[Endings]) -> Endings:
+    """Batches of studies as one."""
+    first = parts[0]
+    return Endings(
+        targets={
+            name: Ending(
+                **{
+                    field: np.concatenate([getattr(part.targets[name], field) for part in parts])
+                    for field in Ending.__dataclass_fields__
+                }
+            )
+            for name in first.targets
+        },
+        claims={name: np.concatenate([part.claims[name] for part in parts]) for name in first.claims},
+        look_K=np.concatenate([part.look_K for part in parts]),
+    )
+
+
+def _only_left(ending: Ending, place: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return np.asarray(ending.left_KB[:, place] & (ending.left_KB.sum(axis=1) == 1))
+
+
+def _count(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | FloatArray) -> int:
+    return int(np.count_nonzero(hits))
