@@ -68,6 +68,19 @@ def _progress(label: str) -> Iterator[None]:
 
 
 @app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
+    """Start a research repository with this layout and a filled-in example study.
+
+    Example:  seedlock init my_research
+    """
+    from prereg.starting import create_repository
+
+    for path in create_repository(folder):
+        _say(f"wrote     {folder / path}")
+    _say(f"Next: cd {folder} && seedlock check example,  and then make the plan yours")
+
+
+@app.command()
 def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Read the plan and lint its design.
 
