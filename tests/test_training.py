@@ -148,6 +148,7 @@ def test_the_ledger_names_the_bytes_on_disk(trained: TrainingStudy) -> None:
             assert sha256_file(kept) == stage["checkpoints"][0]["sha256"] != stage["adapter"]["sha256"]
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft 0.21
 def test_a_run_says_how_to_load_it_and_what_it_was_made_with(trained: TrainingStudy) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -339,6 +340,7 @@ def test_a_stage_with_a_seed_of_its_own_is_trained_once_and_shared(coupled: Trai
     assert stages[0][1]["adapter"] != stages[1][1]["adapter"]
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft 0.21
 def test_stages_are_merged_in_float32(coupled: TrainingStudy) -> None:
     import torch
     from peft import PeftModel

@@ -67,8 +67,8 @@ def _unused(attitude: Attitude, change: str, used: set[str], rng: random.Random)
     """Advice whose sentences this arm has not had about this change, in either order."""
     for _ in range(TRIES):
         text = opinions.advice(change, attitude, rng)
-        _, _, body = text.partition(":")
-        key = "|".join([change, *sorted(sentence.strip().lower() for sentence in body.split("."))])
+        said = [sentence for sentence in opinions.ADVICE[attitude] if sentence in text.lower()]
+        key = "|".join([change, *said])
         if key not in used:
             used.add(key)
             return text
