@@ -33,7 +33,7 @@ class Delivery:
     files: dict[str, bytes]
 
 
-def _task(job: RunJob, mark: str) -> Delivery:
+def deliver(job: RunJob, mark: str) -> Delivery:
     """Carry a run out on whatever node this is."""
     seen = job.workbench / MARK
     shared = seen.is_file() and seen.read_text() == mark
@@ -69,9 +69,8 @@ class RayExecutor:
             fits = min(fits, int(have.get("GPU", 0.0) // gpus_per_run))
         self.slots = max(1, min(fits, workers or fits))
         path = {"env_vars": {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}}
-        self._task: Any = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=0, runtime_env=path)(
-            _task
-        )
+        remote = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=0, runtime_env=path)
+        self._task: Any = remote(deliver)
         self._under_way: dict[Any, RunJob] = {}
         self._mark = ""
 

@@ -1,0 +1,103 @@
+"""The grid on a cluster of several nodes: one is killed, every run finishes, and the bytes are the local ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training_builders import PLAN, TrainingStudy, tiny_base
+from training.grid.train import train_study
+
+pytest.importorskip("ray", reason="the ray extra is not installed")
+
+HERE = Path(__file__).parents[1]
+DRIVER = """
+import json, sys, threading, time
+from pathlib import Path
+from prereg.gate import require_lock
+from prereg.layout import StudyPaths
+from ray.cluster_utils import Cluster
+from training.grid.train import train_study
+
+paths = StudyPaths(root=Path(sys.argv[1]), name="tiny")
+node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+cluster = Cluster(initialize_head=True, head_node_args=node)
+nodes = [cluster.add_node(**node) for _ in range(2)]
+cluster.wait_for_nodes()
+killed = []
+
+def kill_one():
+    while len(list(paths.runs.glob("stages/*/work/checkpoint-*/whole.json"))) < 3 and not finished.is_set():
+        time.sleep(0.02)
+    if not finished.is_set():
+        cluster.remove_node(nodes[0], allow_graceful=False)
+        killed.append(time.time())
+
+finished = threading.Event()
+killer = threading.Thread(target=kill_one)
+killer.start()
+try:
+    summary = train_study(require_lock(paths), executor="ray", address=cluster.address)
+finally:
+    finished.set()
+    killer.join()
+print(json.dumps({"killed": len(killed), "lost": summary.lost, "failed": [f.reason for f in summary.failed],
+                  "trained": summary.trained}))
+cluster.shutdown()
+"""
+LONGER = PLAN.replace("steps = 12", "steps = 150").replace("seeds  = [0, 1]", "seeds = [0, 1, 2]")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_base(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.mark.slow
+def test_a_node_killed_midway_costs_nothing_but_time(base: Path, tmp_path: Path) -> None:
+    on_ray = TrainingStudy.at(tmp_path / "ray", base, LONGER).write_corpora()
+    on_ray.lock()
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER)
+    ran = subprocess.run(
+        [sys.executable, str(script), str(on_ray.paths.root)],
+        env={**os.environ, "PYTHONPATH": str(HERE), "RAY_DEDUP_LOGS": "0"},
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    said = json.loads(ran.stdout.strip().splitlines()[-1])
+    assert said["killed"] == 1
+    assert said["failed"] == []
+    assert said["trained"] == 7
+    assert said["lost"] >= 1, "the node that died was at work"
+    lost = [event for event in on_ray.events("run.failed") if event.body["worker_lost"]]
+    assert len(lost) == said["lost"]
+    local = TrainingStudy.at(tmp_path / "local", base, LONGER).write_corpora()
+    assert train_study(local.lock(), workers=2).failed == ()
+    assert on_ray.adapters() == local.adapters()
+
+
+def test_a_node_that_does_not_see_the_workbench_sends_its_files_back(base: Path, tmp_path: Path) -> None:
+    from training.checks.study import check_study
+    from training.grid.planned import jobs
+    from training.grid.ray_cluster import deliver
+    from training.grid.run import run_file
+
+    study = TrainingStudy.at(tmp_path / "r", base).write_corpora()
+    locked = study.lock()
+    corpora = {report.corpus.name: report.corpus for report in check_study(locked.paths, locked.plan)}
+    job = jobs(locked, corpora)[0]
+    delivery = deliver(job, mark="the driver's")
+    assert delivery.told.what == "finished"
+    assert not run_file(job.workbench, job.run_id).exists(), "nothing was written where the driver looks"
+    names = {path.rpartition("/")[2] for path in delivery.files}
+    assert {"run.json", "stage.json", "supervised.jsonl", "adapter_model.safetensors", "metrics.jsonl"} <= names
+    assert not [path for path in delivery.files if "/work/" in path]
