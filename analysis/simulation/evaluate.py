@@ -100,6 +100,8 @@ def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
         ]
         return np.stack(columns, axis=1)
     means_KI = cells[:, _rows(level, data.runs), :].mean(axis=1)
+    if level.item_groups == means_KI.shape[1]:
+        return np.asarray(means_KI)
     group_I = np.arange(cells.shape[2]) % level.item_groups
     return np.stack([means_KI[:, group_I == g].mean(axis=1) for g in range(level.item_groups)], axis=1)
 

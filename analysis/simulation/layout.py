@@ -9,17 +9,22 @@ from typing import Literal
 from analysis.simulation.assumptions import Assumed
 from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun, Where
 
-type BlockKey = tuple[str, str]
-"""Measure, and which items in words: data of two keys are drawn independently."""
+type BlockKey = tuple[str, str, bool]
+"""Measure, which items in words, whether seeds vary: data of two keys are drawn independently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One measure on one selection of items, drawn for every run."""
+    """One measure on one selection of items, drawn for every run.
+
+    `seeds_vary` is False where a plan speaks of these runs and replicates over items: what is true of a run is then
+    the run's own rate or mean.
+    """
 
     measure: str
     selection: str
     n_items: int
+    seeds_vary: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,8 +194,10 @@ def _block(made: _Made, estimand: Estimand, where: Where, level: str) -> int:
     selection = "; ".join(
         [estimand.items or "all items", *(f"{factor} = {value}" for factor, value in sorted(conditions.items()))]
     )
-    key = (estimand.measure, selection)
+    seeds_vary = made.plan.inference.seeds == "new" or estimand.unit in made.plan.run_factors
+    key = (estimand.measure, selection, seeds_vary)
+    n_items = made.assumed.items[estimand.items]
     made.blocks.setdefault(
-        key, Block(measure=estimand.measure, selection=selection, n_items=made.assumed.items[estimand.items])
+        key, Block(measure=estimand.measure, selection=selection, n_items=n_items, seeds_vary=seeds_vary)
     )
     return list(made.blocks).index(key)

@@ -78,7 +78,7 @@ def many_t(
 
 
 def band_p(above_KE: FloatArray, below_KE: FloatArray) -> FloatArray:
-    """Give p of every band from both one-sided t tests at every edge: `decide_bands` for K studies, shape (K, E + 1)."""
+    """Give every band its p from the t tests at every edge: `decide_bands` for K studies, shape (K, E + 1)."""
     above_KE = np.maximum.accumulate(above_KE, axis=1)
     below_KE = np.maximum.accumulate(below_KE[:, ::-1], axis=1)[:, ::-1]
     inner = np.minimum(above_KE[:, :-1] + above_KE[:, 1:], below_KE[:, :-1] + below_KE[:, 1:])

@@ -80,7 +80,7 @@ def drawing_of(design: Design, block: int, point: int) -> Drawing:
     variation = design.assumed.variation[at.measure]
     return Drawing(
         variation=variation,
-        seed_sd=variation.seed_sd[point],
+        seed_sd=variation.seed_sd[point] if at.seeds_vary else 0.0,
         n_items=at.n_items,
         draws=design.assumed.draws,
         new_items=design.plan.inference.items == "new",
