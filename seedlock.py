@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -132,6 +132,62 @@ def _print_lints(lints: list[Lint]) -> None:
 
 
 @app.command()
+def simulate(
+    study: StudyArgument,
+    simulations: Annotated[int, typer.Option("--simulations", help="Simulated studies in each world.")] = 2000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate the design before the lock: error, power, coverage, verdicts, seeds needed.
+
+    Example:  seedlock simulate my_study --simulations 2000
+    """
+    from analysis.simulation.picture import design_picture, write_picture
+    from analysis.simulation.run import count_items, run_simulation, simulation_path
+    from analysis.simulation.table import tables
+    from prereg.plan_file import read_plan
+
+    paths = _find(study, root)
+    with _bar() as advance:
+        result = run_simulation(paths, simulations=simulations, seed=seed, progress=advance)
+    plan = read_plan(paths.plan)
+    svg, _ = write_picture(design_picture(plan, count_items(plan, paths)), paths.locks)
+    if as_json:
+        _say_json(result.model_dump(mode="json"))
+        return
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for table in tables(result):
+        console.print(table)
+    for caveat in result.not_simulated:
+        _say(f"not simulated: {caveat}")
+    _say(f"written   {paths.relative(simulation_path(paths))}, {paths.relative(svg)}")
+    _say(f"Next: seedlock lock {paths.name}  records the simulation's digest")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Hand out a progress bar, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("simulating", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def _simulation(paths: StudyPaths) -> bytes | None:
+    from analysis.simulation.run import simulation_for_lock
+
+    return simulation_for_lock(paths)
+
+
+@app.command()
 def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Freeze the plan: write the lock and the ledger's first line.
 
@@ -142,7 +198,7 @@ def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = Fa
     paths = _find(study, root)
     lints = _design(paths)
     _require_lockable(paths, lints)
-    made, lock_id = create_lock(paths, design_check=_design_json(paths))
+    made, lock_id = create_lock(paths, design_check=_design_json(paths), simulation=_simulation(paths))
     file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
     if as_json:
         _say_json(
@@ -184,7 +240,9 @@ def amend(
             then="seedlock amend --help",
         )
     _require_lockable(paths, _design(paths))
-    made, lock_id = create_amendment(paths, reason=reason, note=note, design_check=_design_json(paths))
+    made, lock_id = create_amendment(
+        paths, reason=reason, note=note, design_check=_design_json(paths), simulation=_simulation(paths)
+    )
     file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
     if as_json:
         _say_json({"study": paths.name, "lock": file, "lock_id": lock_id, "data_seen": made.exposure.data_seen})

@@ -1,0 +1,90 @@
+"""A simulation as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from analysis.simulation.result import Measured, SimulationResult, TargetRow
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def tables(result: SimulationResult) -> Iterator[Table]:
+    """One table of operating characteristics a point of the grid, then claims and families, looks, and seeds."""
+    from rich.table import Table  # noqa: PLC0415 - only a terminal needs it
+
+    for point, sds in enumerate(result.points):
+        table = Table(title=f"seed SD {_sds(sds)}")
+        for column in ("hypothesis", "scenario", "truth", "true band"):
+            table.add_column(column)
+        for column in ("error", "power", "coverage", "width", "commonest verdict"):
+            table.add_column(column, justify="right")
+        for row in result.rows:
+            if row.point == point:
+                table.add_row(*_cells(row))
+        yield table
+    if result.rules:
+        yield _rules(result, Table(title="claims supported, families with a false claim"))
+    if result.reached:
+        yield _looks(result, Table(title="studies that go as far as a look"))
+    if result.seeds_needed:
+        yield _seeds(result, Table(title=f"seeds an arm for power {result.wanted_power:g} at the expected effect"))
+
+
+def in_words(measured: Measured | None, digits: int = 3) -> str:
+    """A value with its Monte Carlo error."""
+    if measured is None or measured.value is None:
+        return "-"
+    error = "" if measured.mc_error is None else f" ± {measured.mc_error:.{digits}f}"
+    return f"{measured.value:.{digits}f}{error}"
+
+
+def _cells(row: TargetRow) -> list[str]:
+    if row.reason is not None:
+        return [row.id, row.scenario, row.reason, "", "", "", "", "", ""]
+    verdict = row.verdicts[0] if row.verdicts else None
+    common = "-" if verdict is None else f"{' or '.join(verdict.left)}: {in_words(verdict.probability, 2)}"
+    return [
+        row.id,
+        row.scenario,
+        f"{row.truth:g}" if row.truth is not None else "-",
+        row.true_band or "-",
+        in_words(row.error),
+        in_words(row.power),
+        in_words(row.coverage),
+        in_words(row.width),
+        common,
+    ]
+
+
+def _rules(result: SimulationResult, table: Table) -> Table:
+    for column in ("claim or family", "scenario", "seed SD", "rate"):
+        table.add_column(column)
+    for row in result.rules:
+        table.add_row(
+            f"{row.kind} {row.id}", row.scenario, _sds(result.points[row.point]), row.reason or in_words(row.rate)
+        )
+    return table
+
+
+def _looks(result: SimulationResult, table: Table) -> Table:
+    for column in ("look at", "scenario", "seed SD", "reached"):
+        table.add_column(column)
+    for row in result.reached:
+        table.add_row(f"{row.seeds} seeds", row.scenario, _sds(result.points[row.point]), in_words(row.reached))
+    return table
+
+
+def _seeds(result: SimulationResult, table: Table) -> Table:
+    for column in ("hypothesis or claim", "seed SD", "seeds", "power there"):
+        table.add_column(column)
+    for row in result.seeds_needed:
+        seeds = str(row.seeds) if row.seeds is not None else row.reason or "-"
+        table.add_row(row.id, _sds(result.points[row.point]), seeds, in_words(row.power, 2))
+    return table
+
+
+def _sds(sds: dict[str, float]) -> str:
+    return ", ".join(f"{sd:g}" if len(sds) == 1 else f"{name} {sd:g}" for name, sd in sds.items())
