@@ -101,15 +101,16 @@ def _intervals(scored: pd.DataFrame, cluster: str) -> dict[str, Any]:
     try:
         found = cluster_summary(k_I, n_I, level=LEVEL)
     except Refusal as refusal:
-        why = f"{refusal.code}: clusters unknown, so answers are counted as independent"
-        return naive | {
+        return {
             "ci": naive["naive_ci"],
             "ci_method": naive["naive_method"],
+            "naive_ci": None,
+            "naive_method": None,
             "n_clusters": len(n_I),
             "icc": None,
             "design_effect": None,
             "n_effective": None,
-            "reasons": [why],
+            "reasons": [f"{refusal.code}: answers counted as independent"],
         }
     return naive | {
         "ci": (found.ci_low, found.ci_high),
