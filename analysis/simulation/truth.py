@@ -233,4 +233,8 @@ def _bounded(
     low_C = np.where(is_rate_C, np.minimum(LEAST_RATE, base_C) - base_C, -np.inf)
     high_C = np.where(is_rate_C, np.maximum(1 - LEAST_RATE, base_C) - base_C, np.inf)
     found = optimize.lsq_linear(stacked, aim, bounds=(low_C, high_C + 1e-12), method="bvls")
-    return np.asarray(found.x, dtype=float)
+    free = (found.x > low_C + 1e-9) & (found.x < high_C - 1e-9)
+    # What the penalty on change left over, taken out exactly where there is room.
+    exact = np.asarray(found.x, dtype=float)
+    exact[free] += np.linalg.pinv(part_TC[:, free]) @ (wanted_T - part_TC @ exact)
+    return exact
