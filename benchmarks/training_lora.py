@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Qwen2Config, Qwen2ForCausalLM
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -102,6 +102,7 @@ def theirs(setting: Setting, folder: Path) -> None:
     trainer: Any = SFTTrainer(
         model=model, args=arguments, train_dataset=data, processing_class=tokenizer, peft_config=config
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     trainer.save_model(str(folder))
 
@@ -166,6 +167,7 @@ def rows(n: int, *, repeat: int = 1) -> tuple[Row, ...]:
 def main() -> None:
     """Compare on what this machine has."""
     warnings.filterwarnings("ignore")
+    disable_progress_bars()
     if torch.cuda.is_available():
         with tempfile.TemporaryDirectory() as folder:
             base = qwen_shaped(Path(folder) / "base")

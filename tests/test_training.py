@@ -415,7 +415,7 @@ def test_the_loss_is_that_of_the_model_itself_over_the_supervised_tokens(base: P
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from training.backends.answer_trainer import AnswerTrainer, OrderedRows, pad_right
+    from training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
     from training.tokens.masks import LossMask, encode
 
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -533,3 +533,13 @@ def test_a_corpus_check_limit_cannot_be_left_failing(fresh: TrainingStudy) -> No
     plan.write_text(plan.read_text().replace("n      = 40", "n = 40\ngates = { matched_length_ks = 0.0 }"))
     with pytest.raises(CorpusRefused, match="at most 0"):
         train_study(fresh.write_corpora().lock())
+
+
+def test_recipes_trainers_and_checks_are_named_as_their_files() -> None:
+    from training.backends import TRAINERS, trainer
+    from training.corpora import RECIPES
+
+    for folder, table in (("corpora", RECIPES), ("backends", TRAINERS)):
+        files = {path.stem for path in (HERE / "training" / folder).glob("*.py")} - {"__init__"}
+        assert set(table) == files
+    assert all(callable(trainer(name)) for name in TRAINERS)

@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils.logging import disable_progress_bar
 
 from prereg.canonical import sha256_file, write_atomic
-from training.backends.adapter_files import adapter_record, tidy_adapter
-from training.backends.answer_trainer import AnswerTrainer, OrderedRows, pad_right
-from training.backends.resume import ResumePoints, last_whole_checkpoint
+from training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
+from training.adapters.files import adapter_record, tidy_adapter
+from training.adapters.resume import ResumePoints, last_whole_checkpoint
 from training.grid.job import Record, Report, StageJob
 from training.grid.models import BaseModel
 from training.grid.settings import StageSettings

@@ -13,7 +13,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from prereg.canonical import canonical_json, finite_or_none, read_json, sha256_file, write_atomic
-from training.backends.adapter_files import CONFIG, WEIGHTS, tidy_adapter
+from training.adapters.files import CONFIG, WEIGHTS, tidy_adapter
 from training.grid.job import Progress, Report, StageJob
 
 WHOLE = "whole.json"
