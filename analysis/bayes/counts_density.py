@@ -29,6 +29,8 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
     level_G: IntArray,
     estimate_G: FloatArray,
     information_G: FloatArray,
+    item_estimate_AJ: FloatArray,
+    item_information_A: FloatArray,
     family_P: IntArray,
     scale_P: FloatArray,
     df_P: FloatArray,
@@ -37,7 +39,6 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
     n_units: int,
     n_run_sds: int,
     has_items: bool,
-    is_item_centred: bool,
     is_overdispersed: bool,
 ) -> float:
     """Fill `grad` and return the log density, up to a constant, at the free vector `x`.
@@ -50,6 +51,8 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
         Counts, shape (G, I).
     level_G, estimate_G, information_G
         Each group's level, logit and information (`sketch`), shape (G,).
+    item_estimate_AJ, item_information_A
+        The same of items, in the free coordinates of `zero_sum`; empty without items.
     family_P, scale_P, df_P
         Priors of run, shared, item and overdispersion SD, in this order, shape (4,).
     n_units
@@ -80,22 +83,15 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
         run_sd_A[a] = math.exp(x[at_run_sd + (a if n_run_sds > 1 else 0)])
 
     item_AI, d_item_AI = np.zeros((levels, items)), np.zeros((levels, items))
+    free_J, d_free_J = np.empty(items - 1), np.empty(items - 1)
     if has_items:
         for a in range(levels):
             item_sd_A[a] = math.exp(x[at_item_sd + a])
-            at = at_item + a * (items - 1)
-            zero_sum(x[at : at + items - 1], item_AI[a])
-            unit = item_sd_A[a] if is_item_centred else 1.0
-            squares = 0.0
-            for j in range(at, at + items - 1):
-                squares += (x[j] / unit) ** 2
-                grad[j] -= x[j] / (unit * unit)
-            log_density -= 0.5 * squares
-            if is_item_centred:
-                log_density -= (items - 1) * x[at_item_sd + a]
-                grad[at_item_sd + a] += squares - (items - 1)
-            else:
-                item_AI[a] *= item_sd_A[a]
+            for j in range(items - 1):
+                z = x[at_item + a * (items - 1) + j]
+                free_J[j], value = informed(0.0, item_sd_A[a], item_estimate_AJ[a, j], item_information_A[a], z)
+                log_density += value
+            zero_sum(free_J, item_AI[a])
 
     unit_S, share_S, pull_S = np.zeros(n_units), np.zeros(n_units), np.zeros(n_units)
     weight_G = np.zeros(groups)
@@ -158,12 +154,15 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
 
     if has_items:
         for a in range(levels):
-            at = at_item + a * (items - 1)
-            if not is_item_centred:
-                for i in range(items):
-                    grad[at_item_sd + a] += d_item_AI[a, i] * item_AI[a, i]
-                d_item_AI[a] *= item_sd_A[a]
-            zero_sum_back(d_item_AI[a], grad[at : at + items - 1])
+            d_free_J[:] = 0.0
+            zero_sum_back(d_item_AI[a], d_free_J)
+            for j in range(items - 1):
+                at = at_item + a * (items - 1) + j
+                _, d_sd, _, _, d_z = informed_back(
+                    0.0, item_sd_A[a], item_estimate_AJ[a, j], item_information_A[a], x[at], d_free_J[j]
+                )
+                grad[at] += d_z
+                grad[at_item_sd + a] += d_sd * item_sd_A[a]
     for a in range(levels):
         grad[at_run_sd + (a if n_run_sds > 1 else 0)] += d_run_sd_A[a] * run_sd_A[a]
     if n_units > 0:

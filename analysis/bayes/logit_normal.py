@@ -35,7 +35,7 @@ def rate_moments(centre_K: FloatArray, sd_K: FloatArray, item_KI: FloatArray | N
     -----
     The trapezoid rule on z converges exponentially for analytic integrands (Trefethen & Weideman 2014,
     https://doi.org/10.1137/130932132); the logistic's nearest pole is pi/sd away, so a step of
-    1.4/sd (at most 0.75) leaves an error below 1e-6, where Gauss-Hermite with as many nodes loses
+    1.4/sd (at most 0.75) leaves an error below 1e-5, where Gauss-Hermite with as many nodes loses
     digits once sd exceeds 2.
     """
     step = float(np.clip(1.4 / max(float(sd_K.max()), 1e-9), 0.1, 0.75))

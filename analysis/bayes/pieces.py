@@ -128,6 +128,21 @@ def binomial_cell(k: float, n: float, eta: float) -> tuple[float, float]:
 
 
 @compiled
+def rising(start: float, step: float, terms: int) -> tuple[float, float, float]:
+    """Log of start (start + step) ... over `terms` factors, and its derivatives in start and step."""
+    total, d_start, d_step, product = 0.0, 0.0, 0.0, 1.0
+    for j in range(terms):
+        factor = start + j * step
+        product *= factor
+        d_start += 1.0 / factor
+        d_step += j / factor
+        if not 1e-100 < product < 1e100:
+            total += math.log(product)
+            product = 1.0
+    return total + math.log(product), d_start, d_step
+
+
+@compiled
 def beta_binomial_cell(k: float, n: float, eta: float, log_omega: float) -> tuple[float, float, float]:
     """Log likelihood of k of n, overdispersed; derivatives in eta and log omega.
 
@@ -138,19 +153,8 @@ def beta_binomial_cell(k: float, n: float, eta: float, log_omega: float) -> tupl
     rate = 1.0 / (1.0 + tail) if eta >= 0 else tail / (1.0 + tail)
     other = tail / (1.0 + tail) if eta >= 0 else 1.0 / (1.0 + tail)
     square = math.exp(2.0 * log_omega)
-    total, d_rate, d_square = 0.0, 0.0, 0.0
-    for j in range(int(k)):
-        term = rate + j * square
-        total += math.log(term)
-        d_rate += 1.0 / term
-        d_square += j / term
-    for j in range(int(n - k)):
-        term = other + j * square
-        total += math.log(term)
-        d_rate -= 1.0 / term
-        d_square += j / term
-    for j in range(int(n)):
-        term = 1.0 + j * square
-        total -= math.log(term)
-        d_square -= j / term
-    return total, d_rate * rate * other, d_square * 2.0 * square
+    of_k, per_rate_k, per_square_k = rising(rate, square, int(k))
+    of_rest, per_rate_rest, per_square_rest = rising(other, square, int(n - k))
+    of_n, _, per_square_n = rising(1.0, square, int(n))
+    d_square = per_square_k + per_square_rest - per_square_n
+    return of_k + of_rest - of_n, (per_rate_k - per_rate_rest) * rate * other, d_square * 2.0 * square

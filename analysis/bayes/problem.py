@@ -13,7 +13,7 @@ from analysis.bayes.counts_density import counts_density
 from analysis.bayes.means_density import gaussian_density, student_density
 from analysis.bayes.pieces import EXPONENTIAL, HALF_NORMAL, HALF_T
 from analysis.bayes.priors import Family, HierarchyPriors, Prior
-from analysis.bayes.sketch import are_items_well_measured, sketch
+from analysis.bayes.sketch import sketch, sketch_items
 
 _CODES: Mapping[Family, int] = {
     "half-normal": HALF_NORMAL,
@@ -72,11 +72,11 @@ def counts_problem(
     is_run_sd_by_level: bool = False,
 ) -> Problem:
     """Prepare the hierarchy of counts; `is_informed=False` is the non-centred geometry."""
-    design, about = cells.design, sketch(cells)
+    design, about, about_items = cells.design, sketch(cells), sketch_items(cells)
     levels, items = len(design.levels), len(design.items)
     n_units, n_run_sds = _sizes(design, is_run_sd_by_level)
-    information_G = about.information_G if is_informed else np.full(design.n_groups, 1e-9)
-    is_item_centred = are_items_well_measured(cells)
+    heed = 1.0 if is_informed else 1e-9
+    information_G, item_information_A = heed * about.information_G, heed * about_items.information_A
     layout = Layout.of(
         level_mean=levels,
         run_sd=n_run_sds,
@@ -89,8 +89,9 @@ def counts_problem(
     )
     prior = _prior_arrays(priors.run_sd, priors.shared_sd, priors.item_sd, priors.overdispersion)
     data = (cells.k_GI.astype(np.float64), cells.n_GI.astype(np.float64), design.level_G, about.logit_G, information_G)
+    of_items = (about_items.shift_AJ, item_information_A)
     about_level = (priors.level_mean.centre, priors.level_mean.scale, n_units, n_run_sds)
-    given: tuple[Any, ...] = (*data, *prior, *about_level, items > 0, is_item_centred, is_overdispersed)
+    given: tuple[Any, ...] = (*data, *of_items, *prior, *about_level, items > 0, is_overdispersed)
 
     def log_density(x_D: FloatArray) -> tuple[float, FloatArray]:
         grad_D = np.empty_like(x_D)
@@ -99,9 +100,10 @@ def counts_problem(
     def unpack(x_KD: FloatArray) -> dict[str, FloatArray]:
         part = _level_part(x_KD, layout, design)
         if items:
-            y_KAJ = x_KD[:, layout.slices["item"]].reshape(len(x_KD), levels, items - 1)
-            scale = 1.0 if is_item_centred else part["item_sd"][:, :, None]
-            part["item_shift"] = _zero_sum(y_KAJ) * scale
+            z_KAJ = x_KD[:, layout.slices["item"]].reshape(len(x_KD), levels, items - 1)
+            item_sd_KA1, information_A1 = part["item_sd"][:, :, None], item_information_A[:, None]
+            free_KAJ = _informed(0.0, item_sd_KA1, about_items.shift_AJ, information_A1, z_KAJ)
+            part["item_shift"] = _zero_sum(free_KAJ)
         run_sd_KG = _by_group(part["run_sd"], design)
         centre_KG = part["level_mean"][:, design.level_G]
         if n_units:

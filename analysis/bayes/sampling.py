@@ -24,7 +24,7 @@ class Sampler:
     tune: int = 1000
     chains: int = 4
     cores: int = 2
-    target_accept: float = 0.9
+    target_accept: float = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
