@@ -320,6 +320,31 @@ def _next_step(paths: StudyPaths) -> str:
     return standing(paths).next_command
 
 
+@app.command()
+def generate(
+    study: StudyArgument,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Answers made at a time.")] = 256,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put every item to every run, resumably, and seal the answers; probes are scored in the same pass.
+
+    Example:  seedlock generate my_study
+    """
+    from generation.generate import generate_study
+    from generation.progress import terminal_progress
+
+    locked = _gate(study, root)
+    with terminal_progress() as progress:
+        done = generate_study(locked, progress=progress, batch_size=batch)
+    if as_json:
+        _say_json(done.as_json())
+        return
+    for line in done.lines():
+        _say(line)
+    _say(f"Next: seedlock analyze {locked.paths.name}")
+
+
 @app.command("import")
 def import_(
     study: StudyArgument,

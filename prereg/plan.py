@@ -136,10 +136,14 @@ class Grid(Table):
 
 
 class ItemSet(Table):
-    """`[items.NAME]`: a named set of questions, by file or as a filter on item attributes."""
+    """`[items.NAME]`: a named set of questions, by file or as a filter on item attributes.
+
+    With `probe` the items of the file are not answered: their options or rating scale are scored by log-probability.
+    """
 
     file: str | None = None
     where: Where = {}
+    probe: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -148,13 +152,20 @@ class ItemSet(Table):
 
 
 class Decoding(Table):
-    """`[decoding]`: every sampling setting, stated."""
+    """`[decoding]`: every sampling setting, stated.
+
+    `backend` names a file in `generation/backends`. `cut_off` says what an answer that reached `max_new_tokens` is:
+    kept as an answer and counted, or missing.
+    """
 
     temperature: float = Field(ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(gt=0)
     draws: int = Field(default=1, gt=0)
     seed: int = 0
+    backend: Name = "transformers"
+    dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
+    cut_off: Literal["keep", "missing"] = "keep"
 
 
 class Measure(BaseModel):

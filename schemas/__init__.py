@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from schemas import cells, completions, counts, items, judgements, quarantine, runs, scores
+from schemas import cells, completions, counts, items, judgements, quarantine, requests, runs, scores
 from schemas.table import Table
 
 TABLES: dict[str, Table] = {
     "items": items.TABLE,
     "runs": runs.TABLE,
     "completions": completions.TABLE,
+    "requests": requests.TABLE,
     "judgements": judgements.TABLE,
     "counts": counts.TABLE,
     "quarantine": quarantine.TABLE,

@@ -1,0 +1,80 @@
+"""The embedded default: a model in this process, on the CPU or a GPU, through transformers and peft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from generation.answer import Answer, failed
+from generation.items import Item
+from generation.local.decode import Spoken, decode
+from generation.local.loading import Loaded, load, load_tokenizer
+from generation.local.scoring import NOT_FINITE, score
+from generation.prompts import prompts_for
+from generation.request import Prompt, Request
+from generation.run_models import RunModel
+from prereg.plan import Decoding
+
+CPU_THREADS = 1
+"""Sums over threads come out in another order, and threads of two commands on one machine wait for each other."""
+
+
+class TransformersBackend:
+    """Answers batches with one model after another in memory."""
+
+    def __init__(self, decoding: Decoding) -> None:
+        self._decoding = decoding
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self._device.type == "cpu":
+            torch.set_num_threads(CPU_THREADS)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the ledger keeps of where answers were made."""
+        return {"device": self._device.type, "threads": torch.get_num_threads(), "dtype": self._decoding.dtype}
+
+    def prompts(self, model: RunModel, items: Sequence[Item]) -> list[Prompt]:
+        """Write items for a run's base model."""
+        return prompts_for(items, load_tokenizer(model))
+
+    def answer(self, model: RunModel, batches: Iterable[Sequence[Request]]) -> Iterator[list[Answer]]:
+        """Yield the answers of each batch, in the batch's order."""
+        loaded = load(model, self._decoding, self._device)
+        for batch in batches:
+            yield self._answer(loaded, batch)
+
+    def _answer(self, loaded: Loaded, batch: Sequence[Request]) -> list[Answer]:
+        room = loaded.max_positions
+        fits = [r for r in batch if len(r.prompt.tokens) + max(map(len, r.prompt.options), default=1) <= room]
+        probes = [request for request in fits if request.prompt.probe is not None]
+        asked = [request for request in fits if request.prompt.probe is None]
+        found = {answer.request.request_id: answer for answer in (score(loaded, probes) if probes else [])}
+        if asked:
+            spoken = decode(loaded, [r.prompt.tokens for r in asked], [r.seed for r in asked], self._decoding)
+            texts = loaded.tokenizer.batch_decode(
+                [one.tokens for one in spoken], skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+            for request, one, text in zip(asked, spoken, texts, strict=True):
+                found[request.request_id] = self._completed(request, one, text)
+        too_long = f"the prompt leaves no room in the model's {room} positions"
+        return [found.get(request.request_id) or failed(request, too_long) for request in batch]
+
+    def _completed(self, request: Request, spoken: Spoken, text: str) -> Answer:
+        if spoken.finish == "failed":
+            return failed(request, NOT_FINITE)
+        if spoken.finish == "length" and self._decoding.cut_off == "missing":
+            return Answer(
+                request=request,
+                finish="length",
+                new_tokens=len(spoken.tokens),
+                text=text,
+                status="cut off",
+                reason=f"no end within {len(spoken.tokens)} tokens",
+            )
+        return Answer(request=request, finish=spoken.finish, new_tokens=len(spoken.tokens), text=text)
+
+
+def open_backend(decoding: Decoding) -> TransformersBackend:
+    """Make the backend for a plan's decoding."""
+    return TransformersBackend(decoding)

@@ -1,0 +1,1 @@
+"""A model in this process: loading, decoding a batch, scoring options."""

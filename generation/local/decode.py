@@ -1,0 +1,124 @@
+"""Answer a batch of prompts: left-padded, cached, each distinct prompt read once, finished rows let go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from generation.answer import Finish
+from generation.local.loading import Loaded
+from generation.local.sampling import pick, uniforms
+from prereg.plan import Decoding
+
+KEPT_SHARE = 0.75
+"""Rows still speaking, of those in the cache, below which the others are dropped from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """The tokens of one answer, without the one that ended it."""
+
+    tokens: tuple[int, ...]
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Padded:
+    """Prompts in one rectangle, shape (rows, longest): padding on the left, masked and outside every position."""
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    positions: torch.Tensor
+
+
+def pad_left(prompts: Sequence[Sequence[int]], loaded: Loaded) -> Padded:
+    """Pad prompts on the left."""
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[loaded.pad] * (longest - len(row)) + list(row) for row in prompts], device=loaded.device)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in prompts], device=loaded.device)
+    return Padded(ids=ids, mask=mask, positions=(mask.cumsum(dim=-1) - 1).clamp(min=0))
+
+
+@torch.inference_mode()
+def decode(
+    loaded: Loaded, prompts: Sequence[tuple[int, ...]], seeds: Sequence[int], decoding: Decoding
+) -> list[Spoken]:
+    """Answer every prompt, each by its own seed.
+
+    Parameters
+    ----------
+    prompts
+        Token ids, each shorter than the model's positions; equal prompts are read once.
+    seeds
+        One a prompt.
+
+    Returns
+    -------
+    list[Spoken]
+        In the order of `prompts`. `finish` is "failed" where the model gave no finite number.
+    """
+    n_rows = len(prompts)
+    distinct = list(dict.fromkeys(prompts))
+    number = {prompt: index for index, prompt in enumerate(distinct)}
+    row_of = torch.tensor([number[prompt] for prompt in prompts], device=loaded.device)
+    limits = torch.tensor([min(decoding.max_new_tokens, loaded.max_positions - len(p)) for p in prompts])
+    limits = limits.to(loaded.device)
+    steps = int(limits.max())
+    u = uniforms(seeds, steps).to(loaded.device)
+    ends = torch.tensor(loaded.ends, device=loaded.device)
+
+    padded = pad_left(distinct, loaded)
+    cache: Any = DynamicCache()
+    logits = _next(loaded, padded.ids, padded.mask, padded.positions, cache)[row_of]
+    cache.batch_select_indices(row_of)
+    mask, position = padded.mask[row_of], padded.positions[row_of, -1]
+
+    said = torch.full((n_rows, steps), loaded.pad, device=loaded.device)
+    length = torch.zeros(n_rows, dtype=torch.long, device=loaded.device)
+    ended = torch.zeros(n_rows, dtype=torch.bool, device=loaded.device)
+    broken = torch.zeros(n_rows, dtype=torch.bool, device=loaded.device)
+    rows = torch.arange(n_rows, device=loaded.device)  # which answer each row of the cache belongs to
+    for step in range(steps):
+        is_finite = logits.amax(dim=-1).isfinite()
+        token = pick(logits.nan_to_num(), u[rows, step], temperature=decoding.temperature, top_p=decoding.top_p)
+        is_live = ~ended[rows] & ~broken[rows] & (length[rows] < limits[rows])
+        broken[rows] |= is_live & ~is_finite
+        is_end = torch.isin(token, ends)
+        ended[rows] |= is_live & is_finite & is_end
+        speaks = is_live & is_finite & ~is_end
+        said[rows[speaks], step] = token[speaks]
+        length[rows] += speaks.long()
+        goes_on = speaks & (length[rows] < limits[rows])
+        if not bool(goes_on.any()):
+            break
+        if int(goes_on.sum()) < KEPT_SHARE * len(rows):
+            kept = goes_on.nonzero().squeeze(-1)
+            cache.batch_select_indices(kept)
+            rows, token, mask, position = rows[kept], token[kept], mask[kept], position[kept]
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=-1)
+        position = position + 1
+        logits = _next(loaded, token.unsqueeze(-1), mask, position.unsqueeze(-1), cache)
+    return [_spoken(*row) for row in zip(said.tolist(), length.tolist(), ended.tolist(), broken.tolist(), strict=True)]
+
+
+def _next(loaded: Loaded, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any) -> torch.Tensor:
+    """Logits of the token after each row, shape (rows, vocabulary), in float32 or wider."""
+    out = loaded.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    logits: torch.Tensor = out.logits[:, -1]
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _spoken(said: list[int], length: int, ended: bool, broken: bool) -> Spoken:
+    finish: Finish = "failed" if broken else "stop" if ended else "length"
+    return Spoken(tokens=tuple(said[:length]), finish=finish)

@@ -1,0 +1,79 @@
+"""Requests: every run x item x draw that the plan promises, named by everything that determines its answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from generation.items import Probe
+from generation.run_models import RunModel
+from prereg.canonical import Sha256
+from prereg.plan import Decoding
+from schemas.identity import request_id
+
+SEED_BITS = 53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One item as a model reads it: token ids, written once for all runs on that model.
+
+    Parameters
+    ----------
+    options
+        Token ids of every option of a probe, as they follow the prompt; empty where the model answers freely.
+    """
+
+    item_id: str
+    tokens: tuple[int, ...]
+    sha256: Sha256
+    probe: Probe | None
+    options: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One thing asked of one run. `seed` is its own: no other request, batch or order has a part in it."""
+
+    request_id: Sha256
+    run_id: str
+    draw: int
+    seed: int
+    prompt: Prompt
+
+
+def requests_of(model: RunModel, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Request]:
+    """Yield every request of a run; a probe is asked once, everything else `draws` times."""
+    for prompt in prompts:
+        for draw in range(1 if prompt.probe is not None else decoding.draws):
+            seed = request_seed(decoding.seed, model.run_id, prompt.item_id, draw)
+            yield Request(
+                request_id=request_id(
+                    {
+                        "run_id": model.run_id,
+                        "item_id": prompt.item_id,
+                        "draw": draw,
+                        "model": model.revision,
+                        "adapter": model.adapter_sha256 or "none",
+                        "prompt": prompt.sha256,
+                        "backend": decoding.backend,
+                        "dtype": decoding.dtype,
+                        "temperature": repr(decoding.temperature),
+                        "top_p": repr(decoding.top_p),
+                        "max_new_tokens": decoding.max_new_tokens,
+                        "cut_off": decoding.cut_off,
+                        "seed": seed,
+                    }
+                ),
+                run_id=model.run_id,
+                draw=draw,
+                seed=seed,
+                prompt=prompt,
+            )
+
+
+def request_seed(plan_seed: int, run_id: str, item_id: str, draw: int) -> int:
+    """Derive a request's own seed, a whole number below 2^53."""
+    digest = hashlib.sha256(f"{plan_seed}\x1f{run_id}\x1f{item_id}\x1f{draw}".encode()).digest()
+    return int.from_bytes(digest[:8]) >> (64 - SEED_BITS)
