@@ -34,6 +34,22 @@ lock-prereg study=demo_study *options: setup
     @{{seedlock}} check {{study}} {{options}}
     @{{seedlock}} lock {{study}} {{options}}
 
+# Write and check the corpora that a plan describes, before its lock
+corpus study *options: (setup "models")
+    @{{seedlock}} corpus {{study}} {{options}}
+
+# Carry out every promised training run
+train study *options: (setup "models")
+    @{{seedlock}} train {{study}} {{options}}
+
+# Put every item to every run, and seal the answers
+generate study *options: (setup "models")
+    @{{seedlock}} generate {{study}} {{options}}
+
+# Simulate a design before its lock: error, power, coverage, seeds needed
+simulate study=demo_study *options: setup
+    @{{seedlock}} simulate {{study}} {{options}}
+
 # Bring in completions or counts made elsewhere
 import study=demo_study *options: setup
     @{{seedlock}} import {{study}} {{options}}

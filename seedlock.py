@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -318,6 +318,71 @@ def _next_step(paths: StudyPaths) -> str:
     from prereg.progress import standing
 
     return standing(paths).next_command
+
+
+@app.command()
+def corpus(
+    study: StudyArgument,
+    check_only: Annotated[bool, typer.Option("--check-only", help="Check what is written already.")] = False,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the corpora that the plan describes into the study folder, before the lock, and check each.
+
+    Example:  seedlock corpus my_study
+    """
+    from prereg.plan_file import read_plan
+    from training.checks.study import check_study, corpora_used
+    from training.rows.study import write_corpus
+
+    paths = _find(study, root)
+    plan = read_plan(paths.plan)
+    if not check_only:
+        for name in corpora_used(plan):
+            write_corpus(paths, plan, name)
+    reports = check_study(paths, plan)
+    if as_json:
+        _say_json([report.as_json() for report in reports])
+    else:
+        for report in reports:
+            _say(report.table())
+    failing = [report.corpus.name for report in reports if not report.passes]
+    if failing:
+        typer.echo(f"corpora that may not be trained on: {', '.join(failing)}", err=True)
+        raise typer.Exit(2)
+    if not as_json:
+        _say(f"Next: seedlock lock {paths.name}")
+
+
+@app.command()
+def train(
+    study: StudyArgument,
+    executor: Annotated[str, typer.Option("--executor", help="local | ray")] = "local",
+    address: Annotated[str | None, typer.Option("--address", help="A Ray cluster; a local one otherwise.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Local runs at a time.")] = None,
+    gpus: Annotated[float, typer.Option("--gpus-per-run", min=0.0, help="Ray GPUs for each run.")] = 0.0,
+    root: RootOption = None,
+) -> None:
+    """Carry out every promised training run that is not finished; interrupted, it goes on where it stopped.
+
+    Example:  seedlock train my_study --executor ray --address auto --gpus-per-run 1
+    """
+    from training.grid.progress import Quiet, terminal_progress
+    from training.grid.train import train_study
+
+    if executor not in {"local", "ray"}:
+        raise BadInput("no such executor", Finding(where="--executor", found=executor, promised="local or ray"))
+    locked = _gate(study, root)
+    kind: Literal["local", "ray"] = "ray" if executor == "ray" else "local"
+    with terminal_progress() if sys.stderr.isatty() else nullcontext(Quiet()) as progress:
+        done = train_study(
+            locked, executor=kind, address=address, workers=workers, gpus_per_run=gpus, progress=progress
+        )
+    _say(f"runs      {done.planned} planned, {done.already} were finished, {done.trained} trained now")
+    if done.lost:
+        _say(f"lost      {done.lost} workers; their runs were started again")
+    done.require_complete(locked.paths.name)
+    _say(f"Next: seedlock generate {locked.paths.name}")
 
 
 @app.command()
