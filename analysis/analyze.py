@@ -17,6 +17,7 @@ from analysis.cell_table import cell_results
 from analysis.design import require_known
 from analysis.duplicates import duplicated_runs
 from analysis.inference import Inference, infer
+from analysis.multiverse import multiverse
 from analysis.posteriors import Posterior, posteriors
 from analysis.presenting import hypothesis_result
 from analysis.report.build import build_report
@@ -127,12 +128,22 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
                 for t in sealed.tables
             ],
             cannot_know=list(CANNOT_KNOW),
+            multiverse=multiverse(data, shut=_shut(inference)),
             known=list(plan.study.known),
             caveats=list(plan.study.caveats),
             next_steps=list(plan.study.next_steps),
         ),
         found,
     )
+
+
+def _shut(inference: Inference) -> dict[str, str]:
+    """Hypotheses whose gate did not hold, and the reason they carry."""
+    return {
+        identity: tested.reasons[0]
+        for identity, tested in inference.tested.items()
+        if tested.reasons and tested.reasons[0].startswith("gate-shut")
+    }
 
 
 def load_data(plan: Plan, sealed: Sealed) -> Data:

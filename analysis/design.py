@@ -50,6 +50,8 @@ def _methods(plan: Plan) -> Iterator[Finding]:
     estimands += [(f"hypothesis {h.id}", h) for h in plan.hypothesis]
     for where, estimand in estimands:
         yield from unknown(f"{where}.test", estimand.test, ESTIMATORS, what="test")
+    for test in plan.multiverse.tests if plan.multiverse else []:
+        yield from unknown("multiverse.tests", test, ESTIMATORS, what="test")
     for h in plan.hypothesis:
         if h.bayes is not None:
             yield from unknown(f"hypothesis {h.id}.bayes", h.bayes, MODELS, what="model")
