@@ -39,7 +39,11 @@ def test_a_baseline_adds_the_unmodified_model_once_a_model() -> None:
 
 
 def test_every_fault_is_reported_at_once_with_its_key_path() -> None:
-    text = PLAN.replace("alpha = 0.025", "alpha = 0.7").replace('test      = "pooled_t"', "").replace("temperature", "temprature")
+    text = (
+        PLAN.replace("alpha = 0.025", "alpha = 0.7")
+        .replace('test      = "pooled_t"', "")
+        .replace("temperature", "temprature")
+    )
     places = {finding.where for finding in refusal(text).findings}
     assert {"inference.alpha", "hypothesis[0].test", "decoding.temprature", "decoding.temperature"} <= places
 
@@ -83,7 +87,10 @@ def test_text_that_could_be_read_two_ways_is_refused(data: bytes, found: str) ->
 
 
 def test_a_plan_never_takes_a_string_where_a_number_was_meant() -> None:
-    assert refusal(PLAN.replace("temperature    = 1.0", 'temperature    = "1.0"')).findings[0].where == "decoding.temperature"
+    assert (
+        refusal(PLAN.replace("temperature    = 1.0", 'temperature    = "1.0"')).findings[0].where
+        == "decoding.temperature"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +110,10 @@ def test_bands_that_are_no_partition_are_refused(bands: str) -> None:
     assert any(finding.where.startswith("hypothesis[0]") for finding in refused.findings)
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=6, unique=True), st.floats(allow_nan=False, allow_infinity=False))
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=6, unique=True),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
 def test_every_number_lies_in_exactly_one_band(edges: list[float], number: float) -> None:
     spelled: list[str | float] = ["band 0"]
     for index, edge in enumerate(sorted(edges), start=1):
