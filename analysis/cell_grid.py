@@ -1,7 +1,5 @@
 """Units crossed with items as one array: what the crossed and cluster-robust methods read from a `Sample`."""
 
-
-
 from __future__ import annotations
 
 from dataclasses import dataclass

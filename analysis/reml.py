@@ -1,7 +1,5 @@
 """REML for units and items crossed: variance components, and the contrast's variance with Satterthwaite df."""
 
-
-
 from __future__ import annotations
 
 import math

@@ -66,7 +66,7 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
         ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout.split()
     forbidden = re.compile(
-        rb"(?<![*\w}])/work/|/root/|/home/[a-z]|https?://(?:pypi|registry\.npmjs|deb\.debian|files\.pythonhosted)"
+        rb"(?<![*\w}])/work/\w|/root/\w|/home/[a-z]|https?://(?:pypi|registry\.npmjs|deb\.debian|files\.pythonhosted)"
     )
     for name in tracked:
         path = PROJECT / name

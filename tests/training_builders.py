@@ -14,9 +14,9 @@ from prereg.ledger import Event, read_ledger
 from prereg.lock import create_lock
 from prereg.plan_file import read_plan
 from training.corpora import RECIPES
+from training.grid.models import folder_revision
 from training.rows.row import Role, Row, chat
 from training.rows.study import Corpus, write_corpus
-from training.grid.models import folder_revision
 
 
 def row(
