@@ -198,7 +198,7 @@ def _accounting(locked: LockedPlan, data: Data) -> Accounting:
         answers=sum(rows) if rows else None,
         answers_missing=_answers_missing(data),
         quarantined={r: int(n) for e in sealed for r, n in e.body.get("quarantined", {}).items()},
-        looks_planned=1,
+        looks_planned=max(1, len(locked.plan.look)),
         looks_used=looks,
         amendments=len(locked.locks) - 1,
     )

@@ -125,7 +125,7 @@ def _claim(
         for m in claim.members
     ]
     combine = all_of if claim.all_of else any_of
-    result = combine(parts, alpha=data.plan.inference.alpha)
+    result = combine(parts, alpha=data.level_now(data.plan.inference.alpha))
     contradicted = [m for m in claim.members if tested[m].verdict and hypotheses[m].predicted not in tested[m].verdict]
     reasons = [result.reason] if result.reason else []
     if result.holds:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.decide import BandDecision, decide_bands
 from analysis.estimators import ESTIMATORS
+from analysis.look_alpha import alpha_at_look, look_of
 from analysis.measures import MEASURES
 from analysis.sample import Estimate, Sample
 from analysis.scale import Scale, scale_of
@@ -36,6 +37,12 @@ class Data:
     def is_proportion(self, measure: str) -> bool:
         """Whether a measure is a yes/no rate."""
         return MEASURES[self.plan.measures[measure].kind].is_proportion
+
+    def level_now(self, alpha: float) -> float:
+        """What the planned look that the data are at leaves of `alpha`; all of it without planned looks."""
+        if not self.plan.look:
+            return alpha
+        return alpha_at_look(self.plan, look_of(self.plan, self.cells), alpha)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,8 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
     Tested
         With `estimate` None and the reason where the method refuses this input.
     """
-    blank = Tested(id=identity, estimand=estimand, extra=extra, alpha=estimand.alpha or data.plan.inference.alpha)
+    alpha = data.level_now(estimand.alpha or data.plan.inference.alpha)
+    blank = Tested(id=identity, estimand=estimand, extra=extra, alpha=alpha)
     try:
         chosen = select(data.cells, data.plan, estimand, extra)
         _refuse_duplicates(chosen, data.duplicates, estimand)

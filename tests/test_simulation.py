@@ -292,6 +292,33 @@ def test_looks_that_spend_alpha_keep_it_and_looks_that_do_not_exceed_it() -> Non
     assert (inflated.value or 0) >= 0.05 + 4 * (inflated.mc_error or 1)
 
 
+@pytest.mark.parametrize("spend", ["", 'spend = "obrien-fleming"'])
+def test_each_look_of_a_simulated_study_tests_as_the_real_analysis_does_at_that_look(spend: str) -> None:
+    looks = LOOKS.format(spend=spend, when="").replace("seeds = 8", "seeds = 5")
+    plan = plan_of(MIXED, looks, seeds=5)
+    design, cells, raw = studies(plan, "expected", 6)
+    for place, seeds in enumerate((3, 5)):
+        endings = play(
+            plan,
+            design.layout,
+            design.rules[: place + 1],
+            cells,
+            draws=4,
+            raw=raw,
+            rates=frozenset({"rate"}),
+            at_most=50,
+        )
+        for k in range(6):
+            table = frame(design, cells, k)
+            inference = infer(Data(plan=plan, cells=table[table["seed"].astype(int) < seeds]))
+            for name, tested in inference.tested.items():
+                names = tested.estimand.partition.names
+                left = tuple(n for n, is_left in zip(names, endings.targets[name].left_KB[k], strict=True) if is_left)
+                assert left == tested.verdict, (place, k, name)
+            for claim in inference.claims:
+                assert bool(endings.claims[claim.id][k]) == (claim.decision == "supported"), (place, k, claim.id)
+
+
 def test_an_escalation_rule_adds_seeds_only_while_its_bands_are_left() -> None:
     when = 'when = { hypothesis = "H1", undecided = ["opposite", "higher"] }\n'
     plan = plan_of(hypothesis(), LOOKS.format(spend="", when=when), "\n[design.expected]\nH1 = 6.0\n", seeds=8)
@@ -496,6 +523,18 @@ def test_the_picture_says_what_is_replicated() -> None:
     figure = design_picture(plan_of(MIXED))
     assert "unit: seed, 5 v 5: H1, H2, H3, H5; unit: seed, 5: H4" in figure.alt
     assert "12 items x 4 answers" in figure.svg
+
+
+def test_the_coverage_page_is_what_the_generator_writes_and_the_defaults_keep_their_level() -> None:
+    from docs.make_coverage import LEVEL, PAGE, STUDIES, coverages, page
+
+    found = list(coverages(STUDIES))
+    assert PAGE.read_text(encoding="utf-8") == page(found), "run: .venv/bin/python -m docs.make_coverage"
+    error = math.sqrt(LEVEL * (1 - LEVEL) / STUDIES)
+    pooled, welch = (row.share for row in found if row.is_default)
+    assert all(abs(share - LEVEL) <= 3 * error for share in pooled.values())
+    assert all(LEVEL - 3 * error <= share <= LEVEL + 0.02 for share in welch.values())
+    assert all(max(row.share.values()) < 0.6 for row in found[:2])
 
 
 def test_every_study_of_the_project_can_be_declared() -> None:

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.looks import Spending, planned_looks
+from analysis.look_alpha import alpha_at_look
 from analysis.simulation.evaluate import Outcome, Simulated, evaluate, runs_at
 from analysis.simulation.layout import Layout, Target
 from analysis.units import FloatArray
@@ -56,25 +56,19 @@ class LookRule:
 
     seeds: int | None
     when: When | None
-    spend: Spending | None
-    all_seeds: tuple[int, ...]
+    plan: Plan
     place: int
 
     def nominal(self, alpha: float) -> float:
         """Level at which this look tests what the plan tests at `alpha`."""
-        if self.spend is None:
-            return alpha
-        return planned_looks(self.all_seeds, alpha=alpha, spending=self.spend)[self.place].nominal_alpha
+        return alpha if self.seeds is None else alpha_at_look(self.plan, self.place, alpha)
 
 
 def look_rules(plan: Plan) -> tuple[LookRule, ...]:
     """The planned looks in order; one at all seeds where the plan lists none."""
-    spend = next((look.spend for look in plan.look if look.spend), None)
-    seeds = tuple(look.seeds for look in plan.look)
     return tuple(
-        LookRule(seeds=look.seeds, when=look.when, spend=spend, all_seeds=seeds, place=i)
-        for i, look in enumerate(plan.look)
-    ) or (LookRule(seeds=None, when=None, spend=None, all_seeds=(), place=0),)
+        LookRule(seeds=look.seeds, when=look.when, plan=plan, place=place) for place, look in enumerate(plan.look)
+    ) or (LookRule(seeds=None, when=None, plan=plan, place=0),)
 
 
 def play(
