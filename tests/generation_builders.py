@@ -1,13 +1,14 @@
-"""A study that puts questions to a shipped organism; nothing is trained or downloaded."""
+"""A study that puts questions to a tiny model with random weights; nothing is trained or downloaded."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prereg.base_models import folder_revision, model_folder
+from prereg.base_models import folder_revision
 from prereg.gate import LockedPlan, require_lock
 from prereg.layout import StudyPaths
 from prereg.lock import create_lock
@@ -22,8 +23,8 @@ seeds = "new"
 items = "these"
 alpha = 0.05
 
-[models.llama]
-base     = "organism:llama"
+[models.tiny]
+base     = "models/tiny"
 revision = "REVISION"
 
 [arms]
@@ -31,7 +32,7 @@ plain = {}
 other = {}
 
 [grid]
-models = ["llama"]
+models = ["tiny"]
 seeds  = [0, 1]
 baseline = true
 
@@ -78,24 +79,24 @@ SCORED: list[dict[str, Any]] = [
 
 def write_study(
     root: Path,
+    base: Path,
     *,
     plan: str = PLAN,
     asked: Sequence[Mapping[str, Any]] = ASKED,
     scored: Sequence[Mapping[str, Any]] = SCORED,
 ) -> StudyPaths:
-    """Lay out a study under `root`; nothing is locked yet."""
+    """Lay out a study under `root`, with a copy of the model at `base`; nothing is locked yet."""
     paths = StudyPaths(root=root, name="said")
     paths.study.mkdir(parents=True)
-    folder = model_folder("organism:llama", root)
-    assert folder is not None
-    paths.plan.write_text(plan.replace("REVISION", folder_revision(folder)))
+    shutil.copytree(base, root / "models" / "tiny")
+    paths.plan.write_text(plan.replace("REVISION", folder_revision(base)))
     for name, rows in (("asked", asked), ("scored", scored)):
         (paths.study / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return paths
 
 
-def locked_study(root: Path, **changes: Any) -> LockedPlan:
+def locked_study(root: Path, base: Path, **changes: Any) -> LockedPlan:
     """A locked study under `root`."""
-    paths = write_study(root, **changes)
+    paths = write_study(root, base, **changes)
     create_lock(paths, design_check={})
     return require_lock(paths)
