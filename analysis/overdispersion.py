@@ -79,8 +79,9 @@ def between_unit_sd(k_U: Mapping[str, int], n_U: Mapping[str, int]) -> BetweenUn
     counting, between, reasons = None, None, []
     if min(c.n for c in counts_U) > 1:
         noise = math.fsum(x * (1 - x) / (c.n - 1) for x, c in zip(rates_U, counts_U, strict=True)) / len(rates_U)
-        counting, between = math.sqrt(noise), math.sqrt(max(0.0, variance - noise))
-        if variance <= noise:
+        is_counting_only = variance <= noise * (1 + 1e-12)
+        counting, between = math.sqrt(noise), 0.0 if is_counting_only else math.sqrt(variance - noise)
+        if is_counting_only:
             reasons.append("units differ no more than counting noise: the SD between them is cut at 0")
     else:
         reasons.append("a unit has a single answer: its counting noise cannot be estimated")
