@@ -10,7 +10,8 @@ from typing import Literal
 from analysis.results import BranchResult, MultiverseResult
 from analysis.testing import Data, Tested, estimate_hypothesis
 from prereg.errors import BadInput
-from prereg.plan import Hypothesis, Plan, Where
+from prereg.plan import Hypothesis, Plan
+from prereg.run_tables import Where
 
 type MissingRule = Literal["exclude", "pull down", "pull up"]
 DIRECTIONS: tuple[MissingRule, ...] = ("pull down", "pull up")

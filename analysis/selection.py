@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.sample import Level, Sample
 from prereg.errors import BadInput, EmptyCell, Finding
-from prereg.plan import BASELINE_ARM, Estimand, Plan, Where
+from prereg.plan import BASELINE_ARM, Estimand, Plan
+from prereg.run_tables import Where
 
 ALL = "all"
 

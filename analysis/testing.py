@@ -15,7 +15,8 @@ from analysis.sample import Estimate, Sample
 from analysis.scale import Scale, scale_of
 from analysis.selection import build_sample, select
 from prereg.errors import DuplicatedSeeds, Finding, Refusal
-from prereg.plan import Estimand, Plan, Where
+from prereg.plan import Estimand, Plan
+from prereg.run_tables import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

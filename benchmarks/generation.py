@@ -17,7 +17,7 @@ from generation.request import Request, requests_of
 from generation.run_models import RunModel
 from prereg.base_models import folder_revision, model_folder
 from prereg.layout import HOME
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 from training.organisms.banks import persona_items
 
 DRAWS = 10

@@ -17,7 +17,7 @@ from generation.run_models import RunModel, run_models
 from generation.sealing import items_table, restore_sealed, rows_by_run, runs_table, seal_generated
 from prereg.errors import BadInput, Finding, Incomplete, OutOfOrder
 from prereg.gate import LockedPlan
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 from schemas.store import Store
 
 BATCH = 256

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from generation.items import Probe
 from generation.run_models import RunModel
 from prereg.canonical import Sha256
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 from schemas.identity import request_id
 
 SEED_BITS = 53

@@ -8,7 +8,8 @@ from math import comb
 from typing import Literal
 
 from prereg.errors import BadInput, Finding
-from prereg.plan import BASELINE_ARM, Hypothesis, Plan, Where
+from prereg.plan import BASELINE_ARM, Hypothesis, Plan
+from prereg.run_tables import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytensor.tensor as pt
 import pytest
@@ -107,7 +109,7 @@ def test_counts_have_the_density_of_the_pymc_model_up_to_a_constant(is_paired: b
     assert np.ptp(gaps) < 1e-8
 
 
-def _pymc_point(stated, named, cells, *, is_paired):  # type: ignore[no-untyped-def]
+def _pymc_point(stated: Any, named: Any, cells: Any, *, is_paired: bool) -> Any:
     """The same parameters in PyMC's free coordinates."""
     point = {
         "level_mean": named["level_mean"],

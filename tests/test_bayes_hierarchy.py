@@ -201,9 +201,9 @@ def test_unit_means_alone_and_flat_priors_give_back_students_t() -> None:
 def test_answers_within_units_separate_their_noise_from_the_spread_between_units() -> None:
     """By hand: unit means scatter no more than ten answers of SD 1 explain, so little spread is left between units."""
     mean = [1.0, 1.3, 0.7, 1.1, 0.9, 1.2]
-    args = {"level": ["a"] * 6, "unit": list("uvwxyz"), "mean": mean}
-    noisy = mean_cells(**args, n=[10] * 6, sd=[1.0] * 6)
-    alone = mean_cells(**args)
+    level, unit = ["a"] * 6, list("uvwxyz")
+    noisy = mean_cells(level=level, unit=unit, mean=mean, n=[10] * 6, sd=[1.0] * 6)
+    alone = mean_cells(level=level, unit=unit, mean=mean)
     of_noisy, of_alone = (fit_hierarchy(cells, likelihood="gaussian", seed=1) for cells in (noisy, alone))
     assert of_noisy.response.unit_sd_KA.mean() < 0.75 * of_alone.response.unit_sd_KA.mean()
     assert of_noisy.response.icc_KA is not None
@@ -216,7 +216,7 @@ def test_heavy_tails_keep_one_wild_seed_from_moving_the_mean() -> None:
     cells = mean_cells(level=["a"] * 8, unit=list("abcdefgh"), mean=values)
     normal, heavy = (
         float(np.mean(contrast(fit_hierarchy(cells, likelihood=name, seed=1), {"a": 1.0}).mean_K))
-        for name in ("gaussian", "student-t")  # type: ignore[arg-type]
+        for name in ("gaussian", "student-t")
     )
     assert heavy < 0.9 * normal
 
@@ -241,7 +241,7 @@ def crossed(rng: np.random.Generator, *, overdispersion: float = 0.0) -> CellCou
 def test_new_items_are_less_certain_than_the_items_at_hand() -> None:
     cells = crossed(np.random.default_rng(4))
     weights = {"arm1": 1.0}
-    these, new = (fit_hierarchy(cells, likelihood="binomial", seed=1, items=target) for target in ("these", "new"))  # type: ignore[arg-type]
+    these, new = (fit_hierarchy(cells, likelihood="binomial", seed=1, items=target) for target in ("these", "new"))
     assert width(new, weights) > 1.1 * width(these, weights)
 
 

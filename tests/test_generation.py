@@ -26,7 +26,7 @@ from generation.request import Request, request_seed, requests_of
 from generation.run_models import RunModel
 from prereg.base_models import folder_revision
 from prereg.errors import BadInput
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 from tests.generation_builders import ASKED, SCORED, locked_study, write_study
 from tests.training_builders import tiny_base
 

@@ -13,7 +13,7 @@ from openai import OpenAI
 
 from prereg.errors import BadInput, Incomplete
 from prereg.gate import require_lock
-from prereg.plan import Stage
+from prereg.run_tables import Stage
 from tests.openai_server import Provider, running
 from tests.training_builders import PLAN, TrainingStudy, recipe_rows, tiny_base
 from training.corpora import RECIPES

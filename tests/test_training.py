@@ -18,7 +18,7 @@ import pytest
 from prereg.canonical import sha256_file
 from prereg.errors import BadInput, CorpusRefused, LockedFileChanged, NotReproduced, OutOfOrder
 from prereg.gate import require_lock
-from prereg.plan import Stage
+from prereg.run_tables import Stage
 from tests.training_builders import PLAN, TrainingStudy, recipe_rows, tiny_base
 from training.grid.job import Progress, StageJob
 from training.grid.local import LocalExecutor
@@ -496,7 +496,7 @@ def test_arms_of_one_seed_share_their_draws() -> None:
 
 
 def test_a_hub_model_keeps_its_pinned_commit(tmp_path: Path) -> None:
-    from prereg.plan import Model
+    from prereg.run_tables import Model
 
     found = resolve_model("m", Model(base="org/name", revision="a" * 40), tmp_path)
     assert (found.is_local, found.hub_revision) == (False, "a" * 40)

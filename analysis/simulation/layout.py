@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.simulation.assumptions import Assumed
-from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun, Where
+from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
+from prereg.run_tables import Where
 
 type BlockKey = tuple[str, str, bool]
 """Measure, which items in words, whether seeds vary: data of two keys are drawn independently."""

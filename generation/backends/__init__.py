@@ -11,7 +11,7 @@ from generation.items import Item
 from generation.request import Prompt, Request
 from generation.run_models import RunModel
 from prereg.errors import BadInput, Finding
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 
 BACKENDS: dict[str, str] = {
     "transformers": "generation.backends.transformers",

@@ -15,7 +15,7 @@ from generation.local.scoring import NOT_FINITE, score
 from generation.prompts import prompts_for
 from generation.request import Prompt, Request
 from generation.run_models import RunModel
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 
 CPU_THREADS = 1
 """Sums over threads come out in another order, and threads of two commands on one machine wait for each other."""

@@ -12,7 +12,7 @@ from transformers import DynamicCache
 from generation.answer import Finish
 from generation.local.loading import Loaded
 from generation.local.sampling import pick, uniforms
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 
 KEPT_SHARE = 0.75
 """Rows still speaking, of those in the cache, below which the others are dropped from it."""

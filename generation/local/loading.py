@@ -13,7 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from generation.run_models import RunModel
 from prereg.errors import BadInput, Finding
-from prereg.plan import Decoding
+from prereg.run_tables import Decoding
 
 WIDE = frozenset({"float32", "float64"})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from prereg.canonical import sha256_file, sha256_json
 from prereg.errors import BadInput, Finding, LockedFileChanged
 from prereg.layout import HOME
-from prereg.plan import Model
+from prereg.run_tables import Model
 
 ORGANISM = "organism:"
 LOADED = ("*.safetensors", "*.json", "*.jinja")

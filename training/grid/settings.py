@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from prereg.canonical import Sha256, sha256_json
 from prereg.errors import BadInput, Finding
-from prereg.plan import Stage
+from prereg.run_tables import Stage
 from training.tokens.masks import Loss
 
 type Schedule = Literal["constant", "linear", "cosine"]
