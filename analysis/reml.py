@@ -1,11 +1,12 @@
-"""REML for units and items crossed: variance components, and the contrast's variance with Satterthwaite df."""
+"""REML for units, crossed with items or not: variance components, the contrast's variance and Satterthwaite df."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize
 
 from analysis.cell_grid import CellGrid
@@ -20,14 +21,17 @@ STEP = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossedFit:
-    """A contrast from the model level + unit + item + level:item + residual.
+    """A contrast from the model level + unit [+ item + level:item] + residual.
 
     Parameters
     ----------
     estimate, se, df
         Of the contrast; df by Satterthwaite.
     unit_sd, item_sd, level_item_sd, residual_sd
-        SD of each component; 0 where REML puts it on its boundary.
+        SD of each component; 0, with a `reason`, where REML puts it on its boundary. Components that the model
+        does not have are 0 too.
+    reason
+        Which components are at 0 and why; empty where none is.
     """
 
     estimate: float
@@ -37,6 +41,7 @@ class CrossedFit:
     item_sd: float
     level_item_sd: float
     residual_sd: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +54,20 @@ class _Solved:
     precision_LL: FloatArray
 
 
-def fit_crossed(grid: CellGrid) -> CrossedFit:
+def fit_crossed(grid: CellGrid, *, has_items: bool = True) -> CrossedFit:
     """Fit by REML.
 
     Parameters
     ----------
     grid
         U units in L levels, I items; cells may be missing.
+    has_items
+        False where columns only number a unit's answers: the model is then level + unit + residual.
 
     Raises
     ------
     NoSpread
-        Cells are an exact sum of unit and item effects: there is no residual.
+        Cells are an exact sum of the model's effects: there is no residual.
     DiagnosticsFailed
         The optimiser did not converge, or the likelihood is flat at its answer.
 
@@ -71,41 +78,50 @@ def fit_crossed(grid: CellGrid) -> CrossedFit:
     Kuznetsova, Brockhoff & Christensen (2017), https://doi.org/10.18637/jss.v082.i13. Our own, as
     statsmodels' MixedLM has no Satterthwaite df and fails to converge on a third of small designs.
     """
-    _refuse_additive(grid)
+    _refuse_additive(grid, has_items=has_items)
+    # A mean far from 0 would cost the optimiser the digits that it stops by.
+    centre, scale = float(np.nanmean(grid.y_UI)), float(np.nanstd(grid.y_UI))
     n_levels = len(grid.weights_L)
     n_free = int((~np.isnan(grid.y_UI)).sum()) - n_levels
-    is_free = np.array([True, True, n_levels > 1])
-    sums = _sums(grid)
+    is_free = np.array([True, has_items, has_items and n_levels > 1])
+    sums = _sums(replace(grid, y_UI=(grid.y_UI - centre) / scale))
     ratios = _optimise(sums, n_free, is_free)
     solved = _solve(sums, ratios)
     residual = solved.rss / n_free
     free = np.append(is_free & (ratios > AT_ZERO), True)
     logs_F = np.log(np.append(ratios**2 * residual, residual)[free])
     variance = _contrast_variance(sums, logs_F, free)
-    sds = np.where(ratios > AT_ZERO, ratios, 0.0) * math.sqrt(residual)
+    sds = np.where(ratios > AT_ZERO, ratios, 0.0) * math.sqrt(residual) * scale
     return CrossedFit(
-        estimate=float(grid.weights_L @ solved.beta_L),
-        se=math.sqrt(variance),
+        estimate=float(grid.weights_L @ (solved.beta_L * scale + centre)),
+        se=math.sqrt(variance) * scale,
         df=_satterthwaite(sums, logs_F, free, n_free, variance),
         unit_sd=float(sds[0]),
         item_sd=float(sds[1]),
         level_item_sd=float(sds[2]),
-        residual_sd=math.sqrt(residual),
+        residual_sd=math.sqrt(residual) * scale,
+        reason=_at_zero(is_free & (ratios <= AT_ZERO)),
     )
 
 
-def _refuse_additive(grid: CellGrid) -> None:
+def _at_zero(is_zero: NDArray[np.bool_]) -> str:
+    names = [name for name, zero in zip(("unit", "item", "level:item"), is_zero, strict=True) if zero]
+    return f"SD at 0: {', '.join(names)} means differ no more than the rest of the model explains" if names else ""
+
+
+def _refuse_additive(grid: CellGrid, *, has_items: bool) -> None:
     """Refuse data without residual: alternate sweeps of unit and item means leave nothing."""
     left_UI = grid.y_UI.copy()
     for _ in range(50):
         left_UI -= np.nanmean(left_UI, axis=1, keepdims=True)
-        for level in range(len(grid.weights_L)):
+        for level in range(len(grid.weights_L) if has_items else 0):
             rows = grid.level_U == level
             seen = ~np.isnan(left_UI[rows]).all(axis=0)
             sub = left_UI[np.ix_(rows, seen)]
             left_UI[np.ix_(rows, seen)] = sub - np.nanmean(sub, axis=0, keepdims=True)
     if np.nanmax(np.abs(left_UI)) <= ROUNDING * max(1e-300, float(np.nanmax(np.abs(grid.y_UI)))):
-        raise NoSpread("cells are an exact sum of unit and item effects: there is no residual to fit")
+        effects = "unit and item effects" if has_items else "unit effects"
+        raise NoSpread(f"cells are an exact sum of {effects}: there is no residual to fit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

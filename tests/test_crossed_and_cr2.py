@@ -22,6 +22,7 @@ from prereg.errors import NoSpread, NotFinite, NotThisDesign, TooFewUnits
 from tests.sample_builders import two_arms
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))
+PUBLISHED = json.loads((Path(__file__).parent / "reference/published.json").read_text(encoding="utf-8"))
 WEIGHTS = {"a": -1.0, "b": 1.0}
 
 
@@ -48,6 +49,15 @@ def from_arrays(a_SI: np.ndarray[Any, Any], b_SI: np.ndarray[Any, Any]) -> Sampl
     )
 
 
+def numbered(units: list[str], y: list[float]) -> Sample:
+    """One level; a unit's answers numbered in the order they come."""
+    rows = [
+        {"arm": "a", "unit": unit, "item": str(units[:at].count(unit)), "y": value}
+        for at, (unit, value) in enumerate(zip(units, y, strict=True))
+    ]
+    return from_rows(rows)
+
+
 @pytest.mark.parametrize("name", ["cr2_gaps", "cr2_lopsided"])
 def test_cr2_equals_clubsandwich(name: str) -> None:
     expected = REFERENCE[name]["fit"]
@@ -64,6 +74,53 @@ def test_the_crossed_model_equals_lmertest(name: str) -> None:
     assert found.estimate == pytest.approx(expected["estimate"], rel=1e-8)
     assert found.se == pytest.approx(expected["se"], rel=1e-6)
     assert found.df == pytest.approx(expected["df"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dyestuff", "dyestuff2", "dyestuff_ragged"])
+def test_units_without_items_equal_lme4(name: str) -> None:
+    expected = PUBLISHED[name]
+    fit = fit_crossed(cell_grid(numbered(expected["unit"], expected["y"]), method="test"), has_items=False)
+    assert fit.unit_sd == pytest.approx(expected["sd"]["Batch"], rel=1e-5)
+    assert fit.residual_sd == pytest.approx(expected["sd"]["Residual"], rel=1e-6)
+    assert (fit.estimate, fit.se) == pytest.approx((expected["fit"]["estimate"], expected["fit"]["se"]), rel=1e-6)
+    assert fit.df == pytest.approx(expected["fit"]["df"], rel=1e-5)
+    assert (fit.unit_sd == 0) == fit.reason.startswith("SD at 0: unit")
+
+
+def test_one_way_variances_by_hand() -> None:
+    # In balance: within = MS within; between = (MS between - MS within) / answers, 4 units of 3.
+    y_UN = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 7.0], [0.0, 1.0, -1.0], [3.0, 5.0, 4.0]])
+    within = float(y_UN.var(axis=1, ddof=1).mean())
+    between = float(y_UN.mean(axis=1).var(ddof=1)) - within / 3
+    made = numbered([str(u) for u in range(4) for _ in range(3)], y_UN.ravel().tolist())
+    fit = fit_crossed(cell_grid(made, method="test"), has_items=False)
+    assert (fit.unit_sd**2, fit.residual_sd**2) == pytest.approx((between, within), rel=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([-1e4, 0.0, 1e6]), st.sampled_from([1e-3, 1.0, 1e3]))
+def test_the_crossed_model_moves_with_the_unit_of_measure(seed: int, shift: float, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    y_SI = rng.normal(0, 1, 6)[:, None] + rng.normal(0, 0.5, 8) + rng.normal(0, 0.5, (6, 8))
+    plain, moved = (crossed(from_arrays(y[:3], y[3:]), level=0.95, edges=()) for y in (y_SI, y_SI * scale + shift))
+    assert moved.se is not None
+    assert plain.se is not None
+    assert moved.se == pytest.approx(plain.se * scale, rel=1e-4)
+    assert moved.estimate == pytest.approx(plain.estimate * scale, abs=1e-4 * scale)
+
+
+def test_a_level_far_from_zero_has_an_answer() -> None:
+    """The SD of numbered preparations is at 0, and yields of 1,500 cost the optimiser no digits."""
+    expected = PUBLISHED["dyestuff"]
+    found = crossed(numbered(expected["unit"], expected["y"]), level=0.95, edges=())
+    assert found.unit_sd == pytest.approx(expected["sd"]["Batch"], rel=1e-5)
+    assert "SD at 0: item means" in found.assumes
+
+
+def test_units_whose_answers_never_differ_leave_no_residual() -> None:
+    made = numbered(["a", "a", "b", "b"], [1.0, 1.0, 2.0, 2.0])
+    with pytest.raises(NoSpread, match="unit effects"):
+        fit_crossed(cell_grid(made, method="test"), has_items=False)
 
 
 def test_in_balance_t_on_seed_means_cr2_and_kenward_roger_are_one_answer() -> None:

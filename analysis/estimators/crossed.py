@@ -60,5 +60,5 @@ def crossed(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         n_units=len(grid.units),
         limits=scale_limits(sample),
         unit_sd=fit.unit_sd or None,
-        assumes=f"{sample.unit}s and items are both samples",
+        assumes="; ".join(filter(None, (f"{sample.unit}s and items are both samples", fit.reason))),
     )
