@@ -66,6 +66,7 @@ def _save_half(model: PreTrainedModel, to: Path) -> None:
     weights = to / "model.safetensors"
     half = {name: tensor.to(torch.float16).contiguous() for name, tensor in load_file(weights).items()}
     save_file(half, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)
 
 
 def main() -> None:
