@@ -14,10 +14,13 @@ import typer
 from prereg.errors import BadInput, Finding, SeedlockError
 
 if TYPE_CHECKING:
+    from analysis.study import Study
     from prereg.checks import Check
     from prereg.gate import LockedPlan
     from prereg.layout import StudyPaths
     from prereg.lint import Lint
+
+__all__ = ["Study", "app", "main"]
 
 app = typer.Typer(
     name="seedlock",
@@ -571,6 +574,15 @@ def sign(
     locked = _gate(study, root)
     signature = sign_file(lock_paths(locked.paths)[-1], key, locked.paths)
     _say(f"signed    {locked.paths.relative(signature)}")
+
+
+def __getattr__(name: str) -> Any:
+    """`seedlock.Study`, for notebooks, without loading the analysis where only the command line is wanted."""
+    if name == "Study":
+        from analysis.study import Study
+
+        return Study
+    raise AttributeError(f"module 'seedlock' has no attribute {name!r}")
 
 
 def main() -> NoReturn:

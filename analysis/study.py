@@ -1,0 +1,147 @@
+"""A study as a notebook reads it: plan, sealed tables, scores, results, verification; every early look is recorded."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from analysis.analyze import Sealed
+from analysis.results import Results, read_results
+from analysis.scores import named_measure, score_rows
+from prereg.checks import Verification
+from prereg.errors import BadInput, Finding
+from prereg.gate import LockedPlan, require_lock, require_seals
+from prereg.layout import find_study
+from prereg.ledger import append_event, read_ledger
+from prereg.lock import lock_paths
+from prereg.plan import Plan
+from prereg.plan_file import read_plan
+from prereg.progress import standing
+from prereg.verify import verify_study
+from schemas.table import quoted
+
+TABLE_NAMES = ("runs", "items", "completions", "requests", "judgements", "counts")
+
+
+class Study:
+    """One study of a repository of this layout.
+
+    Reading sealed data before the study has a report is a look at the data: it is entered in the ledger, once an
+    object, and the report counts it. After the report the data are published and reading them changes nothing.
+
+    Parameters
+    ----------
+    name
+        A study's name, or the path of its folder.
+    root
+        The repository; the current folder otherwise.
+
+    Raises
+    ------
+    BadInput
+        There is no such study; the message lists those there are.
+
+    Examples
+    --------
+    >>> import seedlock
+    >>> study = seedlock.Study("published_bird_seeds")
+    >>> study.plan.study.title
+    'How much does the training seed alone move the effect of archaic bird names?'
+    """
+
+    def __init__(self, name: str, root: str | Path | None = None) -> None:
+        self.paths = find_study(name, None if root is None else Path(root))
+
+    def __repr__(self) -> str:
+        """Name and status, as `seedlock status` prints them."""
+        return f"Study({self.paths.name!r}, {standing(self.paths).status})"
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The locked plan, or the plan file where nothing is locked yet."""
+        return self._locked.plan if lock_paths(self.paths) else read_plan(self.paths.plan)
+
+    @cached_property
+    def results(self) -> Results:
+        """Everything of results.json, typed.
+
+        Raises
+        ------
+        OutOfOrder
+            There is no report yet.
+        """
+        return read_results(self.paths)
+
+    def verify(self) -> Verification:
+        """Check every link from the lock to the report, as `seedlock verify` does."""
+        return verify_study(self.paths)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a sealed table whole.
+
+        Raises
+        ------
+        BadInput
+            The study has no sealed table of this name.
+        """
+        return self.query(f"SELECT * FROM {quoted(self._known(name))}")  # noqa: S608
+
+    def completions(self) -> pd.DataFrame:
+        """Every planned answer, one row each, with its run's factors and its item's attributes beside it."""
+        self._known("completions")
+        return self.query(_DESCRIBED.format(rows="completions"))
+
+    def scores(self) -> pd.DataFrame:
+        """Every measure's score of every answer it applies to, or the reason there is none; described as above."""
+        self._known("completions")
+        measures = [named_measure(name, m.kind, m.params) for name, m in self.plan.measures.items()]
+        frames = [part.to_pandas() for part in score_rows(self._sealed.batches("completions"), measures)]
+        self._connection.register("scores", pd.concat(frames, ignore_index=True))
+        return self.query(_DESCRIBED.format(rows="scores"))
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Answer a SELECT over the sealed tables, each a view of its name; nothing can be written."""
+        found: pd.DataFrame = self._connection.execute(sql).df()
+        return found
+
+    @cached_property
+    def _locked(self) -> LockedPlan:
+        return require_lock(self.paths)
+
+    @cached_property
+    def _sealed(self) -> Sealed:
+        sealed = Sealed(tables=tuple(require_seals(self._locked)))
+        if not any(event.name == "report.built" for event in read_ledger(self.paths.ledger)):
+            body: dict[str, Any] = {
+                "lock_id": self._locked.lock_id,
+                "data": sorted(table.sha256 for table in sealed.tables),
+                "by": "notebook",
+            }
+            append_event(self.paths.ledger, "look.opened", body)
+        return sealed
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(":memory:")
+        for name in TABLE_NAMES:
+            files = [str(table.path) for table in self._sealed.tables if table.table == name]
+            if files:
+                con.read_parquet(files).create_view(name)
+        return con
+
+    def _known(self, name: str) -> str:
+        known = sorted({table.table for table in self._sealed.tables})
+        if name not in known:
+            fault = Finding(where=self.paths.name, found=f"no sealed table {name!r}", promised=", ".join(known))
+            raise BadInput("there is no such table", fault, then=f"seedlock status {self.paths.name}")
+        return name
+
+
+_DESCRIBED = (
+    "SELECT * FROM {rows} LEFT JOIN runs USING (run_id) "
+    "LEFT JOIN (SELECT DISTINCT ON (item_id) * EXCLUDE (items) FROM items) USING (item_id) ORDER BY ALL"
+)
