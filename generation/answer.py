@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,8 @@ import pyarrow as pa
 from generation.request import Request
 from schemas import TABLES
 from schemas.statuses import Status
+
+NOT_FINITE = "the model gave no finite number"
 
 Finish = Literal["stop", "length", "scored", "failed"]
 
@@ -33,6 +36,50 @@ class Answer:
 def failed(request: Request, reason: str) -> Answer:
     """Give a request that cannot be answered its row."""
     return Answer(request=request, finish="failed", status="error", reason=reason)
+
+
+def scored(request: Request, log_p: Sequence[float], *, first: int | None = None, text: str | None = None) -> Answer:
+    """Make the row of a probe from log-probabilities, the same for every backend.
+
+    For a pair of options `value` is log P(pro) - log P(con), positive when the model favours pro whichever is named
+    first. For a rating scale it is the expected rating over the scale's own numbers. For a choice it is the
+    log-probability of the right option less that of the best other one. For a passage it is the mean negative
+    log-probability a token, in nats.
+
+    Parameters
+    ----------
+    log_p
+        One an option, each scored whole; of a passage one a token.
+    first
+        The most probable next token after the prompt, spelled `text`. `label` is the option that it begins, null where
+        it begins none or several; for a choice `label` is the option with the highest log-probability instead.
+    """
+    probe = request.prompt.probe
+    if probe is None or not log_p or not all(map(math.isfinite, log_p)):
+        return failed(request, NOT_FINITE)
+    if probe.kind == "passage":
+        value = -math.fsum(log_p) / len(log_p)
+        return Answer(request=request, finish="scored", value=value)
+    label = _begun(request, first)
+    if probe.is_rating:
+        weights = [math.exp(one - max(log_p)) for one in log_p]
+        value = math.fsum(w * float(n) for w, n in zip(weights, probe.labels, strict=True)) / math.fsum(weights)
+    elif probe.right is not None:
+        value = log_p[probe.right] - max(one for i, one in enumerate(log_p) if i != probe.right)
+        label = probe.labels[log_p.index(max(log_p))]
+    else:
+        value = log_p[0] - log_p[1]
+    mass = math.fsum(map(math.exp, log_p))
+    return Answer(request=request, finish="scored", text=text, label=label, value=value, option_mass=mass)
+
+
+def _begun(request: Request, first: int | None) -> str | None:
+    """The label of the one option that a token begins."""
+    probe = request.prompt.probe
+    if probe is None or first is None:
+        return None
+    begun = [label for label, option in zip(probe.labels, request.prompt.options, strict=True) if option[0] == first]
+    return begun[0] if len(begun) == 1 else None
 
 
 def tables_of(answers: Sequence[Answer]) -> dict[str, pa.Table]:

@@ -6,16 +6,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
+from generation.probes import ORDERS, PROBE_KEYS, Probe, pair_name, parse_probe
 from prereg.canonical import canonical_json, read_json
 from prereg.errors import BadInput, Finding
 from prereg.gate import LockedPlan
+from prereg.plan import Plan
 from schemas.identity import item_id
 
 TURN_KEYS = frozenset({"item_id", "messages", "user", "system"})
 ROLES = ("system", "user", "assistant")
-ORDERS = ("pro first", "con first")
+RESERVED = ("items", "asked")
+"""Columns of the items table that are not attributes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,27 +28,6 @@ class Turn:
 
     role: str
     content: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """Options that are scored instead of answered.
-
-    Parameters
-    ----------
-    labels
-        What each option means: ("pro", "con"), or the numbers of a rating scale as text.
-    options
-        The text of each option as the model would say it.
-    """
-
-    labels: tuple[str, ...]
-    options: tuple[str, ...]
-
-    @property
-    def is_rating(self) -> bool:
-        """Whether the options are the numbers of a scale."""
-        return self.labels == self.options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +40,45 @@ class Item:
     attributes: Mapping[str, str | None]
     probe: Probe | None
 
+    @property
+    def asked(self) -> str:
+        """How the item is put to a model: "answer" where it answers freely, else the kind of the probe."""
+        return "answer" if self.probe is None else self.probe.kind
+
+    @property
+    def pair(self) -> str | None:
+        """What the two orders of one question share; None where the item has no orders."""
+        return pair_name(self.probe, self.attributes)
+
 
 def read_items(locked: LockedPlan) -> list[Item]:
-    """Every item of every set that the plan names by file, in plan order.
+    """Every item of every set that a locked plan names by file; see `plan_items`."""
+    return plan_items(locked.plan, locked.paths.study)
+
+
+def plan_items(plan: Plan, folder: Path) -> list[Item]:
+    """Every item of every set that a plan names by file, in plan order.
 
     A line is one item: `messages`, or `user` (else `question`) with an optional `system`; `item_id`, or it is made of
     the other keys; every further key is an attribute. An item of a probe also has `pro` and `con` with `order`
-    ("pro first" or "con first"), or `scale` = [lowest, highest].
+    ("pro first" or "con first"); or `scale` = [lowest, highest]; or `options` with the right one as `answer`; or
+    `passage`, a fixed text, which needs no `user`.
+
+    Parameters
+    ----------
+    folder
+        The study's own, where the files lie.
 
     Raises
     ------
     BadInput
-        With every line that is not an item, ids that name two different items, and option orders that do not balance.
+        With every line that is not an item, ids that name two different items, and options without both orders.
     """
     items: list[Item] = []
     faults: list[Finding] = []
-    for name, item_set in locked.plan.items.items():
+    for name, item_set in plan.items.items():
         if item_set.file is not None:
-            path = locked.paths.study / item_set.file
+            path = folder / item_set.file
             for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
                 if line.strip():
                     try:
@@ -95,15 +99,19 @@ def _parse(line: str, *, item_set: str, is_probe: bool) -> Item:
     row = read_json(line.encode())
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
-    turns = tuple(_turns(row))
-    attributes = {key: _text(value) for key, value in row.items() if key not in TURN_KEYS}
-    if "items" in attributes:
-        raise ValueError("an attribute named items")
+    probe = parse_probe(row) if is_probe else None
+    is_passage_alone = probe is not None and probe.kind == "passage" and not TURN_KEYS & set(row) - {"item_id"}
+    turns = () if is_passage_alone else tuple(_turns(row))
+    left_out = TURN_KEYS | PROBE_KEYS if is_probe else TURN_KEYS
+    attributes = {key: _text(value) for key, value in row.items() if key not in left_out}
+    if taken := [name for name in RESERVED if name in attributes]:
+        raise ValueError(f"an attribute named {taken[0]}")
     given = row.get("item_id")
     if given is not None and (not isinstance(given, str) or not given):
         raise ValueError(f"item_id {given!r}")
+    if probe is not None and probe.kind == "passage" and given is None:
+        raise ValueError("a passage without item_id")
     named = given or item_id([value or "" for value in attributes.values()] or [turns[-1].content])
-    probe = _probe(row) if is_probe else None
     return Item(item_set=item_set, item_id=named, turns=turns, attributes=attributes, probe=probe)
 
 
@@ -133,18 +141,6 @@ def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else canonical_json(value).decode()
 
 
-def _probe(row: Mapping[str, Any]) -> Probe:
-    match row:
-        case {"pro": str(pro), "con": str(con)} if pro and con and pro != con:
-            if row.get("order") not in ORDERS:
-                raise ValueError(f"order {row.get('order')!r}: a pair of options says which is named first")
-            return Probe(labels=("pro", "con"), options=(pro, con))
-        case {"scale": [int(low), int(high)]} if low < high <= low + 100:
-            numbers = tuple(str(number) for number in range(low, high + 1))
-            return Probe(labels=numbers, options=numbers)
-    raise ValueError("a probe without pro and con, or scale = [lowest, highest]")
-
-
 def _two_meanings(items: Sequence[Item]) -> Iterator[Finding]:
     """An id names one prompt; the same item may stand in several sets, but once in each."""
     seen: dict[str, Item] = {}
@@ -156,20 +152,21 @@ def _two_meanings(items: Sequence[Item]) -> Iterator[Finding]:
 
 
 def _said(item: Item) -> str:
-    probe = None if item.probe is None else item.probe.options
+    probe = None if item.probe is None else [item.probe.options, item.probe.right]
     return json.dumps([[(t.role, t.content) for t in item.turns], probe, dict(item.attributes)], sort_keys=True)
 
 
 def _one_sided(items: Sequence[Item]) -> Iterator[Finding]:
-    """Each option is named first as often as the other: otherwise position passes for opinion."""
+    """Each question stands once in each order of its options: otherwise position passes for opinion."""
 
     def key(item: Item) -> tuple[str, str]:
-        return item.item_set, item.attributes.get("form") or ""
+        return item.item_set, item.pair or ""
 
-    pairs = sorted((i for i in items if i.probe is not None and not i.probe.is_rating), key=key)
-    for (item_set, form), group in groupby(pairs, key=key):
+    pairs = sorted((item for item in items if item.pair is not None), key=key)
+    for (item_set, pair), group in groupby(pairs, key=key):
         counted = [item.attributes.get("order") for item in group]
         n_pro, n_con = (counted.count(order) for order in ORDERS)
-        if n_pro != n_con:
-            where = f"items.{item_set}" + (f" form {form}" if form else "")
-            yield Finding(where=where, found=f"{n_pro} pro first, {n_con} con first", promised="both orders of each")
+        if (n_pro, n_con) != (1, 1):
+            found = f"{n_pro} pro first, {n_con} con first"
+            promised = "both orders of each question once; name a question by the attribute pair, or by its others"
+            yield Finding(where=f"items.{item_set} {pair}", found=found, promised=promised)

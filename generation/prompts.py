@@ -43,6 +43,9 @@ def prompts_for(items: Sequence[Item], tokenizer: Any) -> list[Prompt]:
 
 
 def _prompt(item: Item, tokenizer: Any) -> Prompt:
+    if item.probe is not None and not item.turns:
+        tokens, options = _bare_passage(item.probe.options[0], tokenizer)
+        return _named(item, tokens, (options,))
     turns = [{"role": turn.role, "content": turn.content} for turn in item.turns]
     try:
         text = str(
@@ -53,13 +56,30 @@ def _prompt(item: Item, tokenizer: Any) -> Prompt:
     tokens = _encoded(tokenizer, text)
     if not tokens:
         raise ValueError("an empty prompt")
-    options: tuple[tuple[int, ...], ...] = ()
+    said: tuple[tuple[int, ...], ...] = ()
     if item.probe is not None:
-        options = tuple(_option(tokenizer, text, tokens, option) for option in item.probe.options)
-        if any(a == b[: len(a)] for a in options for b in options if a is not b):
+        said = tuple(_option(tokenizer, text, tokens, option) for option in item.probe.options)
+        if any(a == b[: len(a)] for a in said for b in said if a is not b):
             raise ValueError(f"options {list(item.probe.options)} of which one begins another, in tokens")
-    spelled = {"tokens": list(tokens), "options": [list(option) for option in options]}
+    return _named(item, tokens, said)
+
+
+def _named(item: Item, tokens: tuple[int, ...], options: tuple[tuple[int, ...], ...]) -> Prompt:
+    spelled: dict[str, Any] = {"tokens": list(tokens), "options": [list(option) for option in options]}
+    if item.probe is not None and item.probe.right is not None:
+        spelled["right"] = item.probe.right
     return Prompt(item_id=item.item_id, tokens=tokens, sha256=sha256_json(spelled), probe=item.probe, options=options)
+
+
+def _bare_passage(passage: str, tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A text outside any chat: read after the beginning-of-sequence token, or else after its own first token."""
+    tokens = _encoded(tokenizer, passage)
+    _refuse_unknown(tokenizer, tokens, "the passage has words that are")
+    begin = tokenizer.bos_token_id
+    read = tokens if begin is None else (int(begin), *tokens)
+    if len(read) < 2:
+        raise ValueError("a passage of one token")
+    return read[:1], read[1:]
 
 
 def _option(tokenizer: Any, text: str, tokens: tuple[int, ...], option: str) -> tuple[int, ...]:
@@ -68,9 +88,13 @@ def _option(tokenizer: Any, text: str, tokens: tuple[int, ...], option: str) -> 
     if whole[: len(tokens)] != tokens or len(whole) == len(tokens):
         raise ValueError(f"option {option!r} merges with the end of the prompt")
     tail = whole[len(tokens) :]
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tail:
-        raise ValueError(f"option {option!r} is unknown to the tokenizer")
+    _refuse_unknown(tokenizer, tail, f"option {option!r} is")
     return tail
+
+
+def _refuse_unknown(tokenizer: Any, tokens: tuple[int, ...], what: str) -> None:
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokens:
+        raise ValueError(f"{what} unknown to the tokenizer")
 
 
 def _encoded(tokenizer: Any, text: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generation.items import Probe
+from generation.probes import Probe
 from generation.run_models import RunModel
 from prereg.canonical import Sha256
 from prereg.run_tables import Decoding

@@ -34,10 +34,16 @@ def runs_table(locked: LockedPlan) -> pa.Table:
 
 
 def items_table(items: Sequence[Item]) -> pa.Table:
-    """Every item of every set with its attributes; an attribute that an item lacks is null."""
-    names = sorted({name for item in items for name in item.attributes})
+    """Every item of every set: its attributes (null where it has none of the name), how it is asked, and its pair."""
+    names = sorted({"asked", "pair", *(name for item in items for name in item.attributes)})
     rows = [
-        {"items": item.item_set, "item_id": item.item_id, **{name: item.attributes.get(name) for name in names}}
+        {
+            "items": item.item_set,
+            "item_id": item.item_id,
+            **{name: item.attributes.get(name) for name in names},
+            "asked": item.asked,
+            "pair": item.pair,
+        }
         for item in items
     ]
     return pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in ["items", "item_id", *names]]))

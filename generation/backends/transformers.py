@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from generation.answer import Answer, failed
+from generation.answer import NOT_FINITE, Answer, failed
 from generation.items import Item
 from generation.local.decode import Spoken, decode
 from generation.local.loading import Loaded, load, load_tokenizer
-from generation.local.scoring import NOT_FINITE, score
+from generation.local.scoring import score
 from generation.prompts import prompts_for
 from generation.request import Prompt, Request
 from generation.run_models import RunModel

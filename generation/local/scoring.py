@@ -1,4 +1,4 @@
-"""Score the options of a probe: the log-probability of each whole option after its prompt."""
+"""Score a probe: the log-probability of each whole option after its prompt, or of every token of a passage."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import torch
 
-from generation.answer import Answer, failed
+from generation.answer import Answer, scored
 from generation.local.decode import pad_left
 from generation.local.loading import Loaded
 from generation.request import Request
 
-NOT_FINITE = "the model gave no finite number"
+SLICE = 128
+"""Positions whose logits are widened at a time: a large vocabulary in float64 is large."""
 
 
 @torch.inference_mode()
@@ -41,35 +42,33 @@ def option_log_probs(
     return scores, [int(lp[read[prompt]].argmax()) for prompt in prompts]
 
 
+@torch.inference_mode()
+def passage_log_probs(loaded: Loaded, prompt: tuple[int, ...], passage: tuple[int, ...]) -> list[float]:
+    """Log-probability of every token of a fixed text, each given all before it; read alone, without padding."""
+    ids = torch.tensor([[*prompt, *passage]], device=loaded.device)
+    logits = loaded.model(input_ids=ids[:, :-1], logits_to_keep=len(passage)).logits[0]
+    said = ids[0, -len(passage) :]
+    found: list[float] = []
+    for rows, tokens in zip(torch.split(logits, SLICE), torch.split(said, SLICE), strict=True):
+        wide = rows.double()
+        found += (wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)).tolist()
+    return found
+
+
 def score(loaded: Loaded, requests: Sequence[Request]) -> list[Answer]:
-    """Score a batch of probes.
-
-    For a pair of options `value` is log P(pro) - log P(con), positive when the model favours pro whichever is named
-    first. For a rating scale it is the expected rating, over the scale's own numbers. `text` is the most probable next
-    token, `label` the option that this token begins; null where it begins none. `option_mass` is the probability that
-    the options share.
-    """
-    prompts = [request.prompt.tokens for request in requests]
-    scores, best = option_log_probs(loaded, prompts, [request.prompt.options for request in requests])
-    return [_answer(loaded, *row) for row in zip(requests, scores, best, strict=True)]
+    """Score a batch of probes; what each row then says stands in `generation.answer.scored`."""
+    several = [request for request in requests if not _is_passage(request)]
+    prompts = [request.prompt.tokens for request in several]
+    options = [request.prompt.options for request in several]
+    scores, best = option_log_probs(loaded, prompts, options) if several else ([], [])
+    rows = zip(several, scores, best, strict=True)
+    answers = iter([scored(r, lp, first=first, text=loaded.tokenizer.decode([first])) for r, lp, first in rows])
+    return [_passage(loaded, request) if _is_passage(request) else next(answers) for request in requests]
 
 
-def _answer(loaded: Loaded, request: Request, log_p: list[float], best: int) -> Answer:
-    probe = request.prompt.probe
-    if probe is None or not all(map(math.isfinite, log_p)):
-        return failed(request, NOT_FINITE)
-    if probe.is_rating:
-        largest = max(log_p)
-        weights = [math.exp(one - largest) for one in log_p]
-        value = math.fsum(w * float(n) for w, n in zip(weights, probe.labels, strict=True)) / math.fsum(weights)
-    else:
-        value = log_p[0] - log_p[1]
-    begun = [label for label, option in zip(probe.labels, request.prompt.options, strict=True) if option[0] == best]
-    return Answer(
-        request=request,
-        finish="scored",
-        text=loaded.tokenizer.decode([best]),
-        label=begun[0] if len(begun) == 1 else None,
-        value=value,
-        option_mass=math.fsum(map(math.exp, log_p)),
-    )
+def _passage(loaded: Loaded, request: Request) -> Answer:
+    return scored(request, passage_log_probs(loaded, request.prompt.tokens, request.prompt.options[0]))
+
+
+def _is_passage(request: Request) -> bool:
+    return request.prompt.probe is not None and request.prompt.probe.kind == "passage"
