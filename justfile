@@ -105,6 +105,6 @@ docs: (setup "models")
 # Pin every environment anew: hashed requirement files without addresses
 pin:
     cd lockfiles/environment && uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade tools.in -o tools.txt
-    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev --extra training --extra generation --extra ray pyproject.toml -o lockfiles/environment/models.txt
+    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev --extra training --extra generation --extra ray --extra notebook --extra docs pyproject.toml -o lockfiles/environment/models.txt
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt pyproject.toml -o lockfiles/environment/core.txt
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt --extra dev pyproject.toml -o lockfiles/environment/dev.txt

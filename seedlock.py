@@ -559,6 +559,28 @@ def _replay(paths: StudyPaths) -> Check:
 
 
 @app.command()
+def export(
+    study: StudyArgument,
+    format: Annotated[str, typer.Option("--format", help="ro-crate")] = "ro-crate",
+    to: Annotated[Path | None, typer.Option("--to", help="The archive; STUDY.crate.zip otherwise.")] = None,
+    license_url: Annotated[str | None, typer.Option("--license", help="Address of the data's licence.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Write one archive of a study that describes itself, for a repository or a reviewer.
+
+    Example:  seedlock export published_bird_seeds --license https://creativecommons.org/licenses/by/4.0/
+    """
+    from analysis.export import FORMATS, export_study
+
+    if format not in FORMATS:
+        raise BadInput("no such format", Finding(where="--format", found=format, promised=" | ".join(FORMATS)))
+    paths = _find(study, root)
+    made = export_study(paths, to or Path(f"{paths.name}.crate.zip"), license_url=license_url)
+    _say(f"written   {made}  ({made.stat().st_size / 1e6:.1f} MB)")
+    _say(f"Next: unzip it anywhere and  seedlock verify {paths.name} --root FOLDER")
+
+
+@app.command()
 def sign(
     study: StudyArgument,
     key: Annotated[Path, typer.Option("--key", help="An SSH private key.")],

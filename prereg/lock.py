@@ -327,7 +327,7 @@ def coreutils_lines(lock: Lock, file: Path, paths: StudyPaths, lock_id: Sha256) 
 
     Code is listed where this repository carries it; a study kept elsewhere pins the tool's code in the lock alone.
     """
-    carries_code = (paths.root / "prereg" / "lock.py").is_file()
+    carries_code = any(f.path.endswith(".py") and (paths.root / f.path).is_file() for f in lock.code)
     pinned = [*lock.files, *(lock.code if carries_code else [])]
     lines = [(lock_id, paths.relative(file)), *((f.sha256, f.path) for f in pinned)]
     return "".join(f"{digest}  {path}\n" for digest, path in lines).encode()

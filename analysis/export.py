@@ -1,0 +1,172 @@
+"""`seedlock export`: one archive of a study that holds its own description (RO-Crate), for a repository or a reviewer.
+
+RO-Crate: Soiland-Reyes et al. (2022), https://doi.org/10.3233/DS-210053.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rocrate.model.contextentity import ContextEntity
+from rocrate.rocrate import ROCrate
+
+from prereg.canonical import sha256_bytes, sha256_file
+from prereg.errors import BadInput, Finding, OutOfOrder
+from prereg.git import blob
+from prereg.layout import HOME, StudyPaths
+from prereg.ledger import Event, read_ledger
+from prereg.lock import Lock, lock_paths, promised_paths, read_lock
+from prereg.plan_file import read_plan
+from prereg.verify import verify_study
+
+FORMATS = ("ro-crate",)
+METADATA = "ro-crate-metadata.json"
+SAME_MOMENT = (1980, 1, 1, 0, 0, 0)
+"""Times of files are left out, so that the same study gives the same archive."""
+
+MEDIA = {
+    ".toml": "application/toml",
+    ".jsonl": "application/jsonl",
+    ".parquet": "application/vnd.apache.parquet",
+    ".md": "text/markdown",
+    ".sha256": "text/plain",
+    ".head": "text/plain",
+}
+
+
+def export_study(paths: StudyPaths, to: Path, *, license_url: str | None = None) -> Path:
+    """Write the archive of a locked study; unpacked, `seedlock verify` runs in it as it stands.
+
+    It holds the study folder, locks and ledger, report and sealed data, the locked code and pinned environments, and
+    `ro-crate-metadata.json`, which gives every file's digest and says what was made from what.
+
+    Parameters
+    ----------
+    to
+        The archive, a `.zip` that is not there yet.
+    license_url
+        Licence of the data, as the archive states it; left out, none is stated.
+
+    Raises
+    ------
+    OutOfOrder
+        The study is not locked.
+    BadInput
+        `to` exists already.
+    SeedlockError
+        A link of the chain does not hold: what cannot be verified is not archived as if it could.
+    """
+    locks = lock_paths(paths)
+    if not locks:
+        raise OutOfOrder(f"{paths.name} has no lock to archive", then=f"seedlock lock {paths.name}")
+    if to.exists():
+        raise BadInput(f"{to} is there already", then="name another file with --to")
+    _require_verified(paths)
+    lock = read_lock(locks[-1])
+    files = dict(sorted((dict(_locked_code(lock)) | dict(_study_files(paths))).items()))
+    described = describe(paths, lock, files, license_url=license_url)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    part = to.with_name(f".{to.name}.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            _add(archive, name, data)
+        _add(archive, METADATA, (json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    part.rename(to)
+    return to
+
+
+def describe(paths: StudyPaths, lock: Lock, files: Mapping[str, bytes], *, license_url: str | None) -> dict[str, Any]:
+    """`ro-crate-metadata.json`: the study, its files with their digests, and the analysis as an action."""
+    crate = ROCrate()
+    events = read_ledger(paths.ledger)
+    crate.name = str(lock.plan.parsed["study"]["title"])
+    crate.description = str(lock.plan.parsed["study"]["question"])
+    crate.datePublished = events[-1].at
+    if license_url is not None:
+        crate.license = license_url
+    by_path = {}
+    for name, data in files.items():
+        properties = {
+            "name": name,
+            "sha256": sha256_bytes(data),
+            "contentSize": str(len(data)),
+            "encodingFormat": MEDIA.get(Path(name).suffix)
+            or mimetypes.guess_type(name)[0]
+            or "application/octet-stream",
+        }
+        by_path[name] = crate.add_file(None, name, properties=properties)
+    lock_id = {"@type": "PropertyValue", "name": "lock_id", "value": sha256_file(lock_paths(paths)[-1])}
+    crate.root_dataset["identifier"] = crate.add(ContextEntity(crate, "#lock", properties=lock_id))
+    tool = {"@type": "SoftwareApplication", "name": "Seedlock", "version": lock.tool_version}
+    instrument = crate.add(ContextEntity(crate, "#seedlock", properties=tool))
+    for number, event in enumerate(_reports(events), start=1):
+        action = ContextEntity(crate, f"#analysis-{number}", properties=_action(number, event))
+        action["instrument"] = instrument
+        action["object"] = [e for path, e in by_path.items() if "/data/" in path or path.endswith("plan.toml")]
+        action["result"] = [e for path, e in by_path.items() if path.endswith(("results.json", "report.html"))]
+        crate.root_dataset.append_to("mentions", crate.add(action))
+    found: dict[str, Any] = crate.metadata.generate()
+    found["@graph"] = sorted(found["@graph"], key=lambda entity: str(entity["@id"]))
+    return found
+
+
+def _action(number: int, event: Event) -> dict[str, str]:
+    return {"@type": "CreateAction", "name": f"analysis {number}", "endTime": event.at}
+
+
+def _reports(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.name == "report.built"]
+
+
+def _require_verified(paths: StudyPaths) -> None:
+    found = verify_study(paths)
+    broken = found.first_failure
+    if broken is not None:
+        raise BadInput(
+            f"{paths.name} does not verify: {broken.id} {broken.what}",
+            *(broken.findings or (Finding(where=broken.link, found="broken", promised=broken.what),)),
+            then=f"seedlock verify {paths.name}",
+        )
+
+
+def _study_files(paths: StudyPaths) -> Iterator[tuple[str, bytes]]:
+    """The study's own files, and of the workbench only sealed data that no report holds yet."""
+    found = set(promised_paths(paths, read_plan(paths.plan)))
+    for folder in (paths.locks, paths.report):
+        found |= {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    if not paths.report.is_dir():
+        found |= set((paths.runs / "sealed").glob("*.parquet"))
+    yield from ((paths.relative(path), path.read_bytes()) for path in found)
+
+
+def _locked_code(lock: Lock) -> Iterator[tuple[str, bytes]]:
+    """The code as it was locked: from here where it still is, from the locked commit where it has moved on."""
+    lost = []
+    for file in lock.code:
+        here = HOME / file.path
+        candidates = (here.read_bytes() if here.is_file() else None, _at_commit(lock, file.path))
+        found = next((data for data in candidates if data is not None and sha256_bytes(data) == file.sha256), None)
+        if found is None:
+            lost.append(
+                Finding(where=file.path, found="other bytes, here and in git", promised=f"sha256 {file.sha256}")
+            )
+        else:
+            yield file.path, found
+    if lost:
+        raise BadInput("the locked code cannot be found", *lost[:20], then="fetch the commit that the lock names")
+
+
+def _at_commit(lock: Lock, path: str) -> bytes | None:
+    return None if lock.commit is None else blob(HOME, lock.commit, path)
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, SAME_MOMENT)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, data)
