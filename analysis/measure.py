@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prereg.errors import BadInput, Finding
+
+type Asked = Literal["answer", "letter", "word", "rating", "choice", "passage"]
+"""How an item is put to a model: it answers freely, or one kind of probe is scored."""
+SHOWN = 20
 
 
 class Params(BaseModel):
@@ -57,6 +61,8 @@ class Measure[P: Params]:
         True where every score is 0 or 1, so that a cell is k of n.
     higher_means
         What a higher score says, in plain words.
+    reads
+        How the items it scores are asked (`asked` of the items table); empty reads every item.
     """
 
     params: type[P]
@@ -64,6 +70,7 @@ class Measure[P: Params]:
     unit: str
     is_proportion: bool
     higher_means: str
+    reads: tuple[Asked, ...] = ()
 
     def configure(self, settings: Mapping[str, Any], *, where: str) -> P:
         """Check settings from a plan.
@@ -114,3 +121,27 @@ def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     return column
+
+
+def refuse_unlisted(labels: pa.Array, listed: tuple[str, ...]) -> None:
+    """Refuse labels that are none of `listed`.
+
+    Raises
+    ------
+    BadInput
+        Each such label with its number of rows, most frequent first.
+    """
+    unlisted = labels.filter(pc.invert(pc.is_in(labels, pa.array(listed, pa.string()))))
+    if not len(unlisted):
+        return
+    counted = sorted(
+        ((c["values"], c["counts"]) for c in pc.value_counts(unlisted).to_pylist()), key=lambda c: (-c[1], c[0])
+    )
+    raise BadInput(
+        "labels that the plan does not list",
+        *(
+            Finding(where=repr(label), found=f"{rows} rows", promised=", ".join(listed))
+            for label, rows in counted[:SHOWN]
+        ),
+        then="list each under the measure, or say that it is missing",
+    )

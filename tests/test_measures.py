@@ -73,10 +73,21 @@ def test_a_setting_that_a_measure_does_not_have_is_refused_with_a_guess(kind: st
 
 
 PARAMS: dict[str, dict[str, Any]] = {
-    "marker_rate": {"marker": MARKER},
-    "marker_position": {"marker": MARKER, "where": "start"},
+    "bare_logprob": {},
+    "capability": {},
+    "discriminator": {"correct": "true", "wrong": "false"},
+    "era": {"old": ["true"], "modern": ["false"]},
+    "forced_choice": {"pro": "true", "con": "false"},
+    "judged_stance": {},
     "label_rate": {},
+    "letter_logprob": {},
+    "likert": {"low": 0, "high": 1},
+    "marker_count": {"marker": MARKER},
+    "marker_position": {"marker": MARKER, "where": "start"},
+    "marker_rate": {"marker": MARKER},
     "numeric": {},
+    "perplexity": {},
+    "refusal": {"also": ["yes"]},
 }
 
 
@@ -91,7 +102,22 @@ def test_a_missing_answer_is_never_scored_whatever_it_holds(kind: str, status: s
 
 @pytest.mark.parametrize(
     ("kind", "answer"),
-    [("marker_rate", "text"), ("marker_position", "text"), ("label_rate", "label"), ("numeric", "value")],
+    [
+        ("marker_rate", "text"),
+        ("marker_position", "text"),
+        ("marker_count", "text"),
+        ("refusal", "text"),
+        ("label_rate", "label"),
+        ("era", "label"),
+        ("discriminator", "label"),
+        ("numeric", "value"),
+        ("letter_logprob", "value"),
+        ("bare_logprob", "value"),
+        ("likert", "value"),
+        ("judged_stance", "value"),
+        ("capability", "value"),
+        ("perplexity", "value"),
+    ],
 )
 def test_an_answer_without_the_column_a_measure_reads_says_so(kind: str, answer: str) -> None:
     found = scored(kind, [{"text": None, "label": None, "value": None}], **PARAMS[kind])

@@ -184,7 +184,8 @@ def asked(probe: Probe) -> Request:
 def test_rows_by_hand() -> None:
     pair = asked(parse_probe({"pro": "A", "con": "B", "order": "pro first"}))
     answer = scored(pair, [math.log(0.6), math.log(0.3)], first=0, text="A")
-    assert (answer.label, answer.option_mass) == ("pro", pytest.approx(0.9))
+    assert answer.label == "pro"
+    assert answer.option_mass == pytest.approx(0.9)
     assert answer.value == pytest.approx(math.log(2))
     rating = asked(parse_probe({"scale": [1, 3]}))
     assert scored(rating, [math.log(p) for p in (0.1, 0.1, 0.2)]).value == pytest.approx((1 + 2 + 6) / 4)

@@ -5,11 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.measure import Measure
-from analysis.measures import label_rate, marker_position, marker_rate, numeric
+from analysis.measures import (
+    bare_logprob,
+    capability,
+    discriminator,
+    era,
+    forced_choice,
+    judged_stance,
+    label_rate,
+    letter_logprob,
+    likert,
+    marker_count,
+    marker_position,
+    marker_rate,
+    numeric,
+    perplexity,
+    refusal,
+)
 
 MEASURES: dict[str, Measure[Any]] = {
+    "bare_logprob": bare_logprob.MEASURE,
+    "capability": capability.MEASURE,
+    "discriminator": discriminator.MEASURE,
+    "era": era.MEASURE,
+    "forced_choice": forced_choice.MEASURE,
+    "judged_stance": judged_stance.MEASURE,
     "label_rate": label_rate.MEASURE,
+    "letter_logprob": letter_logprob.MEASURE,
+    "likert": likert.MEASURE,
+    "marker_count": marker_count.MEASURE,
     "marker_position": marker_position.MEASURE,
     "marker_rate": marker_rate.MEASURE,
     "numeric": numeric.MEASURE,
+    "perplexity": perplexity.MEASURE,
+    "refusal": refusal.MEASURE,
 }

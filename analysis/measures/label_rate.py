@@ -8,10 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from analysis.measure import Measure, Params, Scored, flat, scored, why_missing
-from prereg.errors import BadInput, Finding
-
-SHOWN = 20
+from analysis.measure import Measure, Params, Scored, flat, refuse_unlisted, scored, why_missing
 
 
 class LabelRate(Params):
@@ -60,7 +57,7 @@ def score(rows: pa.Table, params: LabelRate) -> Scored:
     known = pc.or_(pc.or_(is_positive, _is_among(label, params.negative)), _is_among(label, params.missing))
     unknown = pc.and_(pc.is_valid(label), pc.invert(known))
     if params.unknown == "refuse":
-        _refuse_unknown(label.filter(unknown), params)
+        refuse_unlisted(label.drop_null(), (*params.positive, *params.negative, *params.missing))
     by_label = pc.if_else(_is_among(label, params.missing), pc.binary_join_element_wise("label", label, " "), None)
     by_rule = pc.if_else(unknown, pa.scalar("unknown label"), pa.scalar(None, pa.string()))
     return scored(is_positive.cast(pa.int8()), pc.coalesce(missing, by_label.cast(pa.string()), by_rule))
@@ -69,21 +66,6 @@ def score(rows: pa.Table, params: LabelRate) -> Scored:
 def _is_among(label: pa.Array, labels: tuple[str, ...]) -> pa.Array:
     """Whether each label is one of `labels`; null is none of them."""
     return pc.is_in(label, value_set=pa.array(labels, pa.string()))
-
-
-def _refuse_unknown(labels: pa.Array, params: LabelRate) -> None:
-    """Refuse labels that no list of the plan names."""
-    if not len(labels):
-        return
-    listed = ", ".join([*params.positive, *params.negative, *params.missing])
-    counted = sorted(
-        ((c["values"], c["counts"]) for c in pc.value_counts(labels).to_pylist()), key=lambda c: (-c[1], c[0])
-    )
-    raise BadInput(
-        "labels that the plan does not list",
-        *(Finding(where=repr(label), found=f"{rows} rows", promised=listed) for label, rows in counted[:SHOWN]),
-        then='list each as positive, negative or missing, or set unknown = "missing"',
-    )
 
 
 MEASURE = Measure(

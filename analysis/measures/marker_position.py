@@ -91,4 +91,5 @@ MEASURE = Measure(
     unit="proportion of answers",
     is_proportion=True,
     higher_means="more answers carry the marker in that place",
+    reads=("answer",),
 )

@@ -40,4 +40,5 @@ MEASURE = Measure(
     unit="proportion of answers",
     is_proportion=True,
     higher_means="more answers carry the marker",
+    reads=("answer",),
 )
