@@ -26,6 +26,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_design(plan),
         *_looks(plan),
         *_multiverse(plan),
+        *_inside(plan),
     ]
 
 
@@ -189,6 +190,20 @@ def _multiverse(plan: Plan) -> Iterator[Finding]:
     ):
         for name in names:
             yield from unknown(f"multiverse.{where}", name, known, what=what)
+
+
+def _inside(plan: Plan) -> Iterator[Finding]:
+    if plan.inside is None:
+        return
+    for where, name in plan.inside.item_sets.items():
+        yield from unknown(f"inside.{where}", name, plan.items, what="item set")
+    for arm in plan.inside.gap:
+        yield from unknown("inside.gap", arm, [*plan.planned_arms, BASELINE_ARM], what="arm")
+    if plan.inside.direction is not None:
+        known = [*plan.corpora, *plan.items]
+        yield from unknown("inside.direction.texts", plan.inside.direction.texts, known, what="corpus or item set")
+    if not plan.grid.baseline:
+        yield Finding(where="grid.baseline", found="false", promised="true: directions are those of the base model")
 
 
 def _ids(plan: Plan) -> set[str]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from prereg.bands import Bands, parse_bands
 from prereg.design_tables import Design, Look, Multiverse, Name
+from prereg.inside_tables import Inside
 from prereg.run_tables import Arm, Corpus, Decoding, Grid, ItemSet, Model, Stage, Table, Where
 
 BASELINE_ARM = "base"
@@ -258,6 +259,7 @@ class Plan(Table):
     design: Design = Design()
     look: list[Look] = []
     multiverse: Multiverse | None = None
+    inside: Inside | None = None
     import_: Import | None = Field(default=None, alias="import")
     acknowledge: dict[str, str] = {}
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from schemas import cells, completions, counts, items, judgements, quarantine, requests, runs, scores
+from schemas import (
+    cells,
+    completions,
+    conditions,
+    counts,
+    directions,
+    items,
+    judgements,
+    quarantine,
+    readings,
+    requests,
+    runs,
+    scores,
+)
 from schemas.table import Table
 
 TABLES: dict[str, Table] = {
@@ -15,4 +28,7 @@ TABLES: dict[str, Table] = {
     "quarantine": quarantine.TABLE,
     "scores": scores.TABLE,
     "cells": cells.TABLE,
+    "readings": readings.TABLE,
+    "conditions": conditions.TABLE,
+    "directions": directions.TABLE,
 }
