@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-Status = Literal["ok", "refusal", "cut off", "error", "expired", "unparsed"]
+Status = Literal["ok", "refusal", "cut off", "error", "expired", "canceled", "unparsed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
