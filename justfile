@@ -94,12 +94,17 @@ check: (setup "models")
 bench *names: (setup "models")
     .venv/bin/python -m benchmarks {{names}}
 
-# Pages that a command writes: validation against independent references, coverage, published claims
+# The documentation as pages, in build/site
 docs: (setup "models")
+    .venv/bin/python -m docs.make_site
+    @echo "open build/site/index.html"
+
+# Pages whose numbers a command computes, written anew: validation, coverage, published claims
+pages: (setup "models")
     #!/bin/sh
     set -eu
-    for page in docs/make_*.py; do
-      .venv/bin/python -m "docs.$(basename "$page" .py)"
+    for page in validation coverage claims; do
+      .venv/bin/python -m "docs.make_$page"
     done
 
 # Pin every environment anew: hashed requirement files without addresses

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from prereg.layout import StudyPaths
 from seedlock import app
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 PROJECT = Path(__file__).resolve().parents[1]
+CHROMIUM = os.environ.get("SEEDLOCK_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 PLAN = """
@@ -132,6 +140,18 @@ def broken(reported: StudyFixture, tmp_path: Path) -> StudyFixture:
     root = tmp_path / "copy"
     shutil.copytree(reported.paths.root, root)
     return StudyFixture(StudyPaths(root=root, name=reported.paths.name))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, headless."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: set SEEDLOCK_CHROMIUM")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from analysis.report.build import build_report
 from prereg.gate import LockedPlan
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = os.environ.get("SEEDLOCK_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 
 CONTRAST = """
 () => {
@@ -57,17 +52,6 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> LockedPlan:
     build_report(results, locked, make_posteriors(), locked.paths.report)
     (locked.paths.report / "results.json").write_bytes(results.to_bytes())
     return locked
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: set SEEDLOCK_CHROMIUM")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def opened(
@@ -147,3 +131,16 @@ def test_on_paper_the_status_heads_every_page_and_details_are_open(browser: Brow
     assert page.locator(".drop").is_hidden()
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_serious_accessibility_fault(browser: Browser, locked: LockedPlan, width: int) -> None:
+    page, _ = opened(browser, locked, width=width)
+    found = Axe().run(page).response["violations"]
+    serious = [
+        f"{rule['id']}: {node['target']}"
+        for rule in found
+        if rule["impact"] in {"serious", "critical"}
+        for node in rule["nodes"]
+    ]
+    assert serious == []

@@ -1,0 +1,51 @@
+"""Build the documentation as pages: stage docs/, name files that the site does not carry, and call zensical.
+
+Usage: python -m docs.make_site
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+STAGED = HERE.parent / "build" / "pages"
+LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)]*)?\)")
+PAGES = {".md", ".png", ".svg", ".jpg"}
+
+
+def stage() -> None:
+    """Copy pages and pictures; a link that leaves `docs/` becomes the file's path in the repository."""
+    shutil.rmtree(STAGED, ignore_errors=True)
+    for source in sorted(path for path in HERE.rglob("*") if path.suffix in PAGES):
+        target = STAGED / source.relative_to(HERE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.suffix == ".md":
+            target.write_text(_with_paths(source.read_text("utf-8"), source), "utf-8")
+        else:
+            shutil.copyfile(source, target)
+
+
+def _with_paths(text: str, page: Path) -> str:
+    def shown(match: re.Match[str]) -> str:
+        target = (page.parent / match[2]).resolve()
+        if target.is_relative_to(HERE) and target.suffix in PAGES:
+            return match[0]
+        path = target.relative_to(HERE.parent).as_posix()
+        return f"`{path}`" if match[1].strip("`") == path else f"{match[1]} (`{path}`)"
+
+    return LINK.sub(shown, text)
+
+
+def main() -> None:
+    """Stage and build; a broken link inside the pages stops it."""
+    stage()
+    command = [str(Path(sys.executable).parent / "zensical"), "build", "--strict", "--clean"]
+    sys.exit(subprocess.run(command, cwd=HERE.parent, check=False).returncode)
+
+
+if __name__ == "__main__":
+    main()
