@@ -17,13 +17,14 @@ from analysis.cell_table import cell_results
 from analysis.design import require_known
 from analysis.duplicates import duplicated_runs
 from analysis.inference import Inference, infer
+from analysis.item_sets import average_orders, plan_measures, with_sets
 from analysis.multiverse import multiverse
 from analysis.posteriors import Posterior, posteriors
 from analysis.presenting import hypothesis_result
 from analysis.report.build import build_report
 from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, Results
 from analysis.samples import draw_samples
-from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, named_measure, score_rows
+from analysis.scores import cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
 from prereg.canonical import sha256_file, write_atomic
 from prereg.errors import Finding, Incomplete
@@ -150,7 +151,8 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
     """Score completions, gather counts, and put run factors and item attributes beside every cell."""
     runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
     counts = sealed.whole("counts")
-    measures = _measures(plan)
+    attributes = with_sets(items)
+    measures = plan_measures(plan, attributes)
     parts = []
     duplicates: tuple[tuple[str, ...], ...] = ()
     if counts is not None:
@@ -158,19 +160,14 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
     if any(table.table == "completions" for table in sealed.tables):
         parts.append(cells_of_scores(score_rows(sealed.batches("completions"), measures), measures))
         duplicates = tuple(twin.run_ids for twin in duplicated_runs(sealed.batches("completions"), runs))
-    attributes = items.drop(columns=["items"]).drop_duplicates("item_id")
-    cells = describe_cells(pd.concat(parts, ignore_index=True), runs=runs, items=attributes)
-    return Data(plan=plan, cells=cells, duplicates=duplicates)
+    by_order = describe_cells(pd.concat(parts, ignore_index=True), runs=runs, items=attributes)
+    return Data(plan=plan, cells=average_orders(by_order), duplicates=duplicates)
 
 
 def _frame(table: pa.Table | None) -> pd.DataFrame:
     if table is None:
         raise Incomplete("a sealed table is missing", Finding(where="data", found="none", promised="runs and items"))
     return to_frame(table)
-
-
-def _measures(plan: Plan) -> list[NamedMeasure]:
-    return [named_measure(name, m.kind, m.params) for name, m in plan.measures.items()]
 
 
 def _require_runs(locked: LockedPlan) -> None:
@@ -267,9 +264,9 @@ def _brief(identity: str, hypotheses: dict[str, Hypothesis], inference: Inferenc
 def _samples(plan: Plan, sealed: Sealed) -> list[dict[str, Any]]:
     if plan.samples is None:
         return []
-    by_name = {named.name: named for named in _measures(plan)}
-    named = by_name.get(plan.samples.measure) if plan.samples.measure else None
     runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
+    by_name = {named.name: named for named in plan_measures(plan, with_sets(items))}
+    named = by_name.get(plan.samples.measure) if plan.samples.measure else None
     return draw_samples(sealed.batches("completions"), named, plan, runs, items)
 
 

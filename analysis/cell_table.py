@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.clusters import cluster_summary
 from analysis.estimators import ESTIMATORS
+from analysis.item_sets import unit_of
 from analysis.results import CellResult
 from analysis.sample import Level, Sample
 from analysis.selection import ordered_mean
@@ -68,7 +69,7 @@ def _cell(data: Data, measure: str, keys: dict[str, str | None], rows: pd.DataFr
     blank: dict[str, Any] = {
         "keys": keys,
         "measure": measure,
-        "unit_text": data.plan.measures[measure].unit,
+        "unit_text": unit_of(data.plan, measure),
         "n": int(scored["n_scored"].sum()) if known_n else None,
         "k": int(scored["k"].sum()) if is_count else None,
         "mean": ordered_mean(scored["mean"]) if len(scored) else None,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from analysis.bayes.priors import parse_prior
 from analysis.estimators import ESTIMATORS
+from analysis.measure import PLAN_SAYS
 from analysis.measures import MEASURES
 from analysis.posteriors import MODELS
 from analysis.scores import named_measure
@@ -80,7 +81,8 @@ def _units(plan: Plan) -> Iterator[Lint]:
     """A SESOI without a unit: edges on a raw scale whose measure does not say what its numbers are."""
     for h in plan.hypothesis:
         measure = plan.measures[h.measure]
-        if h.scale == "raw" and not MEASURES[measure.kind].is_proportion and "unit" not in measure.model_fields_set:
+        kind = MEASURES[measure.kind]
+        if h.scale == "raw" and kind.unit == PLAN_SAYS and measure.unit is None:
             yield Lint(
                 code="no-unit",
                 severity="refuse",

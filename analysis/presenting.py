@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.estimators import ESTIMATORS
 from analysis.inference import Inference
+from analysis.item_sets import unit_of
 from analysis.overdispersion import BetweenUnitSd, between_unit_sd
 from analysis.results import BandResult, BayesResult, HypothesisResult, SecondOpinion
 from analysis.sample import Estimate, Sample
@@ -39,7 +40,7 @@ def hypothesis_result(
         family=hypothesis.family,
         test=hypothesis.test,
         scale=hypothesis.scale,
-        unit_text=scale.text if scale else data.plan.measures[hypothesis.measure].unit,
+        unit_text=scale.text if scale else unit_of(data.plan, hypothesis.measure),
         is_proportion=data.is_proportion(hypothesis.measure),
         unit=hypothesis.unit,
         n_units=_n_units(tested),

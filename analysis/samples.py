@@ -37,7 +37,8 @@ def draw_samples(
     best: dict[tuple[str, ...], list[tuple[str, dict[str, Any]]]] = {}
     run_rows = runs.set_index("run_id").to_dict("index")
     item_rows = items.drop_duplicates("item_id").set_index("item_id").to_dict("index")
-    for batch in batches:
+    for whole in batches:
+        batch = named.rows(whole) if named else whole
         scores = named.measure.score(batch, named.params).score.to_pylist() if named else [None] * batch.num_rows
         for row, score in zip(
             batch.select(["request_id", "run_id", "item_id", "draw", "text"]).to_pylist(), scores, strict=True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.item_sets import in_set, unit_of
 from analysis.selection import ordered_mean
 from prereg.errors import EmptyCell, NoSpread, TooFewUnits
 from prereg.plan import Estimand, Plan, Sd
@@ -28,7 +29,7 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
     EmptyCell, TooFewUnits, NoSpread
         The planned SD cannot be computed from the data.
     """
-    unit = plan.measures[estimand.measure].unit
+    unit = unit_of(plan, estimand.measure)
     if estimand.scale == "raw":
         return Scale(raw_per_unit=1.0, text=unit)
     name = estimand.scale.removeprefix("sd.")
@@ -41,9 +42,8 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
 def _spread(plan: Plan, sd: Sd, cells: pd.DataFrame) -> float:
     """Sample SD of single answers, item means or unit (seed) means, in one arm."""
     rows = cells[(cells["measure"] == sd.measure) & (cells["arm"] == sd.arm) & cells["mean"].notna()]
-    for factor, wanted in (plan.items[sd.items].where if sd.items else {}).items():
-        levels = {str(level) for level in (wanted if isinstance(wanted, list) else [wanted])}
-        rows = rows[rows[factor].isin(levels)]
+    if sd.items is not None:
+        rows = rows[in_set(rows, plan, sd.items)]
     if rows.empty:
         raise EmptyCell(f"no data for the SD of {sd.measure} in arm {sd.arm}")
     if sd.of == "answers":

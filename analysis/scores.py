@@ -28,15 +28,32 @@ CELL = ("run_id", "item_id", "measure")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedMeasure:
-    """A measure as one plan uses it: its name there, its kind and its checked settings."""
+    """A measure as one plan uses it: its name there, its kind, its checked settings, and the items it scores.
+
+    Rows of other items have no score, and are not missing. `items` is None where it scores all.
+    """
 
     name: str
     measure: Measure[Any]
     params: Params
+    items: frozenset[str] | None = None
+
+    def rows(self, batch: pa.Table) -> pa.Table:
+        """The rows of a batch that this measure scores."""
+        if self.items is None:
+            return batch
+        return batch.filter(pc.is_in(batch["item_id"], value_set=pa.array(sorted(self.items), pa.string())))
 
 
-def named_measure(name: str, kind: str, settings: Mapping[str, Any]) -> NamedMeasure:
+def named_measure(
+    name: str, kind: str, settings: Mapping[str, Any], *, items: frozenset[str] | None = None
+) -> NamedMeasure:
     """Check one `[measures.NAME]` of a plan.
+
+    Parameters
+    ----------
+    items
+        Ids of the items it scores (`analysis.item_sets.measured_items`); None for all.
 
     Raises
     ------
@@ -47,7 +64,8 @@ def named_measure(name: str, kind: str, settings: Mapping[str, Any]) -> NamedMea
         found = Finding(where=f"measures.{name}.kind", found=kind, promised=", ".join(MEASURES))
         raise BadInput("unknown measure", found)
     measure = MEASURES[kind]
-    return NamedMeasure(name=name, measure=measure, params=measure.configure(settings, where=f"measures.{name}"))
+    params = measure.configure(settings, where=f"measures.{name}")
+    return NamedMeasure(name=name, measure=measure, params=params, items=items)
 
 
 def score_rows(rows: Iterable[pa.Table], measures: Sequence[NamedMeasure]) -> Iterator[pa.Table]:
@@ -61,9 +79,10 @@ def score_rows(rows: Iterable[pa.Table], measures: Sequence[NamedMeasure]) -> It
     schema = TABLES["scores"].arrow()
     for batch in rows:
         for named in measures:
-            found = named.measure.score(batch, named.params)
-            columns = {name: batch[name] for name in ("request_id", "run_id", "item_id", "draw")}
-            columns["measure"] = pa.repeat(pa.scalar(named.name), batch.num_rows)
+            rows_in = named.rows(batch)
+            found = named.measure.score(rows_in, named.params)
+            columns = {name: rows_in[name] for name in ("request_id", "run_id", "item_id", "draw")}
+            columns["measure"] = pa.repeat(pa.scalar(named.name), rows_in.num_rows)
             yield pa.table({**columns, "score": found.score, "missing": found.missing}, schema=schema)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from analysis.item_sets import in_set, matching
 from analysis.sample import Level, Sample
 from prereg.errors import BadInput, EmptyCell, Finding
 from prereg.plan import BASELINE_ARM, Estimand, Plan
@@ -38,21 +39,21 @@ def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) ->
     EmptyCell
         Nothing is left.
     """
-    items = plan.items[estimand.items].where if estimand.items is not None else {}
-    where: Where = {**items, **estimand.where, **extra}
+    where: Where = {**estimand.where, **extra}
     unit = "item_id" if estimand.unit == "item" else estimand.unit
     over = estimand.over
     _require_columns(cells, [*where, over, *([] if unit == "answer" else [unit])])
     chosen = cells[cells["measure"] == estimand.measure]
-    for factor, wanted in where.items():
-        levels = {str(level) for level in (wanted if isinstance(wanted, list) else [wanted])}
-        chosen = chosen[chosen[factor].isin(levels)]
+    if estimand.items is not None:
+        chosen = chosen[in_set(chosen, plan, estimand.items)]
+    chosen = chosen[matching(chosen, where, named="where")]
     if estimand.contrast is not None:
         chosen = chosen[chosen[over].isin(estimand.contrast)]
     elif "arm" not in where:
         chosen = chosen[chosen["arm"] != BASELINE_ARM]
     if chosen.empty:
-        raise EmptyCell(f"no data for {estimand.measure} where {where or 'everything'}")
+        of = f" on items {estimand.items}" if estimand.items is not None else ""
+        raise EmptyCell(f"no data for {estimand.measure}{of} where {where or 'everything'}")
     level = chosen[over] if estimand.contrast is not None else ALL
     return chosen.assign(level=level, unit_label=chosen["item_id"] if unit == "answer" else chosen[unit])
 
@@ -139,7 +140,8 @@ def _filled(rows: pd.DataFrame, missing_as: float | None) -> pd.DataFrame:
     if missing_as is None or not rows["n_missing"].any():
         return rows
     n = rows["n_scored"].fillna(0) + rows["n_missing"]
-    total = rows["mean"].fillna(0.0) * rows["n_scored"].fillna(0) + missing_as * rows["n_missing"]
+    known = rows["total"].fillna(rows["mean"].fillna(0.0) * rows["n_scored"].fillna(0))
+    total = known + missing_as * rows["n_missing"]
     k = rows["k"].fillna(0) + int(missing_as) * rows["n_missing"] if missing_as in {0.0, 1.0} else rows["k"]
     return rows.assign(n_scored=n, mean=(total / n.where(n > 0)).astype(float), k=k)
 

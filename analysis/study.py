@@ -10,8 +10,9 @@ import duckdb
 import pandas as pd
 
 from analysis.analyze import Sealed
+from analysis.item_sets import plan_measures, with_sets
 from analysis.results import Results, read_results
-from analysis.scores import named_measure, score_rows
+from analysis.scores import score_rows
 from prereg.checks import Verification
 from prereg.errors import BadInput, Finding
 from prereg.gate import LockedPlan, require_lock, require_seals
@@ -98,7 +99,7 @@ class Study:
     def scores(self) -> pd.DataFrame:
         """Every measure's score of every answer it applies to, or the reason there is none; described as above."""
         self._known("completions")
-        measures = [named_measure(name, m.kind, m.params) for name, m in self.plan.measures.items()]
+        measures = plan_measures(self.plan, with_sets(self.table("items")))
         frames = [part.to_pandas() for part in score_rows(self._sealed.batches("completions"), measures)]
         self._connection.register("scores", pd.concat(frames, ignore_index=True))
         return self.query(_DESCRIBED.format(rows="scores"))

@@ -18,6 +18,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_grid(plan),
         *_stages(plan),
         *_repeated_ids(plan),
+        *_measures(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
         *(fault for index, claim in enumerate(plan.claim) for fault in _claim(plan, f"claim[{index}]", claim)),
         *_sds(plan),
@@ -82,6 +83,12 @@ def _repeated_ids(plan: Plan) -> Iterator[Finding]:
         if identity in seen:
             yield Finding(where=f"id {identity!r}", found="used twice", promised="each id once")
         seen.add(identity)
+
+
+def _measures(plan: Plan) -> Iterator[Finding]:
+    for name, measure in plan.measures.items():
+        for items in measure.items:
+            yield from unknown(f"measures.{name}.items", items, plan.items, what="item set")
 
 
 def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:

@@ -43,12 +43,23 @@ class Inference(Table):
 
 
 class Measure(BaseModel):
-    """`[measures.NAME]`: `kind` names a file in `analysis/measures`; the other keys are that kind's own."""
+    """`[measures.NAME]`: `kind` names a file in `analysis/measures`; the other keys are that kind's own.
+
+    It scores the items that its kind reads; `items` and `where` narrow them to item sets and item attributes. `unit`
+    says what its numbers are where the kind does not.
+    """
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
 
     kind: str
-    unit: str = "proportion of answers"
+    unit: str | None = None
+    items: list[Name] = []
+    where: Where = {}
+
+    @field_validator("items", mode="before")
+    @classmethod
+    def _one_or_several(cls, items: Any) -> Any:
+        return [items] if isinstance(items, str) else items
 
     @property
     def params(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from analysis.measure import Measure, Params, Scored, flat, scored, why_missing
+from analysis.measure import PLAN_SAYS, Measure, Params, Scored, flat, scored, why_missing
 
 DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
@@ -85,7 +85,7 @@ def _parsed(label: pa.Array) -> pa.Array:
 MEASURE = Measure(
     params=Numeric,
     score=score,
-    unit="as the source or judge states it",
+    unit=PLAN_SAYS,
     is_proportion=False,
     higher_means="a larger number",
 )

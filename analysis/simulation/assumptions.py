@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from analysis.item_sets import unit_of
 from analysis.measures import MEASURES
 from prereg.design_tables import MeasureDesign
 from prereg.errors import BadInput, Finding
@@ -108,7 +109,7 @@ def _variation(plan: Plan, name: str, points: int, record: list[Assumption]) -> 
         record.append(Assumption(what=f"{name}: {what}", value=shown, source="default" if value is None else "plan"))
         return chosen
 
-    unit = "logits" if is_rate else plan.measures[name].unit
+    unit = "logits" if is_rate else unit_of(plan, name)
     base = taken("rate or mean without an effect", table.base, DEFAULT_BASE_RATE if is_rate else 0.0)
     item_sd = taken(f"SD between items, {unit}", table.item_sd, 1.0)
     new_items = plan.inference.items == "new"

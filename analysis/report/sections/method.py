@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from analysis.item_sets import unit_of
 from analysis.report.pieces import Code, Line, Link, Piece, joined
 from analysis.report.sections import references as cited
 from prereg.gate import LockedPlan
@@ -102,9 +103,11 @@ def _items(plan: Plan) -> Iterable[Line]:
 
 def _measures(plan: Plan) -> Iterable[Line]:
     for name, measure in plan.measures.items():
-        params = joined((Code(f"{key} = {_spelled(value)}"),) for key, value in measure.params.items())
+        narrowed = {"items": measure.items, "where": measure.where}
+        said = {**measure.params, **{key: value for key, value in narrowed.items() if value}}
+        params = joined((Code(f"{key} = {_spelled(value)}"),) for key, value in said.items())
         extra: Line = (" with ", *params) if params else ()
-        yield (Code(name), " is ", Code(measure.kind), *extra, ", in ", Code(measure.unit), ".")
+        yield (Code(name), " is ", Code(measure.kind), *extra, ", in ", Code(unit_of(plan, name)), ".")
     for name, sd in plan.sd.items():
         yield ("The scale ", Code(f"sd.{name}"), ": ", *_settings(sd), ".")
 
