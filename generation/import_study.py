@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from generation.intake.load import ImportReport, import_file
-from generation.intake.request import ImportRequest, PlannedRun
-from prereg.canonical import sha256_file
+from generation.intake.load import ImportReport, import_file, import_unanswered, refuse_no_file
+from generation.intake.request import ImportRequest, PlannedRun, RequestsFile
+from generation.intake.requests_file import load_requests
+from generation.intake.source_files import source_digest
+from generation.sealing import runs_table
 from prereg.errors import BadInput, Finding, OutOfOrder
 from prereg.gate import LockedPlan, created_at
+from prereg.import_tables import Asked, Import, Mapped
 from prereg.layout import StudyPaths
 from prereg.ledger import append_event, read_ledger
-from prereg.plan import Import
-from schemas.seal import Seal, seal
+from schemas.seal import seal
 from schemas.store import Store
 
 ITEM_SET = "all"
@@ -68,6 +68,10 @@ class Imported:
         for report in self.reports:
             yield f"read      {report.read} rows of {report.file}"
             yield f"accepted  {report.added + report.already_there}, {report.items} items"
+            if set(report.statuses) - {"ok"}:
+                yield f"          {', '.join(f'{n} {status}' for status, n in report.statuses.items())}"
+            if report.cut_off_kept:
+                yield f"cut off   {report.cut_off_kept} answers, kept as the plan says"
             if report.not_selected:
                 yield f"left out  {report.not_selected} rows that import.only does not select"
             if report.quarantined:
@@ -98,31 +102,61 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
     OutOfOrder
         The study's data are sealed already, from other files.
     """
-    requests = [_request(locked, file, format) for file in files or [_declared_file(locked)]]
+    declared = _declared(locked)
+    requests = [
+        import_request(locked, declared, file, format) for file in files or [declared_file(declared, locked, "import")]
+    ]
     _refuse_second(locked, requests)
     paths = locked.paths
     predates = any(_predates_lock(request.path, locked) for request in requests)
     shape = requests[0].shape
     with Store.open(paths.store) as store:
-        store.append("runs", _runs(locked))
-        imported = Imported(
-            reports=tuple(import_file(request, store) for request in requests), sealed=(), predates_lock=predates
-        )
-        if not store.rows(shape):
-            raise BadInput(
-                "no row fits the plan",
-                *(Finding(where=reason, found=f"{n} rows", promised="none") for reason, n in imported.reasons.items()),
-                then="mend the column map or the grid; nothing was sealed",
-            )
-        tables = ["runs", "items", shape, *(["quarantine"] if imported.reasons else [])]
-        seals = {table: seal(store, table, paths.runs / "sealed" / f"{table}.parquet") for table in tables}
-    for table, sealed in seals.items():
-        _record(paths, table, sealed, imported if table == shape else None)
-    return Imported(
-        reports=imported.reports,
-        sealed=tuple(paths.relative(sealed.file) for sealed in seals.values()),
-        predates_lock=predates,
-    )
+        with store.transaction():
+            store.append("runs", runs_table(locked))
+            imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=predates)
+            if not store.rows(shape):
+                raise nothing_fits("no row fits the plan", imported)
+        body = {
+            "runs": {run: rows for run, rows in sorted(imported.rows_by_run.items()) if rows},
+            **account(imported),
+            "predates_lock": predates,
+        }
+        sealed = [
+            seal_once(paths, store, name, f"{name}.parquet", body if name == shape else {})
+            for name in ("runs", "items", shape)
+        ]
+        sealed += seal_refused(paths, store, [request.name for request in requests], "quarantine.parquet")
+    return replace(imported, sealed=tuple(sealed))
+
+
+def nothing_fits(what: str, imported: Imported) -> BadInput:
+    """The refusal of an import that accepted no row, with every reason."""
+    findings = [Finding(where=reason, found=f"{n} rows", promised="none") for reason, n in imported.reasons.items()]
+    return BadInput(what, *findings, then="mend the column map or the grid; nothing was sealed")
+
+
+def account(imported: Imported) -> dict[str, Any]:
+    """What a seal's ledger entry says of an import: why rows were refused, and the digests of the files read."""
+    return {
+        "quarantined": dict(imported.reasons),
+        "sources": [{"file": report.file, "sha256": report.file_sha256} for report in imported.reports],
+    }
+
+
+def seal_once(paths: StudyPaths, store: Store, table: str, file: str, body: Mapping[str, Any]) -> str:
+    """Seal a table and enter it in the ledger, unless it stands there already (an import that was interrupted)."""
+    made = seal(store, table, paths.runs / "sealed" / file)
+    events = read_ledger(paths.ledger)
+    if not any(event.name == "data.sealed" and event.body["sha256"] == made.sha256 for event in events):
+        told = {"table": table, "file": file, "sha256": made.sha256, "rows": made.rows, **body}
+        append_event(paths.ledger, "data.sealed", told)
+    return paths.relative(made.file)
+
+
+def seal_refused(paths: StudyPaths, store: Store, sources: Sequence[str], file: str) -> list[str]:
+    """Seal the quarantined rows of these sources, where there are any."""
+    with store.part("quarantine", "source", sources) as refused:
+        return [seal_once(paths, refused, "quarantine", file, {})] if refused.rows("quarantine") else []
 
 
 def _declared(locked: LockedPlan) -> Import:
@@ -136,33 +170,80 @@ def _declared(locked: LockedPlan) -> Import:
     return declared
 
 
-def _declared_file(locked: LockedPlan) -> Path:
-    file = _declared(locked).file
-    if file is None:
+def declared_file(mapped: Mapped, locked: LockedPlan, where: str) -> Path:
+    """Return the file that the plan names for an import.
+
+    Raises
+    ------
+    BadInput
+        It names none.
+    """
+    if mapped.file is None:
         raise BadInput(
             "which file?",
-            Finding(where="import.file", found="nothing", promised="a file in the plan, or one on the command line"),
+            Finding(where=f"{where}.file", found="nothing", promised="a file in the plan, or one on the command line"),
             then=f"seedlock import {locked.paths.name} FILE",
         )
-    return locked.paths.study / file
+    return locked.paths.study / mapped.file
 
 
-def _request(locked: LockedPlan, file: Path, format: str | None) -> ImportRequest:
-    declared = _declared(locked)
+def import_request(
+    locked: LockedPlan, mapped: Mapped, file: Path, format: str | None, *, judge: str | None = None
+) -> ImportRequest:
+    """Return what the plan asks of one file; quarantined rows carry the file's name."""
+    asked = mapped.requests
     return ImportRequest(
         path=file,
-        format=format or declared.format,
-        columns=declared.columns,
+        name=file.name if judge is None else f"{judge}: {file.name}",
+        format=format or mapped.format,
+        columns=mapped.columns,
         runs=tuple(
             PlannedRun(run_id=r.run_id, model=r.model, arm=r.arm, seed=None if r.seed is None else str(r.seed))
             for r in locked.lock.runs
         ),
         item_set=ITEM_SET,
-        attributes=tuple(declared.attributes),
-        constants=declared.constants,
-        missing_labels=declared.missing_labels,
-        only={column: tuple(values) for column, values in declared.only.items()},
+        attributes=tuple(mapped.attributes) if isinstance(mapped, Import) else (),
+        constants=mapped.constants,
+        missing_labels=mapped.missing_labels,
+        only={column: tuple(values) for column, values in mapped.only.items()},
+        requests=None if asked is None else _requests_file(asked, locked),
+        judge=judge,
+        keeps_cut_off=isinstance(mapped, Import) and _cut_off(mapped, locked) == "keep",
     )
+
+
+def _cut_off(declared: Import, locked: LockedPlan) -> str:
+    """What an answer that was cut off is: as the import says, else as the decoding does."""
+    decoding = locked.plan.decoding
+    return declared.cut_off or (decoding.cut_off if decoding is not None else "missing")
+
+
+def _requests_file(asked: Asked, locked: LockedPlan) -> RequestsFile:
+    file = locked.paths.study / asked.file
+    return RequestsFile(path=file, format=asked.format, key=asked.key, answer_key=asked.answer_key)
+
+
+def import_files(requests: Sequence[ImportRequest], store: Store) -> Iterator[ImportReport]:
+    """Import every file; where they answer a list of requests, those that none of them answers come last."""
+    names = Counter(request.path.name for request in requests)
+    twice = [Finding(where=name, found=f"{n} files", promised="one file a name") for name, n in names.items() if n > 1]
+    if twice:
+        raise BadInput("files of one name cannot be told apart in the account", *twice, then="rename all but one")
+    first = requests[0]
+    if first.requests is None:
+        for request in requests:
+            yield import_file(request, store)
+        return
+    asked = load_requests(first.requests, first.wanted)
+    for request in requests:
+        refuse_no_file(request.path, request.format)
+        asked.note_answers(request.path, request.format)
+    for request in requests:
+        yield import_file(request, store, asked)
+    unanswered = replace(first, path=first.requests.path, name=first.requests.path.name)
+    report = import_unanswered(unanswered, store, asked)
+    if report.read:
+        yield report
 
 
 def _refuse_second(locked: LockedPlan, requests: Sequence[ImportRequest]) -> None:
@@ -173,7 +254,7 @@ def _refuse_second(locked: LockedPlan, requests: Sequence[ImportRequest]) -> Non
         if event.name == "data.sealed"
         for source in event.body.get("sources", [])
     }
-    others = [r.path for r in requests if r.path.is_file() and sha256_file(r.path) not in sealed] if sealed else []
+    others = [r.path for r in requests if r.path.exists() and source_digest(r.path) not in sealed] if sealed else []
     if others:
         raise OutOfOrder(
             f"the data of {locked.paths.name} are sealed",
@@ -185,35 +266,3 @@ def _refuse_second(locked: LockedPlan, requests: Sequence[ImportRequest]) -> Non
 def _predates_lock(path: Path, locked: LockedPlan) -> bool:
     """Whether the file's modification time is older than the first lock."""
     return path.exists() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < created_at(locked)
-
-
-def _runs(locked: LockedPlan) -> pa.Table:
-    factors = sorted({name for run in locked.lock.runs for name in run.factors})
-    rows = [
-        {
-            "run_id": run.run_id,
-            "model": run.model,
-            "arm": run.arm,
-            "seed": None if run.seed is None else str(run.seed),
-            **{name: run.factors.get(name) for name in factors},
-        }
-        for run in locked.lock.runs
-    ]
-    names = ["run_id", "model", "arm", "seed", *factors]
-    return pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in names]))
-
-
-def _record(paths: StudyPaths, table: str, sealed: Seal, imported: Imported | None) -> None:
-    """Enter one seal in the ledger, unless it stands there already (an import that was interrupted)."""
-    events = read_ledger(paths.ledger)
-    if any(event.name == "data.sealed" and event.body["sha256"] == sealed.sha256 for event in events):
-        return
-    body: dict[str, Any] = {"table": table, "file": sealed.file.name, "sha256": sealed.sha256, "rows": sealed.rows}
-    if imported is not None:
-        body |= {
-            "runs": {run: rows for run, rows in sorted(imported.rows_by_run.items()) if rows},
-            "quarantined": dict(imported.reasons),
-            "sources": [{"file": report.file, "sha256": report.file_sha256} for report in imported.reports],
-            "predates_lock": imported.predates_lock,
-        }
-    append_event(paths.ledger, "data.sealed", body)

@@ -12,12 +12,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from prereg.audit_tables import Audit
 from prereg.bands import Bands, parse_bands
 from prereg.design_tables import Design, Look, Multiverse, Name
+from prereg.import_tables import Import, Judged
 from prereg.inside_tables import Inside
+from prereg.judge_tables import Judge
 from prereg.run_tables import Arm, Corpus, Decoding, Grid, ItemSet, Model, Stage, Table, Where
 
 BASELINE_ARM = "base"
+JUDGE_ERROR = r"^retry [0-9], then (as answers|exclude|exclude and bound)$"
 
 
 class StudySection(Table):
@@ -45,8 +49,8 @@ class Inference(Table):
 class Measure(BaseModel):
     """`[measures.NAME]`: `kind` names a file in `analysis/measures`; the other keys are that kind's own.
 
-    It scores the items that its kind reads; `items` and `where` narrow them to item sets and item attributes. `unit`
-    says what its numbers are where the kind does not.
+    It scores the items that its kind reads; `items` and `where` narrow them to item sets and item attributes. `judge`
+    names the judge whose labels and values it scores. `unit` says what its numbers are where the kind does not.
     """
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
@@ -55,6 +59,7 @@ class Measure(BaseModel):
     unit: str | None = None
     items: list[Name] = []
     where: Where = {}
+    judge: Name | None = None
 
     @field_validator("items", mode="before")
     @classmethod
@@ -160,12 +165,17 @@ class Gate(Estimand):
 
 
 class Claim(Table):
-    """`[[claim]]`: says something when all (or any) of its hypotheses end in their predicted band."""
+    """`[[claim]]`: says something when all (or any) of its hypotheses end in their predicted band.
+
+    With `audited` it rests on the measures that pass the audit: hypotheses on others are left out, and fewer measures
+    than the audit needs leave it not testable.
+    """
 
     id: Name
     says: str = Field(min_length=1)
     all_of: list[str] | None = None
     any_of: list[str] | None = None
+    audited: bool = False
 
     @model_validator(mode="after")
     def _one_rule(self) -> Claim:
@@ -183,11 +193,18 @@ class Missing(Table):
     """`[missing]`: what happens to answers and runs that never came. None is ever scored.
 
     `answers`: complete cases only, or also worst-case bounds (a verdict that flips between them is none).
-    `runs`: analyse what arrived and disclose it, or refuse to analyse.
+    `runs`: analyse what arrived and disclose it, or refuse to analyse. `judge_error`: how often a judgement that failed
+    is asked for again; one that never came is a missing answer.
     """
 
     answers: Literal["exclude", "exclude and bound"] = "exclude and bound"
+    judge_error: str = Field(default="retry 3, then as answers", pattern=JUDGE_ERROR)
     runs: Literal["refuse", "analyse and disclose"] = "refuse"
+
+    @property
+    def judge_retries(self) -> int:
+        """How often a failed judgement is asked for again."""
+        return int(self.judge_error.split()[1].rstrip(","))
 
 
 class Bayes(Table):
@@ -227,23 +244,6 @@ class Tolerances(Table):
     monte_carlo: float = Field(default=0.05, ge=0)
 
 
-class Import(Table):
-    """`[import]`: how the columns of a file made elsewhere map to ours.
-
-    `columns` names the column of each role: arm, seed, item, draw, text, label, value; or k and n, or mean,
-    where the rows are counts. `constants` gives the roles that no column holds.
-    """
-
-    format: str
-    file: str | None = None
-    columns: dict[str, str | list[str]]
-    attributes: list[str] = []
-    constants: dict[str, str] = {}
-    only: dict[str, list[str]] = {}
-    missing_labels: dict[str, str] = {}
-    source: str = ""
-
-
 class Plan(Table):
     """A whole plan, parsed. See `docs/plan.md` for every field with an example."""
 
@@ -259,6 +259,7 @@ class Plan(Table):
     measures: dict[Name, Measure] = Field(min_length=1)
     sd: dict[Name, Sd] = {}
     gates: dict[Name, Gate] = {}
+    audit: Audit | None = None
     hypothesis: list[Hypothesis] = Field(min_length=1)
     claim: list[Claim] = []
     families: dict[Name, Literal["holm", "bh", "none"]] = {}
@@ -272,6 +273,8 @@ class Plan(Table):
     multiverse: Multiverse | None = None
     inside: Inside | None = None
     import_: Import | None = Field(default=None, alias="import")
+    judges: dict[Name, Judge] = {}
+    judgements: dict[Name, Judged] = {}
     acknowledge: dict[str, str] = {}
 
     @property
@@ -307,16 +310,43 @@ class Plan(Table):
             for level in self._per_levels(hypothesis):
                 yield f"{hypothesis.id}[{level}]", hypothesis, {hypothesis.per: level}
 
+    def expanded_gates(self) -> Iterator[tuple[str, Gate, Where]]:
+        """Every gate as it is tested: by its name or, with `per`, `name[level]` with its extra condition."""
+        for name, gate in self.gates.items():
+            if gate.per is None:
+                yield name, gate, {}
+                continue
+            for level in self._per_levels(gate):
+                yield f"{name}[{level}]", gate, {gate.per: level}
+
+    def gates_of(self, hypothesis: Hypothesis, extra: Where) -> list[str]:
+        """Gates, as they are tested, that stand before a hypothesis: all, or those it requires.
+
+        Of a gate with one test a level, those of the hypothesis's own levels.
+        """
+        required = list(self.gates) if hypothesis.requires is None else hypothesis.requires
+        wanted = {**hypothesis.where, **extra}
+        return [
+            identity
+            for identity, _, at in self.expanded_gates()
+            if identity.split("[")[0] in required
+            and all(level in _listed(wanted[factor]) for factor, level in at.items() if factor in wanted)
+        ]
+
     def corpus_file(self, name: str) -> str:
         """Path of a corpus, relative to the study folder."""
         return self.corpora[name].file or f"corpora/{name}.jsonl"
 
-    def _per_levels(self, hypothesis: Hypothesis) -> list[str]:
-        per = hypothesis.per or ""
-        wanted = hypothesis.where.get(per)
+    def _per_levels(self, estimand: Estimand) -> list[str]:
+        per = estimand.per or ""
+        wanted = estimand.where.get(per)
         if wanted is None:
             return [level for level in self.levels_of(per) if not (per == "arm" and level == BASELINE_ARM)]
-        return [str(level) for level in (wanted if isinstance(wanted, list) else [wanted])]
+        return _listed(wanted)
+
+
+def _listed(wanted: Scalar | list[Scalar]) -> list[str]:
+    return [str(level) for level in (wanted if isinstance(wanted, list) else [wanted])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from prereg.errors import BadInput, Finding
+from prereg.judge_tables import files_of
 from prereg.layout import StudyPaths
 from prereg.plan import Plan
 
@@ -17,8 +18,14 @@ def named_files(plan: Plan) -> Iterator[tuple[str, str]]:
             yield f"items.{name}.file", items.file
     for name in plan.corpora:
         yield f"corpora.{name}.file", plan.corpus_file(name)
-    if plan.import_ is not None and plan.import_.file is not None:
-        yield "import.file", plan.import_.file
+    for name, judge in plan.judges.items():
+        yield from ((f"judges.{name}.{key}", file) for key, file in files_of(judge).items())
+    imports = [("import", plan.import_)] if plan.import_ is not None else []
+    for where, mapped in [*imports, *((f"judgements.{name}", judged) for name, judged in plan.judgements.items())]:
+        if mapped.file is not None:
+            yield f"{where}.file", mapped.file
+        if mapped.requests is not None:
+            yield f"{where}.requests.file", mapped.requests.file
 
 
 def referenced_files(plan: Plan, paths: StudyPaths) -> list[Path]:

@@ -154,6 +154,15 @@ class Store:
         """Count the rows of a table."""
         return int(self._con.execute(f"SELECT count(*) FROM {quoted(name)}").fetchall()[0][0])
 
+    @contextlib.contextmanager
+    def part(self, name: str, column: str, values: Sequence[str]) -> Iterator[Self]:
+        """Open a store in memory that holds only a table's rows with one of these values, for a seal of its own."""
+        query = f"SELECT * FROM {quoted(name)} WHERE list_contains(?, {quoted(column)})"
+        rows = self._con.execute(query, [list(values)]).to_arrow_table()
+        with type(self).in_memory() as store:
+            store.append(name, rows)
+            yield store
+
     def declared(self, name: str) -> tuple[str, ...]:
         """Return the further columns this study gave an open table."""
         described = self._con.execute(f"DESCRIBE {quoted(name)}").fetchall()

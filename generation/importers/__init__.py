@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from generation.importers import csv, jsonl, parquet
+from generation.importers import anthropic_batch, csv, hf_dataset, inspect, jsonl, lm_eval, openai_batch, parquet
 from generation.intake.raw import Importer
+from prereg.errors import BadInput, Finding
 
 IMPORTERS: dict[str, Importer] = {
     "parquet": parquet.read,
     "csv": csv.read,
     "jsonl": jsonl.read,
+    "inspect": inspect.read,
+    "lm_eval": lm_eval.read,
+    "openai_batch": openai_batch.read,
+    "anthropic_batch": anthropic_batch.read,
+    "hf_dataset": hf_dataset.read,
 }
+
+FOLDERS = frozenset({"hf_dataset"})
+"""Formats that are a folder of files."""
+
+
+def importer(name: str) -> Importer:
+    """Return the reader of a format.
+
+    Raises
+    ------
+    BadInput
+        No such format.
+    """
+    if name not in IMPORTERS:
+        raise BadInput("unknown format", Finding(where="format", found=name, promised=", ".join(IMPORTERS)))
+    return IMPORTERS[name]

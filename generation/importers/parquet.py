@@ -27,14 +27,14 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
                 raise BadInput(f"{path.name} has no rows")
             row = 1
             for batch in parquet.iter_batches(BATCH_ROWS, columns=list(columns)):
-                yield _raw(batch, columns, row, path)
+                yield raw_batch(batch, columns, row, path)
                 row += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         found = Finding(where=path.name, found=str(error).splitlines()[0], promised="a whole Parquet file")
         raise BadInput(f"{path.name} cannot be read as Parquet", found) from error
 
 
-def _raw(batch: pa.RecordBatch, columns: Sequence[str], first: int, path: Path) -> RawBatch:
+def raw_batch(batch: pa.RecordBatch, columns: Sequence[str], first: int, path: Path) -> RawBatch:
     """Render one batch as text; Arrow does not check UTF-8 when it reads."""
     at = pa.array(range(first, first + batch.num_rows), pa.int64())
     found = [batch.column(name) for name in columns]

@@ -9,12 +9,17 @@ import pyarrow.compute as pc
 
 from generation.intake.match import Doubts, given
 from generation.intake.numbers import decimals, whole_numbers
+from generation.intake.raw import Failed
 from generation.intake.request import ImportRequest
 
 
-def count_columns(request: ImportRequest, raw: Mapping[str, pa.Array], doubts: Doubts) -> dict[str, pa.Array]:
+def count_columns(
+    request: ImportRequest, raw: Mapping[str, pa.Array], failed: Failed | None, doubts: Doubts
+) -> dict[str, pa.Array]:
     """Return measure, k, n and mean of every row; a row must be one of the two forms and possible."""
     n_rows = len(doubts.any)
+    if failed is not None:
+        doubts.add("the source says that it failed", pc.is_valid(failed.status))
     told = {role: given(request, role, raw, n_rows) for role in ("k", "n", "mean")}
     texts = {role: pa.nulls(n_rows, pa.string()) if text is None else text for role, text in told.items()}
     k = whole_numbers(texts["k"], "k", doubts)

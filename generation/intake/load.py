@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from generation.importers import IMPORTERS
+from generation.importers import FOLDERS, importer
 from generation.intake.completions import completion_columns
 from generation.intake.counts import count_columns
+from generation.intake.judgements import JudgementColumns
 from generation.intake.match import Doubts, RunMatch, item_ids
-from generation.intake.raw import Importer, RawBatch
-from generation.intake.request import ROW_ORDER, ImportRequest
+from generation.intake.raw import Failed, RawBatch
+from generation.intake.request import REQUEST_PREFIX, ROW_ORDER, ImportRequest
+from generation.intake.requests_file import Requests
+from generation.intake.source_files import source_digest, source_state
 from generation.intake.staging import Staging
 from prereg.errors import BadInput, Finding
 from schemas.identity import answer_ids
 from schemas.quarantine import REASON_SEPARATOR
-from schemas.seal import sha256_of
 from schemas.store import Store
 
 
@@ -38,6 +41,10 @@ class ImportReport:
         Refused rows, and reason -> rows (a row with two reasons counts under both).
     not_selected
         Rows that `only` leaves out.
+    statuses
+        Status -> accepted rows; empty for counts.
+    cut_off_kept
+        Accepted answers that the source says were cut off, where the plan keeps those.
     items
         Distinct items among the rows that could be matched.
     rows_by_run
@@ -54,6 +61,8 @@ class ImportReport:
     quarantined: int
     reasons: dict[str, int]
     not_selected: int
+    statuses: dict[str, int]
+    cut_off_kept: int
     items: int
     rows_by_run: dict[str, int]
 
@@ -70,11 +79,19 @@ class _Tally:
     read: int = 0
     quarantined: int = 0
     not_selected: int = 0
+    cut_off_kept: int = 0
     reasons: Counter[str]
 
 
-def import_file(request: ImportRequest, store: Store) -> ImportReport:
-    """Bring a file into the store, whole or not at all; importing it again adds nothing.
+def import_file(request: ImportRequest, store: Store, requests: Requests | None = None) -> ImportReport:
+    """Bring a file (or a folder, for formats that are one) into the store, whole or not at all.
+
+    Importing it again adds nothing.
+
+    Parameters
+    ----------
+    requests
+        The loaded requests, where the answers carry only an id.
 
     Raises
     ------
@@ -82,13 +99,25 @@ def import_file(request: ImportRequest, store: Store) -> ImportReport:
         The file cannot be read as promised, changed while it was read, has items that disagree on an
         attribute, or contradicts rows of the store.
     """
-    _refuse_no_file(request.path)
-    before = request.path.stat()
-    digest = sha256_of(request.path)
+    refuse_no_file(request.path, request.format)
+    batches = importer(request.format)(request.path, request.wanted_of_answers)
+    if requests is not None:
+        batches = requests.joined(batches, request.wanted)
+    return _import(request, store, batches)
+
+
+def import_unanswered(request: ImportRequest, store: Store, requests: Requests) -> ImportReport:
+    """Give every request that no imported file mentions its row: a failure, "no answer in the source"."""
+    return _import(request, store, requests.unanswered(request.wanted))
+
+
+def _import(request: ImportRequest, store: Store, batches: Iterator[RawBatch]) -> ImportReport:
+    """Let the rows of one source in, unless it changes meanwhile."""
+    before = source_state(request.path)
+    digest = source_digest(request.path)
     with store.transaction():
-        report = _Import(request, store, digest).run()
-        after = request.path.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        report = _Import(request, store, digest).run(batches)
+        if source_state(request.path) != before:
             raise BadInput(f"{request.path.name} changed while it was read", then="import it again")
     return report
 
@@ -100,22 +129,22 @@ class _Import:
         self._request = request
         self._store = store
         self._digest = digest
-        self._match_run = RunMatch(request)
+        self._columns = _columns(request, store)
         self._staging = Staging(store.con, request.shape, number_draws=request.constants.get("draw") == ROW_ORDER)
         self._tally = _Tally(reasons=Counter())
         self._staged = 0
 
-    def run(self) -> ImportReport:
+    def run(self, batches: Iterator[RawBatch]) -> ImportReport:
         """Read everything, then let in what stands."""
         store, request, tally = self._store, self._request, self._tally
         store.con.execute("DELETE FROM quarantine WHERE source = ?", [request.name])
-        read = _importer(request.format)
-        for batch in read(request.path, request.wanted):
+        for batch in batches:
             self._stage(batch)
         added = already_there = n_items = 0
         by_run: Counter[str] = Counter({run.run_id: 0 for run in request.runs})
+        statuses: Counter[str] = Counter()
         if self._staged:
-            n_items = self._append_items()
+            n_items = self._append_items() if request.shape != "judgements" else 0
             self._staging.judge()
             for refused in self._staging.refused():
                 self._quarantine([(row, [reason], content) for row, reason, content in refused])
@@ -125,6 +154,7 @@ class _Import:
                 added += appended.added
                 already_there += appended.already_there
                 by_run.update(page["run_id"].to_pylist())
+                statuses.update(page["status"].to_pylist() if "status" in page.column_names else ())
             self._staging.drop()
         return ImportReport(
             file=request.path.name,
@@ -135,6 +165,8 @@ class _Import:
             quarantined=tally.quarantined,
             reasons=dict(tally.reasons.most_common()),
             not_selected=tally.not_selected,
+            statuses=dict(statuses.most_common()),
+            cut_off_kept=tally.cut_off_kept,
             items=n_items,
             rows_by_run=dict(by_run),
         )
@@ -143,19 +175,14 @@ class _Import:
         """Match one raw batch; quarantine the doubted rows, stage the others."""
         self._tally.read += len(batch.at) + len(batch.faults)
         self._quarantine([(fault.row, [fault.reason], fault.content) for fault in batch.faults])
-        at, columns = self._selected(batch)
+        at, columns, failed = self._selected(batch)
         raw = {name: columns[name].combine_chunks() for name in columns.column_names}
         doubts = Doubts(len(at))
         for name, values in raw.items():
             doubts.add(f"{name} holds a NUL character", pc.match_substring(values, "\0"))
-        named = {
-            "row": at,
-            "run_id": self._match_run(raw, doubts),
-            "item_id": item_ids(self._request, raw, doubts),
-        }
-        shape = completion_columns if self._request.shape == "completions" else count_columns
-        named |= shape(self._request, raw, doubts)
-        named |= {f"attr{index}": raw[name] for index, name in enumerate(self._request.item_attributes)}
+        named = {"row": at, **self._columns(raw, self._but_kept(failed), doubts)}
+        if self._request.shape != "judgements":
+            named |= {f"attr{index}": raw[name] for index, name in enumerate(self._request.item_attributes)}
         refused = doubts.any.nonzero()[0].tolist()
         contents = columns.take(pa.array(refused, pa.int64())).to_pylist()
         self._quarantine(
@@ -169,27 +196,40 @@ class _Import:
             self._staging.add(staged)
             self._staged += staged.num_rows
 
-    def _selected(self, batch: RawBatch) -> tuple[pa.Array, pa.Table]:
+    def _but_kept(self, failed: Failed | None) -> Failed | None:
+        """Failures less the cut-off answers that the plan keeps, which are counted."""
+        if failed is None or not self._request.keeps_cut_off:
+            return failed
+        is_kept = pc.fill_null(pc.equal(failed.status, pa.scalar("cut off")), False)
+        self._tally.cut_off_kept += pc.sum(is_kept).as_py() or 0
+        null = pa.scalar(None, pa.string())
+        return Failed(status=pc.if_else(is_kept, null, failed.status), reason=pc.if_else(is_kept, null, failed.reason))
+
+    def _selected(self, batch: RawBatch) -> tuple[pa.Array, pa.Table, Failed | None]:
         """Leave out the rows that `only` does not name."""
-        at, columns = batch.at, batch.columns
+        at, columns, failed = batch.at, batch.columns, batch.failed
         for name, values in self._request.only.items():
             mask = pc.is_in(columns[name], value_set=pa.array(values, pa.string())).combine_chunks()
             self._tally.not_selected += len(mask) - pc.sum(mask).as_py() if len(mask) else 0
             at, columns = at.filter(mask), columns.filter(mask)
-        return at, columns
+            failed = failed and failed.filter(mask)
+        return at, columns, failed
 
     def _append_items(self) -> int:
         """Give the store every item that could be matched."""
-        items = self._staging.items(self._request.item_attributes)
+        items = self._staging.items([name.removeprefix(REQUEST_PREFIX) for name in self._request.item_attributes])
         names = pa.repeat(pa.scalar(self._request.item_set, pa.string()), items.num_rows)
         self._store.append("items", items.add_column(0, "items", names))
         return int(items.num_rows)
 
     def _rows(self, page: pa.Table) -> pa.Table:
-        """Drop what only staging needs; give completions their request id."""
+        """Drop what only staging needs; give completions their request id, and judgements their judge."""
         kept = page.drop_columns(["row", *(name for name in page.column_names if name.startswith("attr"))])
         if self._request.shape == "counts":
             return kept
+        if self._request.shape == "judgements":
+            judge = pa.repeat(pa.scalar(self._request.judge, pa.string()), kept.num_rows)
+            return kept.drop_columns(["run_id"]).add_column(1, "judge", judge)
         ids = answer_ids(*(kept[name].to_pylist() for name in ("run_id", "item_id", "draw")))
         return kept.add_column(0, "request_id", pa.array(ids, pa.string()))
 
@@ -215,15 +255,29 @@ class _Import:
         )
 
 
-def _importer(name: str) -> Importer:
-    """The reader of a format."""
-    if name not in IMPORTERS:
-        raise BadInput("unknown format", Finding(where="format", found=name, promised=", ".join(IMPORTERS)))
-    return IMPORTERS[name]
+type _Columns = Callable[[Mapping[str, pa.Array], Failed | None, Doubts], dict[str, pa.Array]]
 
 
-def _refuse_no_file(path: Path) -> None:
-    """Refuse what is not a regular file, in words."""
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing"
-        raise BadInput("there is no file to import", Finding(where=path.name, found=found, promised="a file"))
+def _columns(request: ImportRequest, store: Store) -> _Columns:
+    """What makes the table's columns of raw ones, by the shape of the import."""
+    if request.shape == "judgements":
+        return JudgementColumns(request, store)
+    match_run = RunMatch(request)
+    of_shape = completion_columns if request.shape == "completions" else count_columns
+
+    def columns(raw: Mapping[str, pa.Array], failed: Failed | None, doubts: Doubts) -> dict[str, pa.Array]:
+        named = {"run_id": match_run(raw, doubts), "item_id": item_ids(request, raw, doubts)}
+        return named | of_shape(request, raw, failed, doubts)
+
+    return columns
+
+
+def refuse_no_file(path: Path, format: str) -> None:
+    """Refuse what is not a regular file (a folder, for formats that are one), in words."""
+    importer(format)
+    wants_folder = format in FOLDERS
+    if path.is_dir() if wants_folder else path.is_file():
+        return
+    found = "a folder" if path.is_dir() else "a file" if path.is_file() else "nothing"
+    promised = "a folder" if wants_folder else "a file"
+    raise BadInput(f"there is no {promised[2:]} to import", Finding(where=path.name, found=found, promised=promised))

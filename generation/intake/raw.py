@@ -36,11 +36,27 @@ class RawBatch:
         The columns asked for, in that order, all of type string; null where the source has none.
     faults
         Rows of the same stretch that could not be read.
+    failed
+        What the format itself says became of a row that is no answer (a status and its reason), null where it
+        is one; None for formats that say nothing. No column map turns such a row into an answer.
     """
 
     at: pa.Array
     columns: pa.Table
     faults: tuple[Fault, ...] = ()
+    failed: Failed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Status and reason of every row of a batch; null where the format says it is an answer."""
+
+    status: pa.Array
+    reason: pa.Array
+
+    def filter(self, mask: pa.Array) -> Failed:
+        """Keep the rows where `mask` is true."""
+        return Failed(status=self.status.filter(mask), reason=self.reason.filter(mask))
 
 
 class Importer(Protocol):

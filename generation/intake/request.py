@@ -11,8 +11,9 @@ from typing import Literal, get_args
 from prereg.errors import BadInput, Finding
 from schemas.statuses import STATUSES
 
-Shape = Literal["completions", "counts"]
+Shape = Literal["completions", "counts", "judgements"]
 Role = Literal[
+    "request",
     "run",
     "model",
     "arm",
@@ -34,6 +35,7 @@ RUN_ROLES: tuple[Role, ...] = ("model", "arm", "seed")
 ANSWER_ROLES: tuple[Role, ...] = ("text", "label", "value")
 COUNT_ROLES: tuple[Role, ...] = ("k", "n", "mean", "measure")
 ROW_ORDER = "row order"
+REQUEST_PREFIX = "request."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,24 @@ class PlannedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsFile:
+    """What was asked, where answers carry only an id.
+
+    Parameters
+    ----------
+    path, format
+        The file, and a key of `IMPORTERS`.
+    key, answer_key
+        The column of the id here, and among the answers.
+    """
+
+    path: Path
+    format: str
+    key: str
+    answer_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
     """One file to bring in.
 
@@ -56,6 +76,7 @@ class ImportRequest:
         The file, and a key of `IMPORTERS`.
     columns
         Role -> source column; `item` may take several. `k`/`n`/`mean` make it an import of counts.
+        `request.NAME` is a column of the file of requests.
     runs
         Every planned run. Rows of any other run are quarantined; planned runs without a row are reported.
     item_set
@@ -73,6 +94,13 @@ class ImportRequest:
         Label -> status, for labels that say there is no answer ("REFUSAL" -> "refusal").
     only
         Source column -> values; other rows are counted as not selected.
+    requests
+        The file of requests that answers are matched to by id.
+    judge
+        The judge whose rows these are: an import of judgements. Each names its completion by `request` (its
+        request id), or by run, item and draw.
+    keeps_cut_off
+        Whether an answer that reached the length limit is kept as an answer.
     """
 
     path: Path
@@ -86,6 +114,9 @@ class ImportRequest:
     constants: Mapping[str, str] = field(default_factory=dict)
     missing_labels: Mapping[str, str] = field(default_factory=dict)
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    requests: RequestsFile | None = None
+    judge: str | None = None
+    keeps_cut_off: bool = False
 
     def __post_init__(self) -> None:
         findings = [*self._bad_roles(), *self._bad_statuses(), *self._gaps()]
@@ -94,7 +125,9 @@ class ImportRequest:
 
     @property
     def shape(self) -> Shape:
-        """Whether the rows are completions or counts."""
+        """Whether the rows are completions, counts or judgements."""
+        if self.judge is not None:
+            return "judgements"
         return "counts" if any(role in self.columns for role in COUNT_ROLES[:3]) else "completions"
 
     @property
@@ -110,9 +143,17 @@ class ImportRequest:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """Every source column that must be read, once."""
+        """Every source column that must be read, once; those of the requests too."""
         single = [column for column in self.columns.values() if isinstance(column, str)]
-        return tuple(dict.fromkeys((*single, *self.item_attributes, *self.only)))
+        key = () if self.requests is None else (self.requests.answer_key,)
+        return tuple(dict.fromkeys((*single, *self.item_attributes, *self.only, *key)))
+
+    @property
+    def wanted_of_answers(self) -> tuple[str, ...]:
+        """The columns that the file of answers itself must have."""
+        if self.requests is None:
+            return self.wanted
+        return tuple(name for name in self.wanted if not name.startswith(REQUEST_PREFIX))
 
     def column(self, role: Role) -> str | None:
         """Return the source column of a role other than `item`, or None."""
@@ -149,18 +190,23 @@ class ImportRequest:
         """Roles without which no row means anything."""
         given = {*self.columns, *self.constants}
         findings = []
+        is_named = self.shape == "judgements" and "request" in given
         if not self.runs:
             findings.append(Finding(where="runs", found="none", promised="the planned runs"))
-        if "item" not in given:
+        if "item" not in given and not is_named:
             findings.append(Finding(where="item", found="neither column nor constant", promised="one"))
-        if self.shape == "completions":
-            if not given & set(ANSWER_ROLES):
-                findings.append(Finding(where="columns", found="no answer", promised="text, label or value"))
-            if "draw" not in given:
+        if self.shape != "counts":
+            answers = ANSWER_ROLES if self.shape == "completions" else ANSWER_ROLES[1:]
+            if not given & set(answers):
+                promised = f"{', '.join(answers[:-1])} or {answers[-1]}"
+                findings.append(Finding(where="columns", found="no answer", promised=promised))
+            if "draw" not in given and not is_named:
                 promised = f'a column, or draw = "0" (one answer an item), or draw = "{ROW_ORDER}"'
                 findings.append(Finding(where="draw", found="neither column nor constant", promised=promised))
         elif "measure" not in given:
             findings.append(Finding(where="measure", found="neither column nor constant", promised="one"))
         elif ("k" in given) != ("n" in given):
             findings.append(Finding(where="k and n", found="one of them", promised="both"))
+        if self.requests is None and (asked := [name for name in self.wanted if name.startswith(REQUEST_PREFIX)]):
+            findings.append(Finding(where=", ".join(asked), found="no file of requests", promised="a table requests"))
         return findings

@@ -29,6 +29,7 @@ class Grouping:
 
 GROUPINGS = {
     "completions": Grouping(key=("run_id", "item_id", "draw"), said=("text", "label", "value", "status", "reason")),
+    "judgements": Grouping(key=("request_id",), said=("label", "value", "status", "reason")),
     "counts": Grouping(key=("run_id", "item_id", "measure"), said=("k", "n", "mean")),
 }
 

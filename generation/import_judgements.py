@@ -1,0 +1,130 @@
+"""Judgements made elsewhere: matched to this study's sealed completions, sealed beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from generation.import_study import (
+    Imported,
+    account,
+    declared_file,
+    import_files,
+    import_request,
+    nothing_fits,
+    seal_once,
+    seal_refused,
+)
+from generation.intake.source_files import source_digest
+from generation.sealing import restore_sealed, runs_table
+from prereg.errors import BadInput, Finding, OutOfOrder
+from prereg.gate import LockedPlan
+from prereg.import_tables import Judged
+from schemas.store import Store
+
+TABLE = "judgements"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedJudgements:
+    """What an import of judgements brought in, and how many answers it left unjudged."""
+
+    judge: str
+    imported: Imported
+    answers: int
+    judged: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return {**self.imported.as_json(), "judge": self.judge, "answers": self.answers, "judged": self.judged}
+
+    def lines(self) -> list[str]:
+        """The account, for a person."""
+        unjudged = self.answers - self.judged
+        said = f"judge     {self.judge}: {self.judged} of {self.answers} answers judged"
+        return [*self.imported.lines(), said + (f", {unjudged} never" if unjudged else "")]
+
+
+def import_judgements(
+    locked: LockedPlan, judge: str, files: Sequence[Path] = (), format: str | None = None
+) -> ImportedJudgements:
+    """Import a judge's rows under the plan's `[judgements.NAME]`, whole or not at all, then seal them.
+
+    Raises
+    ------
+    BadInput
+        The plan knows no such judge, no file is named, a file cannot be read as promised, or no row fits.
+    OutOfOrder
+        No completion is sealed yet, or this judge's rows are sealed already, from other files.
+    """
+    declared = _declared(locked, judge)
+    named = files or [declared_file(declared, locked, f"judgements.{judge}")]
+    requests = [import_request(locked, declared, file, format, judge=judge) for file in named]
+    _refuse_too_early(locked)
+    _refuse_second(locked, judge, named)
+    with Store.open(locked.paths.store) as store:
+        restore_sealed(locked, store)
+        store.append("runs", runs_table(locked))
+        with store.transaction():
+            imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=False)
+            answers, judged = _counts(store, judge)
+            if not judged:
+                raise nothing_fits("no judgement fits a completion", imported)
+        with store.part(TABLE, "judge", [judge]) as own:
+            body = {"judge": judge, **account(imported)}
+            sealed = [seal_once(locked.paths, own, TABLE, f"{TABLE}-{judge}.parquet", body)]
+        sources = [request.name for request in requests]
+        sealed += seal_refused(locked.paths, store, sources, f"quarantine-{judge}.parquet")
+    found = replace(imported, sealed=tuple(sealed))
+    return ImportedJudgements(judge=judge, imported=found, answers=answers, judged=judged)
+
+
+def _declared(locked: LockedPlan, judge: str) -> Judged:
+    known = locked.plan.judgements
+    if judge not in known:
+        raise BadInput(
+            f"the plan of {locked.paths.name} does not say how judgements of {judge!r} map",
+            Finding(where=f"judgements.{judge}", found="no such table", promised=", ".join(known) or "a table"),
+            then=f"seedlock amend {locked.paths.name} --reason design-change --note ...  after adding it",
+        )
+    return known[judge]
+
+
+def _refuse_too_early(locked: LockedPlan) -> None:
+    """Judgements speak of completions that are sealed."""
+    if not any(event.name == "data.sealed" and event.body["table"] == "completions" for event in locked.events):
+        study = locked.paths.name
+        raise OutOfOrder(
+            f"{study} has no sealed completions to judge",
+            Finding(where="ledger", found="no sealed completions", promised="completions before judgements"),
+            then=f"seedlock import {study} FILE  or  seedlock generate {study}",
+        )
+
+
+def _refuse_second(locked: LockedPlan, judge: str, files: Sequence[Path]) -> None:
+    """A judge's rows are sealed once; the same files again are a resumption."""
+    sealed = {
+        str(source["sha256"])
+        for event in locked.events
+        if event.name == "data.sealed" and event.body.get("judge") == judge
+        for source in event.body.get("sources", [])
+    }
+    others = [file for file in files if sealed and file.exists() and source_digest(file) not in sealed]
+    if others:
+        raise OutOfOrder(
+            f"the judgements of {judge} are sealed",
+            *(Finding(where=file.name, found="another file", promised="the sealed one") for file in others),
+            then="name every file in one import, or give the other judge a name of its own",
+        )
+
+
+def _counts(store: Store, judge: str) -> tuple[int, int]:
+    """Completions that are answers, and how many of them this judge said something of."""
+    found = store.con.execute(
+        "SELECT count(*), count(judge) FROM completions"
+        " LEFT JOIN (SELECT request_id, judge FROM judgements WHERE judge = ?) USING (request_id) WHERE status = 'ok'",
+        [judge],
+    ).fetchall()
+    return int(found[0][0]), int(found[0][1])

@@ -1,0 +1,214 @@
+"""Read the `.eval` logs that Inspect writes: a zip archive of one JSON member a sample.
+
+Columns are dotted paths into a sample (`id`, `epoch`, `target`, `metadata.KEY`, `scores.SCORER.value`), and
+
+- `log.PATH`: into the log's header (`log.eval.model`, `log.eval.task`), alike for all its samples;
+- `text`: the words of the model's answer; `question`: those of the last user message before it;
+- `draw`: the epoch counted from 0;
+- `numbers.SCORER`: the score as a number (correct 1, partial 0.5, incorrect 0, yes 1, no 0). "No answer" (N), which
+  Inspect's metrics count as 0, is no score here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from generation.intake.answers import readable
+from generation.intake.json_lines import shown
+from generation.intake.raw import Fault, RawBatch
+from generation.intake.records import Record, record_batches
+from generation.intake.zip_members import Archive, BadMember, open_archive
+from prereg.errors import BadInput, Finding
+from schemas.statuses import Status
+
+HEADER = "header.json"
+SAMPLES = "samples/"
+ATTACHMENT = "attachment://"
+AGAIN = "finish it with Inspect's  inspect eval-retry LOG,  or name another log"
+STOPPED: dict[str, tuple[Status, str] | None] = {
+    "stop": None,
+    "tool_calls": None,
+    "max_tokens": ("cut off", "max_tokens"),
+    "model_length": ("cut off", "model_length"),
+    "content_filter": ("refusal", "content_filter"),
+}
+NO_ANSWER = "N"
+NUMBERS = {"C": 1.0, "I": 0.0, "P": 0.5}
+WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+
+
+def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
+    """Yield the wanted columns of every sample; a row's number is its place in the archive.
+
+    A sample that failed, was invalidated or hit a limit is a row with that status; so is one whose wanted score
+    is absent or was left undecided by its scorer (Inspect writes NaN).
+
+    Raises
+    ------
+    BadInput
+        Not an Inspect log; a run that did not end in success, or with fewer samples than it planned; a column of
+        scores where nothing was scored; a wanted column that leads nowhere.
+    """
+    with open_archive(path) as archive:
+        header = _header(archive, path)
+        names = [name for name in archive.names if name.startswith(SAMPLES) and name.endswith(".json")]
+        wanted = sorted({tuple(name.split(".")[:2]) for name in columns if name.startswith(("scores.", "numbers."))})
+        _refuse_unusable(header, len(names), sorted({scorer for _, scorer in wanted}), path)
+        records = (_record(archive, name, row, header, wanted) for row, name in enumerate(names, start=1))
+        yield from record_batches(path, columns, records)
+
+
+def _header(archive: Archive, path: Path) -> dict[str, Any]:
+    if HEADER not in archive.names:
+        found = Finding(where=HEADER, found="nothing", promised="the header of a finished log")
+        raise BadInput(f"{path.name} is no log that Inspect finished", found, then=AGAIN)
+    try:
+        header = json.loads(archive.read(HEADER))
+    except (BadMember, ValueError, RecursionError) as error:
+        raise BadInput(
+            f"{path.name} has no readable header",
+            Finding(where=HEADER, found=str(error), promised="JSON"),
+        ) from error
+    if not isinstance(header, dict) or not isinstance(header.get("eval"), dict):
+        found = Finding(where=HEADER, found="no table eval", promised="the header of an Inspect log")
+        raise BadInput(f"{path.name} is no Inspect log", found)
+    return header
+
+
+def _refuse_unusable(header: Mapping[str, Any], n_samples: int, scorers: Sequence[str], path: Path) -> None:
+    """Refuse a run that failed, is not whole, or was not scored where scores are wanted; every fault at once."""
+    findings = []
+    if header.get("status") != "success":
+        error = header.get("error")
+        said = f" ({_first_line(error.get('message'))})" if isinstance(error, dict) else ""
+        findings.append(Finding(where="status", found=f"{header.get('status')}{said}", promised="success"))
+    held = header.get("results")
+    results: Mapping[str, Any] = held if isinstance(held, dict) else {}
+    planned = results.get("logged_samples") or results.get("total_samples")
+    if isinstance(planned, int) and planned != n_samples:
+        findings.append(Finding(where="samples", found=f"{n_samples}", promised=f"{planned}, as the header says"))
+    if not n_samples:
+        findings.append(Finding(where="samples", found="none", promised="logged samples (log_samples = true)"))
+    scored = {str(score.get("name")) for score in results.get("scores") or [] if isinstance(score, dict)}
+    if scorers and not scored:
+        findings.append(Finding(where="results.scores", found="none", promised=f"scores of {', '.join(scorers)}"))
+    if findings:
+        raise BadInput(f"{path.name} is not a usable log", *findings, then=AGAIN)
+
+
+type _Wanted = Sequence[tuple[str, ...]]
+
+
+def _record(archive: Archive, name: str, row: int, header: Mapping[str, Any], wanted: _Wanted) -> Record | Fault:
+    """One sample, or why it cannot be read."""
+    try:
+        content = archive.read(name)
+    except BadMember as error:
+        return Fault(row=row, reason=f"the sample cannot be read: {error}", content=readable({"member": name}))
+    try:
+        sample = json.loads(content)
+    except (ValueError, RecursionError):
+        return Fault(row=row, reason="the sample is not JSON", content=shown(content))
+    if not isinstance(sample, dict) or not {"id", "epoch"} <= sample.keys():
+        return Fault(row=row, reason="the sample has no id or no epoch", content=shown(content))
+    epoch, scores = sample["epoch"], sample.get("scores")
+    scores = scores if isinstance(scores, dict) else {}
+    added = {
+        "log": header,
+        "text": _answer(sample),
+        "question": _question(sample),
+        "draw": epoch - 1 if isinstance(epoch, int) else None,
+        "numbers": {scorer: as_number(score.get("value")) for scorer, score in scores.items()},
+    }
+    unscored = (_unscored(scores, scorer, form) for form, scorer in wanted)
+    status, reason = _failure(sample) or next(filter(None, unscored), (None, None))
+    return Record(row=row, fields={**sample, "scores": scores, **added}, status=status, reason=reason)
+
+
+def _failure(sample: Mapping[str, Any]) -> tuple[Status, str] | None:
+    """Why a sample holds no answer, by its error, its limit and how the model stopped."""
+    if isinstance(error := sample.get("error"), dict):
+        return "error", _first_line(error.get("message"))
+    if sample.get("invalidation"):
+        return "error", "invalidated"
+    if isinstance(limit := sample.get("limit"), dict):
+        return "cut off", f"{limit.get('type')} limit"
+    choices = _choices(sample)
+    if not choices:
+        return None
+    stop = choices[0].get("stop_reason")
+    return STOPPED.get(str(stop), ("error", f"stopped by {stop}, which is not known"))
+
+
+def _unscored(scores: Mapping[str, Any], scorer: str, form: str) -> tuple[Status, str] | None:
+    """Why a wanted score is none."""
+    score = scores.get(scorer)
+    if not isinstance(score, dict):
+        return "unparsed", f"no score of {scorer}"
+    value = score.get("value")
+    if isinstance(value, float) and math.isnan(value):
+        return "unparsed", str(score.get("reason") or f"{scorer} left it undecided")
+    return ("unparsed", f"{scorer} saw no answer") if form == "numbers" and value == NO_ANSWER else None
+
+
+def as_number(value: object) -> float | None:
+    """A score as Inspect's own metrics count it; None where it is neither a number nor a known word."""
+    if isinstance(value, bool | int | float):
+        return float(value)
+    if not isinstance(value, str):
+        return None
+    if value in NUMBERS:
+        return NUMBERS[value]
+    if value.lower() in WORDS:
+        return WORDS[value.lower()]
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _choices(sample: Mapping[str, Any]) -> list[dict[str, Any]]:
+    output = sample.get("output")
+    choices = output.get("choices") if isinstance(output, dict) else None
+    return [choice for choice in choices or [] if isinstance(choice, dict)]
+
+
+def _answer(sample: Mapping[str, Any]) -> str | None:
+    """The words of the first choice, with what Inspect moved to attachments put back."""
+    choices = _choices(sample)
+    message = choices[0].get("message") if choices else None
+    return _words(message, sample) if isinstance(message, dict) else None
+
+
+def _question(sample: Mapping[str, Any]) -> str | None:
+    """The input, or the words of its last user message."""
+    asked = sample.get("input")
+    if isinstance(asked, str):
+        return _restored(asked, sample)
+    users = [m for m in asked or [] if isinstance(m, dict) and m.get("role") == "user"]
+    return _words(users[-1], sample) if users else None
+
+
+def _words(message: Mapping[str, Any], sample: Mapping[str, Any]) -> str | None:
+    """A message's text: its content, or the text parts of it."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return _restored(content, sample)
+    parts = [part for part in content or [] if isinstance(part, dict) and part.get("type") == "text"]
+    return "".join(_restored(str(part.get("text", "")), sample) for part in parts) if parts else None
+
+
+def _restored(text: str, sample: Mapping[str, Any]) -> str:
+    """A text that Inspect keeps once among the sample's attachments."""
+    if not text.startswith(ATTACHMENT):
+        return text
+    held = (sample.get("attachments") or {}).get(text.removeprefix(ATTACHMENT))
+    return held if isinstance(held, str) else text
+
+
+def _first_line(message: object) -> str:
+    return str(message or "an error without a message").splitlines()[0]

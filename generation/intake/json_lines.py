@@ -1,0 +1,94 @@
+"""JSON lines, strictly: one object of distinct keys a line, UTF-8; a line that is none is a fault of that line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from generation.intake.lines import longest_line
+from generation.intake.raw import Fault
+
+type JsonObject = dict[str, Any]
+
+
+class Unreadable(ValueError):
+    """A value that is JSON to Python and still no row."""
+
+
+def json_objects(path: Path) -> Iterator[tuple[int, JsonObject] | Fault]:
+    """Yield every line's number and object, or its fault; blank lines are skipped.
+
+    Raises
+    ------
+    BadInput
+        Not UTF-8 text of bounded lines.
+    """
+    longest_line(path)
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.isspace():
+                continue
+            try:
+                yield number, _parse(line, is_first=number == 1)
+            except (ValueError, RecursionError) as error:
+                yield Fault(row=number, reason=why_unreadable(error), content=shown(line))
+
+
+def shown(line: bytes) -> str:
+    """A line's content for the quarantine, whatever its bytes."""
+    return line.decode(errors="backslashreplace").rstrip("\n")
+
+
+def _parse(line: bytes, *, is_first: bool) -> JsonObject:
+    """Parse one line as a JSON object of distinct keys and encodable text."""
+    text = line.decode("utf-8-sig" if is_first else "utf-8")
+    row = DECODER.decode(text)
+    if not isinstance(row, dict):
+        raise Unreadable("the line is not a JSON object")
+    return row
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> JsonObject:
+    """Build an object, refusing a key given twice."""
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise Unreadable("a key is given twice")
+    return row
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity: JSON has neither."""
+    raise Unreadable(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+
+
+def plain_text(value: object, name: str) -> str | None:
+    """Render a JSON value as text; lists and objects are refused."""
+    if isinstance(value, str):
+        if not value.isascii():
+            value.encode()
+        return value
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    raise Unreadable(f"{name} holds a list or an object")
+
+
+def why_unreadable(error: Exception) -> str:
+    """Why a line cannot be read, in words that group well."""
+    if isinstance(error, Unreadable):
+        return str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "text is not UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        return "text holds half of a surrogate pair"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return "not JSON, or cut off"
