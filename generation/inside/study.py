@@ -1,0 +1,225 @@
+"""`seedlock inside`: every planned reading, behind the gate, resumable after any crash; then the seal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from generation.inside.bench import Bench
+from generation.inside.conditions import conditions_table
+from generation.inside.planned import passes_of, runs_by_model, sight_of
+from generation.inside.progress import InsideProgress, Quiet
+from generation.inside.rows import Pass, Reading, readings_table
+from generation.inside.sight import Sight
+from generation.items import Item, read_items
+from generation.run_models import RunModel, run_models
+from generation.sealing import items_table, runs_table
+from prereg.canonical import canonical_json, read_json, sha256_json, write_atomic
+from prereg.errors import BadInput, Finding, Incomplete
+from prereg.gate import LockedPlan
+from prereg.inside_tables import Inside
+from prereg.ledger import append_event, read_ledger
+from prereg.run_tables import Decoding
+from schemas.seal import restore, seal
+from schemas.store import Store
+
+BATCH = 64
+FLUSH_ROWS = 8192
+FLUSH_S = 5.0
+READ = ("readings", "conditions", "directions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedInside:
+    """What `seedlock inside` did.
+
+    Parameters
+    ----------
+    planned, already, read
+        Readings that the plan asks for, found with a row, and made now.
+    layers
+        Base model -> the layer chosen on source texts, with its probe's accuracy on texts held out.
+    statuses
+        Rows by status.
+    """
+
+    planned: int
+    already: int
+    read: int
+    layers: Mapping[str, tuple[int, float]]
+    statuses: Mapping[str, int]
+    sealed: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """The account, for a person."""
+        yield f"planned   {self.planned} readings"
+        yield f"read      {self.read} now, {self.already} before"
+        yield "became    " + ", ".join(f"{rows} {status}" for status, rows in self.statuses.items())
+        for model, (layer, accuracy) in self.layers.items():
+            yield f"direction {model}: layer {layer}, {accuracy:.1%} of held-out texts told apart"
+        yield from (f"sealed    {file}" for file in self.sealed)
+
+
+def look_inside(locked: LockedPlan, *, progress: InsideProgress | None = None, batch_size: int = BATCH) -> LookedInside:
+    """Make every reading that a locked plan's [inside] asks for, then seal them.
+
+    Every reading ends as one row: a number, or the reason there is none. A pass is stored whole or not at all, so that
+    a look that was killed goes on where it stopped and seals the same bytes.
+
+    Raises
+    ------
+    OutOfOrder
+        A run is not trained yet.
+    Incomplete, LockedFileChanged
+        A model is missing, or its bytes differ from the ledger or the plan's pin.
+    BadInput
+        The plan has no [inside], or the store holds readings of other models.
+    """
+    plan = _asked_for(locked)
+    items, models = read_items(locked), run_models(locked)
+    bench = Bench(items, locked.plan.decoding or Decoding(temperature=0.0, max_new_tokens=1), batch_size)
+    told = progress or Quiet()
+    with Store.open(locked.paths.store) as store:
+        _restore(locked, store)
+        _refuse_others(locked, store, models)
+        work, sights = _lay_out(locked, bench, items, models, plan)
+        stored = _stored(store)
+        todo = [one for one in work if not _is_done(one, stored)]
+        planned = sum(one.n_rows for one in work)
+        already = planned - sum(one.n_rows for one in todo)
+        told.begin(planned, already)
+        store.append("runs", runs_table(locked))
+        store.append("items", items_table(items))
+        store.append("conditions", conditions_table(condition for one in work for condition in one.conditions))
+        for sight in sights:
+            store.append("directions", sight.table())
+        _carry_out(todo, store, told)
+        if (found := store.rows("readings")) != planned:
+            fault = Finding(where="store", found=f"{found} readings", promised=str(planned))
+            raise Incomplete(f"{locked.paths.name} lacks readings", fault, then=f"seedlock inside {locked.paths.name}")
+        sealed = _seal(locked, store, bench, has_direction=bool(sights))
+        return LookedInside(
+            planned=planned,
+            already=already,
+            read=planned - already,
+            layers={sight.model: (sight.layer, sight.probes[sight.layer].accuracy) for sight in sights},
+            statuses=_counted(store, "SELECT status, count(*) FROM readings GROUP BY status ORDER BY status"),
+            sealed=sealed,
+        )
+
+
+def _asked_for(locked: LockedPlan) -> Inside:
+    if locked.plan.inside is None:
+        fault = Finding(where="[inside]", found="nothing", promised="what to read inside the models")
+        raise BadInput(f"the plan of {locked.paths.name} looks inside nothing", fault, then="add it, and amend")
+    return locked.plan.inside
+
+
+def _lay_out(
+    locked: LockedPlan, bench: Bench, items: Sequence[Item], models: Sequence[RunModel], plan: Inside
+) -> tuple[list[Pass], list[Sight]]:
+    """Every pass of every base model, with the direction of each."""
+    work: list[Pass] = []
+    sights: list[Sight] = []
+    for runs in runs_by_model(locked, models):
+        sight = sight_of(locked, bench, items, runs, plan)
+        sights += [] if sight is None else [sight]
+        work += passes_of(locked, bench, items, runs, plan=plan, sight=sight)
+    return work, sights
+
+
+def _carry_out(todo: Sequence[Pass], store: Store, told: InsideProgress) -> None:
+    """Do what has no rows yet; store every few seconds, whole passes at a time."""
+    held: list[Reading] = []
+    since = time.monotonic()
+    for one in todo:
+        rows = one.make()
+        if len(rows) != one.n_rows:
+            fault = Finding(where=one.run.label, found=f"{len(rows)} readings", promised=str(one.n_rows))
+            raise Incomplete("a pass did not give what it was planned to give", fault)
+        held += rows
+        told.read(one.run.label, len(rows))
+        if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
+            store.append("readings", readings_table(held))
+            held, since = [], time.monotonic()
+    if held:
+        store.append("readings", readings_table(held))
+
+
+def _stored(store: Store) -> dict[tuple[str, str, str], set[str]]:
+    """(run, reading, condition) -> items with a row."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    query = "SELECT run_id, reading, condition, list(item_id) FROM readings GROUP BY run_id, reading, condition"
+    for run, reading, condition, items in store.con.execute(query).fetchall():
+        found[str(run), str(reading), str(condition)] = set(items)
+    return found
+
+
+def _is_done(one: Pass, stored: Mapping[tuple[str, str, str], set[str]]) -> bool:
+    return all(
+        set(one.items) <= stored.get((one.run.run_id, kind, condition.name), set()) for kind, condition in one.wanted
+    )
+
+
+def _refuse_others(locked: LockedPlan, store: Store, models: Sequence[RunModel]) -> None:
+    """Readings of other models than those here are not mixed with theirs; the first look records whose they are."""
+    record = locked.paths.runs / "inside" / "models.json"
+    here: dict[str, Any] = {
+        "inside": None if locked.plan.inside is None else sha256_json(locked.plan.inside.model_dump(mode="json")),
+        **{model.run_id: [model.revision, model.adapter_sha256] for model in models},
+    }
+    if record.is_file() and store.rows("readings") and (found := read_json(record.read_bytes())) != here:
+        faults = [
+            Finding(where=key, found=str(here.get(key)), promised=f"{found.get(key)} (first look)")
+            for key in sorted({*found, *here})
+            if found.get(key) != here.get(key)
+        ]
+        raise BadInput(
+            f"the store of {locked.paths.name} holds readings of other models or another plan",
+            *faults[:20],
+            then=f"move {locked.paths.relative(locked.paths.store)} away if nothing of it is sealed",
+        )
+    write_atomic(record, canonical_json(here) + b"\n")
+
+
+def _restore(locked: LockedPlan, store: Store) -> None:
+    """Put sealed rows back into a store that lost them."""
+    for event in locked.events:
+        if event.name == "data.sealed" and event.body["table"] in READ:
+            places = [path for path in locked.paths.seal_places(str(event.body["file"])) if path.is_file()]
+            table = str(event.body["table"])
+            if places and store.rows(table) < int(event.body["rows"]):
+                restore(store, table, places[0], sha256=str(event.body["sha256"]))
+
+
+def _seal(locked: LockedPlan, store: Store, bench: Bench, *, has_direction: bool) -> tuple[str, ...]:
+    """Seal every table that was filled and enter each in the ledger once."""
+    sealed = []
+    tables = ["runs", "items", "readings", "conditions", *(["directions"] if has_direction else [])]
+    for table in tables:
+        found = seal(store, table, locked.paths.runs / "sealed" / f"{table}.parquet")
+        sealed.append(locked.paths.relative(found.file))
+        if any(
+            event.name == "data.sealed" and event.body["sha256"] == found.sha256
+            for event in read_ledger(locked.paths.ledger)
+        ):
+            continue
+        body: dict[str, Any] = {"table": table, "file": found.file.name, "sha256": found.sha256, "rows": found.rows}
+        if table == "readings":
+            runs = _counted(store, "SELECT run_id, count(*) FROM readings GROUP BY run_id ORDER BY run_id")
+            made = {"device": bench.device.type, "threads": torch.get_num_threads(), "batch_size": bench.batch_size}
+            body |= {"lock_id": locked.lock_id, "runs": runs, "inside": made}
+        append_event(locked.paths.ledger, "data.sealed", body)
+    return tuple(sealed)
+
+
+def _counted(store: Store, query: str) -> dict[str, int]:
+    return {str(name): int(rows) for name, rows in store.con.execute(query).fetchall()}
