@@ -10,12 +10,13 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from prereg.crosscheck import cross_check
 from prereg.errors import BadInput, Finding
+from prereg.judge_tables import KINDS
 from prereg.plan import Plan
 
 MAX_INTEGER = 2**53 - 1
@@ -114,7 +115,7 @@ def _string_faults(text: str, where: str) -> Iterator[Finding]:
 
 def _explain(fault: Any) -> Finding:
     """One pydantic fault in a reader's words."""
-    where = _key_path(fault["loc"])
+    where = _key_path(_without_kind(fault["loc"]))
     match fault["type"]:
         case "extra_forbidden":
             known = _known_keys(fault["loc"][:-1])
@@ -123,6 +124,9 @@ def _explain(fault: Any) -> Finding:
             return Finding(where=where, found="an unknown key", promised=hint)
         case "missing":
             return Finding(where=where, found="nothing", promised="this key is required")
+        case "union_tag_not_found" | "union_tag_invalid":
+            found = _short(fault["ctx"].get("tag", "nothing"))
+            return Finding(where=f"{where}.kind", found=found, promised=" | ".join(KINDS))
         case "value_error":
             return Finding(where=where, found=_short(fault["input"]), promised=str(fault["ctx"]["error"]))
         case _:
@@ -136,6 +140,11 @@ def _plain(message: str) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _without_kind(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """A place in the plan as it is written: pydantic puts the kind of a judge into the path to it."""
+    return loc[:2] + loc[3:] if loc[:1] == ("judges",) else loc
 
 
 def _key_path(loc: tuple[int | str, ...]) -> str:
@@ -163,13 +172,21 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
             kind = _unwrap(get_args(kind)[1])
         elif get_origin(kind) is list:
             kind = _unwrap(get_args(kind)[0])
+        elif get_origin(kind) in {Union, UnionType}:
+            kind = next((one for one in get_args(kind) if part in get_args(one.model_fields["kind"].annotation)), None)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return [field.alias or name for name, field in kind.model_fields.items()]
     return []
 
 
 def _unwrap(kind: Any) -> Any:
+    if isinstance(kind, TypeAliasType):
+        kind = kind.__value__
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if get_origin(kind) in {Union, UnionType}:
         inner = [arg for arg in get_args(kind) if arg is not type(None)]
+        if len(inner) > 1 and all(isinstance(arg, type) and issubclass(arg, BaseModel) for arg in inner):
+            return kind
         return inner[0] if inner else None
     return kind
