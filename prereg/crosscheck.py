@@ -19,6 +19,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_stages(plan),
         *_repeated_ids(plan),
         *_measures(plan),
+        *_judges(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
         *(fault for index, claim in enumerate(plan.claim) for fault in _claim(plan, f"claim[{index}]", claim)),
         *_sds(plan),
@@ -89,6 +90,26 @@ def _measures(plan: Plan) -> Iterator[Finding]:
     for name, measure in plan.measures.items():
         for items in measure.items:
             yield from unknown(f"measures.{name}.items", items, plan.items, what="item set")
+
+
+def _judges(plan: Plan) -> Iterator[Finding]:
+    judges = [*plan.judges, *plan.judgements]
+    for name in sorted(set(plan.judges) & set(plan.judgements)):
+        yield Finding(where=f"judges.{name}", found="the name of imported judgements too", promised="another name")
+    for name, measure in plan.measures.items():
+        if measure.judge is not None:
+            yield from unknown(f"measures.{name}.judge", measure.judge, judges, what="judge")
+    for name, judge in plan.judges.items():
+        for items in judge.items:
+            yield from unknown(f"judges.{name}.items", items, plan.items, what="item set")
+        for shown in getattr(judge, "shows", []):
+            if shown in plan.run_factors:
+                promised = "an item attribute: no judge is told the run, model, arm or seed"
+                yield Finding(where=f"judges.{name}.shows", found=shown, promised=promised)
+    rule = plan.missing.judge_error.partition("then ")[2]
+    if plan.judges and rule not in {"as answers", plan.missing.answers}:
+        promised = f'"... then as answers", or "... then {plan.missing.answers}" as missing.answers says'
+        yield Finding(where="missing.judge_error", found=plan.missing.judge_error, promised=promised)
 
 
 def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
