@@ -14,6 +14,7 @@ from scipy import stats
 from analysis.bayes.cells import CellCounts, CellMeans, FloatArray, count_cells, mean_cells
 from analysis.bayes.logit_normal import mean_rate, rate_moments
 from analysis.bayes.model import formula, pymc_counts
+from analysis.bayes.pieces import binomial_row
 from analysis.bayes.priors import HierarchyPriors, parse_prior
 from analysis.bayes.problem import Problem, counts_problem, means_problem
 
@@ -172,6 +173,29 @@ def test_the_formula_names_every_source_of_variation() -> None:
     rng = np.random.default_rng(0)
     assert formula(counts(rng, is_paired=False, items=3)) == "p(k, n) ~ 0 + arm + (0 + arm | item) + (1 | run)"
     assert formula(counts(rng, is_paired=True, items=0)) == "p(k, n) ~ 0 + arm + (1 | unit) + (1 | run)"
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS, st.booleans(), st.sampled_from([-300.0, -40.0, -3.0, 0.0, 3.0, 40.0, 300.0]))
+def test_a_row_of_cells_has_scipys_binomial_likelihood_at_any_logit(seed: int, is_even: bool, run: float) -> None:
+    """Differences from logit 0; 500 cells, so that several share a logarithm; unscored cells say nothing."""
+    rng = np.random.default_rng(seed)
+    n_I = np.full(500, 10) if is_even else rng.integers(0, 12, 500)
+    k_I, item_I = rng.binomial(n_I, 0.4), rng.normal(0, 2, 500)
+
+    def found(logit: float) -> tuple[float, float, FloatArray]:
+        d_item_I = np.zeros(500)
+        value, slope = binomial_row(k_I.astype(float), n_I.astype(float), logit, item_I, np.exp(item_I), d_item_I)
+        return value, slope, d_item_I
+
+    def stated(logit: float) -> float:
+        eta_I = logit + item_I
+        return float(-(k_I * np.logaddexp(0, -eta_I) + (n_I - k_I) * np.logaddexp(0, eta_I)).sum())
+
+    value, slope, d_item_I = found(run)
+    assert value == pytest.approx(stated(run), rel=1e-12, abs=1e-9)
+    np.testing.assert_allclose(d_item_I, k_I - n_I / (1 + np.exp(-(run + item_I))), atol=1e-11)
+    assert slope == pytest.approx(d_item_I.sum(), abs=1e-8)
 
 
 @settings(deadline=None, max_examples=40)

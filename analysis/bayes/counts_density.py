@@ -10,9 +10,11 @@ from analysis.bayes.cells import FloatArray, IntArray
 from analysis.bayes.compiled import compiled
 from analysis.bayes.pieces import (
     beta_binomial_cell,
-    binomial_cell,
+    binomial_row,
     informed,
     informed_back,
+    informed_row,
+    informed_row_back,
     level_means,
     positive_prior,
     zero_sum,
@@ -87,11 +89,11 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
     if has_items:
         for a in range(levels):
             item_sd_A[a] = math.exp(x[at_item_sd + a])
-            for j in range(items - 1):
-                z = x[at_item + a * (items - 1) + j]
-                free_J[j], value = informed(0.0, item_sd_A[a], item_estimate_AJ[a, j], item_information_A[a], z)
-                log_density += value
+            z_J = x[at_item + a * (items - 1) : at_item + (a + 1) * (items - 1)]
+            log_density += informed_row(item_sd_A[a], item_estimate_AJ[a], item_information_A[a], z_J, free_J)
             zero_sum(free_J, item_AI[a])
+
+    odds_AI = np.exp(item_AI)
 
     unit_S, share_S, pull_S = np.zeros(n_units), np.zeros(n_units), np.zeros(n_units)
     weight_G = np.zeros(groups)
@@ -114,18 +116,18 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
         centre = unit_S[s] + departure_A[a] if n_units > 0 else mean_A[a]
         run, value = informed(centre, run_sd_A[a], estimate_G[g], information_G[g], x[at_run + g])
         log_density += value
-        d_run = 0.0
-        for i in range(items):
-            if n_GI[g, i] == 0.0:
-                continue
-            if is_overdispersed:
-                value, slope, d_omega = beta_binomial_cell(k_GI[g, i], n_GI[g, i], run + item_AI[a, i], omega)
+        if is_overdispersed:
+            d_run = 0.0
+            for i in range(items):
+                eta = run + item_AI[a, i]
+                value, slope, d_omega = beta_binomial_cell(k_GI[g, i], n_GI[g, i], eta, omega)
                 grad[at_omega] += d_omega
-            else:
-                value, slope = binomial_cell(k_GI[g, i], n_GI[g, i], run + item_AI[a, i])
+                log_density += value
+                d_run += slope
+                d_item_AI[a, i] += slope
+        else:
+            value, d_run = binomial_row(k_GI[g], n_GI[g], run, item_AI[a], odds_AI[a], d_item_AI[a])
             log_density += value
-            d_run += slope
-            d_item_AI[a, i] += slope
         d_centre, d_sd, _, _, d_z = informed_back(
             centre, run_sd_A[a], estimate_G[g], information_G[g], x[at_run + g], d_run
         )
@@ -156,13 +158,11 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
         for a in range(levels):
             d_free_J[:] = 0.0
             zero_sum_back(d_item_AI[a], d_free_J)
-            for j in range(items - 1):
-                at = at_item + a * (items - 1) + j
-                _, d_sd, _, _, d_z = informed_back(
-                    0.0, item_sd_A[a], item_estimate_AJ[a, j], item_information_A[a], x[at], d_free_J[j]
-                )
-                grad[at] += d_z
-                grad[at_item_sd + a] += d_sd * item_sd_A[a]
+            of_level = slice(at_item + a * (items - 1), at_item + (a + 1) * (items - 1))
+            d_sd = informed_row_back(
+                item_sd_A[a], item_estimate_AJ[a], item_information_A[a], x[of_level], d_free_J, grad[of_level]
+            )
+            grad[at_item_sd + a] += d_sd * item_sd_A[a]
     for a in range(levels):
         grad[at_run_sd + (a if n_run_sds > 1 else 0)] += d_run_sd_A[a] * run_sd_A[a]
     if n_units > 0:

@@ -144,7 +144,7 @@ def fit_hierarchy(
         raise BadInput("new items are the target, but the cells name no items")
     prior = prior_predictive(cells, scaled, np.random.default_rng([seed, 1]))
     attempts: list[Attempt] = []
-    first = Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores)
+    first = first_sampler(cells, seed=seed, draws=draws, chains=chains, cores=cores)
     for form, sampler in _attempts(cells, first):
         problem = _problem(cells, scaled, likelihood, form, is_run_sd_by_level)
         tree = sample(problem, sampler, cells.design)
@@ -167,6 +167,14 @@ def fit_hierarchy(
         rules=rules,
         tree=tree,
     )
+
+
+def first_sampler(
+    cells: CellCounts | CellMeans, *, seed: int, draws: int = 1000, chains: int = 4, cores: int = 2
+) -> Sampler:
+    """Settings of the first run: short steps for few numbers; thousands of items leave no funnel and need none."""
+    step = 0.8 if cells.design.items else 0.95
+    return Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores, target_accept=step)
 
 
 def _attempts(cells: CellCounts | CellMeans, first: Sampler) -> tuple[tuple[Geometry, Sampler], ...]:

@@ -119,12 +119,77 @@ def informed_back(  # noqa: PLR0917 - numba takes positional arguments
 
 
 @compiled
-def binomial_cell(k: float, n: float, eta: float) -> tuple[float, float]:
-    """Log likelihood of k of n at logit eta (without its constant) and the derivative in eta."""
-    tail = math.exp(-abs(eta))
-    softplus = max(eta, 0.0) + math.log1p(tail)
-    rate = 1.0 / (1.0 + tail) if eta >= 0 else tail / (1.0 + tail)
-    return k * eta - n * softplus, k - n * rate
+def informed_row(sd: float, estimate_J: FloatArray, information: float, z_J: FloatArray, x_J: FloatArray) -> float:
+    """`informed` about 0 for numbers that share `sd` and `information`: fill `x_J`, return the log density."""
+    c = 1.0 + information * sd * sd
+    of_estimate, of_z = sd * sd * information / c, sd / math.sqrt(c)
+    squares = 0.0
+    for j in range(z_J.size):
+        x_J[j] = of_estimate * estimate_J[j] + of_z * z_J[j]
+        squares += x_J[j] * x_J[j]
+    return -0.5 * squares / (sd * sd) - 0.5 * z_J.size * math.log(c)
+
+
+@compiled
+def informed_row_back(  # noqa: PLR0917 - numba takes positional arguments
+    sd: float, estimate_J: FloatArray, information: float, z_J: FloatArray, d_x_J: FloatArray, d_z_J: FloatArray
+) -> float:
+    """`informed_back` for such numbers: add to `d_z_J`, return the derivative in sd."""
+    c = 1.0 + information * sd * sd
+    root = math.sqrt(c)
+    of_estimate, of_z = sd * information / c, 1.0 / root
+    dc_of_estimate, dc_of_z = -of_estimate / c, -0.5 / (c * root)
+    d_sd, d_c = 0.0, -0.5 * z_J.size / c
+    for j in range(z_J.size):
+        u = of_estimate * estimate_J[j] + of_z * z_J[j]
+        d_u = sd * d_x_J[j] - u
+        d_z_J[j] += d_u * of_z
+        d_c += d_u * (dc_of_estimate * estimate_J[j] + dc_of_z * z_J[j])
+        d_sd += d_x_J[j] * u + d_u * information * estimate_J[j] / c
+    return d_sd + d_c * 2.0 * information * sd
+
+
+@compiled
+def binomial_row(  # noqa: PLR0917 - numba takes positional arguments
+    k_I: FloatArray, n_I: FloatArray, run: float, item_I: FloatArray, odds_I: FloatArray, d_item_I: FloatArray
+) -> tuple[float, float]:
+    """Log likelihood of a group's cells at logits run + item, and its derivative in run; adds that in items.
+
+    `odds_I` is exp(item), so that no cell needs an exponential of its own; and n log(1 + o1) + n log(1 + o2) is
+    n log((1 + o1)(1 + o2)), so that one logarithm serves many cells of the same n. Where odds could overflow,
+    `binomial_row_far` takes over.
+    """
+    odds_run = math.exp(run)
+    if not odds_run * odds_I.max() < 1e100:
+        return binomial_row_far(k_I, n_I, run, item_I, d_item_I)
+    total, d_run, product, n = 0.0, 0.0, 1.0, n_I[0]
+    for i in range(k_I.size):
+        other = 1.0 + odds_run * odds_I[i]
+        slope = k_I[i] - n_I[i] + n_I[i] / other
+        total += k_I[i] * (run + item_I[i])
+        d_run += slope
+        d_item_I[i] += slope
+        if n_I[i] != n or product > 1e200:
+            total -= n * math.log(product)
+            product, n = 1.0, n_I[i]
+        product *= other
+    return total - n * math.log(product), d_run
+
+
+@compiled
+def binomial_row_far(
+    k_I: FloatArray, n_I: FloatArray, run: float, item_I: FloatArray, d_item_I: FloatArray
+) -> tuple[float, float]:
+    """`binomial_row` cell by cell, safe at any logit."""
+    total, d_run = 0.0, 0.0
+    for i in range(k_I.size):
+        eta = run + item_I[i]
+        tail = math.exp(-abs(eta))
+        share = 1.0 / (1.0 + tail) if eta >= 0.0 else tail / (1.0 + tail)
+        total += k_I[i] * eta - n_I[i] * (max(eta, 0.0) + math.log1p(tail))
+        d_run += k_I[i] - n_I[i] * share
+        d_item_I[i] += k_I[i] - n_I[i] * share
+    return total, d_run
 
 
 @compiled

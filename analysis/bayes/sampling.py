@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.bayes.cells import Design, FloatArray
-from analysis.bayes.mcmc import bfmi, bulk_ess, rhat, tail_ess
+from analysis.bayes.mcmc import bfmi, bulk_ess, most_suspect, rhat, tail_ess
 from analysis.bayes.problem import Problem, coordinates
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+_SCREENED = 48
+"""Numbers of one variable (360 items, say) that get the full diagnostics: those a plain split R-hat likes least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,23 +126,24 @@ def sample(problem: Problem, sampler: Sampler, design: Design) -> xr.DataTree:
 
 
 def diagnose(tree: xr.DataTree, derived: dict[str, FloatArray], outside_prior: tuple[str, ...]) -> Diagnostics:
-    """Take the worst diagnostic over all sampled numbers and `derived` ones (shape (K, ...), chains in order)."""
+    """Take the worst diagnostic over the sampled numbers and the `derived` ones (shape (K, ...), chains in order)."""
     chains, draws = tree.posterior.sizes["chain"], tree.posterior.sizes["draw"]
-    names, numbers = ["nothing"], [np.empty((chains, draws, 0))]
+    names: list[str] = []
+    numbers: list[FloatArray] = []
     arrays: dict[str, Any] = {name: array.to_numpy() for name, array in tree.posterior.data_vars.items()}
-    arrays |= {name: array.reshape(chains, draws, -1) for name, array in derived.items()}
-    for name, array in arrays.items():
-        flat = array.reshape(chains, draws, -1)
-        names += [f"{name}[{at}]" for at in range(flat.shape[-1])]
-        numbers.append(flat)
-    stacked = np.moveaxis(np.concatenate(numbers, axis=-1), -1, 0)
+    for name, array in (arrays | derived).items():
+        draws_PCK = np.moveaxis(array.reshape(chains, draws, -1), -1, 0)
+        chosen = most_suspect(draws_PCK, _SCREENED)
+        names += [f"{name}[{at}]" for at in chosen]
+        numbers.append(draws_PCK[chosen])
+    stacked = np.concatenate(numbers)
     bulk = bulk_ess(stacked)
     stats = tree.sample_stats
     return Diagnostics(
         rhat=float(np.max(rhat(stacked))),
         bulk_ess=float(bulk.min()),
         tail_ess=float(np.min(tail_ess(stacked))),
-        worst=names[1 + int(bulk.argmin())],
+        worst=names[int(bulk.argmin())],
         divergences=int(stats.diverging.to_numpy().sum()),
         bfmi=float(np.min(bfmi(stats.energy.to_numpy()))),
         outside_prior=outside_prior,
