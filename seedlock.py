@@ -559,6 +559,23 @@ def _replay(paths: StudyPaths) -> Check:
 
 
 @app.command()
+def notebook(
+    study: StudyArgument,
+    to: Annotated[Path | None, typer.Option("--to", help="The file; runs/STUDY/notebook.py otherwise.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Write a marimo notebook that explores a study's sealed tables: seeds, items, answers, measures.
+
+    Example:  seedlock notebook published_bird_seeds
+    """
+    from analysis.notebook import write_notebook
+
+    made = write_notebook(_find(study, root), to)
+    _say(f"written   {made}")
+    _say(f"Next: marimo edit {made}")
+
+
+@app.command()
 def export(
     study: StudyArgument,
     format: Annotated[str, typer.Option("--format", help="ro-crate")] = "ro-crate",

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from analysis.analyze import Sealed
+from analysis.analyze import Sealed, load_data
 from analysis.item_sets import plan_measures, with_sets
 from analysis.results import Results, read_results
 from analysis.scores import score_rows
@@ -77,6 +77,16 @@ class Study:
         """
         return read_results(self.paths)
 
+    @property
+    def has_report(self) -> bool:
+        """Whether the study was analysed and its report published."""
+        return any(event.name == "report.built" for event in read_ledger(self.paths.ledger))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the sealed tables."""
+        return tuple(dict.fromkeys(table.table for table in self._sealed.tables))
+
     def verify(self) -> Verification:
         """Check every link from the lock to the report, as `seedlock verify` does."""
         return verify_study(self.paths)
@@ -104,6 +114,11 @@ class Study:
         self._connection.register("scores", pd.concat(frames, ignore_index=True))
         return self.query(_DESCRIBED.format(rows="scores"))
 
+    def cells(self) -> pd.DataFrame:
+        """Return means, counts and missing answers by run, item and measure: what every estimate is made from."""
+        cells: pd.DataFrame = load_data(self.plan, self._sealed).cells
+        return cells
+
     def query(self, sql: str) -> pd.DataFrame:
         """Answer a SELECT over the sealed tables, each a view of its name; nothing can be written."""
         found: pd.DataFrame = self._connection.execute(sql).df()
@@ -111,12 +126,12 @@ class Study:
 
     @cached_property
     def _locked(self) -> LockedPlan:
-        return require_lock(self.paths)
+        return require_lock(self.paths, only_reading=True)
 
     @cached_property
     def _sealed(self) -> Sealed:
         sealed = Sealed(tables=tuple(require_seals(self._locked)))
-        if not any(event.name == "report.built" for event in read_ledger(self.paths.ledger)):
+        if not self.has_report:
             body: dict[str, Any] = {
                 "lock_id": self._locked.lock_id,
                 "data": sorted(table.sha256 for table in sealed.tables),
@@ -135,9 +150,9 @@ class Study:
         return con
 
     def _known(self, name: str) -> str:
-        known = sorted({table.table for table in self._sealed.tables})
-        if name not in known:
-            fault = Finding(where=self.paths.name, found=f"no sealed table {name!r}", promised=", ".join(known))
+        if name not in self.tables:
+            promised = ", ".join(self.tables)
+            fault = Finding(where=self.paths.name, found=f"no sealed table {name!r}", promised=promised)
             raise BadInput("there is no such table", fault, then=f"seedlock status {self.paths.name}")
         return name
 

@@ -72,8 +72,13 @@ class SealedTable:
     rows: int
 
 
-def require_lock(paths: StudyPaths) -> LockedPlan:
+def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan:
     """Check plan, files, code, lock chain and ledger; only then hand out the plan.
+
+    Parameters
+    ----------
+    only_reading
+        The caller makes nothing: once the study is reported, its locked code may have moved on.
 
     Raises
     ------
@@ -94,7 +99,9 @@ def require_lock(paths: StudyPaths) -> LockedPlan:
     locks = tuple(read_lock(file) for file in files)
     events = tuple(read_ledger(paths.ledger))
     lock, lock_id = locks[-1], sha256_file(files[-1])
-    faults = [*chain_faults(files, locks, events), *plan_faults(lock, paths), *_code_faults(lock)]
+    is_reported = any(event.name == "report.built" and event.body["lock_id"] == lock_id for event in events)
+    code = [] if only_reading and is_reported else _code_faults(lock)
+    faults = [*chain_faults(files, locks, events), *plan_faults(lock, paths), *code]
     if faults:
         raise LockedFileChanged(
             f"{paths.name} no longer matches {paths.relative(files[-1])}",
