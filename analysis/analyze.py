@@ -130,6 +130,7 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
             ],
             cannot_know=list(CANNOT_KNOW),
             multiverse=multiverse(data, shut=_shut(inference)),
+            audit=inference.audit,
             known=list(plan.study.known),
             caveats=list(plan.study.caveats),
             next_steps=list(plan.study.next_steps),
@@ -161,7 +162,19 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
         parts.append(cells_of_scores(score_rows(sealed.batches("completions"), measures), measures))
         duplicates = tuple(twin.run_ids for twin in duplicated_runs(sealed.batches("completions"), runs))
     by_order = describe_cells(pd.concat(parts, ignore_index=True), runs=runs, items=attributes)
-    return Data(plan=plan, cells=average_orders(by_order), duplicates=duplicates)
+    return Data(
+        plan=plan,
+        cells=average_orders(by_order),
+        duplicates=duplicates,
+        by_order=by_order if plan.audit else None,
+        option_mass=_option_mass(sealed) if plan.audit else None,
+    )
+
+
+def _option_mass(sealed: Sealed) -> pd.DataFrame | None:
+    """What probes recorded of the probability that their options shared."""
+    parts = [batch.select(["run_id", "item_id", "option_mass"]) for batch in sealed.batches("requests")]
+    return to_frame(pa.concat_tables(parts)).dropna() if parts else None
 
 
 def _frame(table: pa.Table | None) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from prereg.audit_tables import CheckName
 from prereg.canonical import canonical_json
 from prereg.errors import OutOfOrder
 from prereg.gate import Status
@@ -159,6 +160,41 @@ class GateResult(Part):
     reasons: list[str]
 
 
+class AuditCheck(Part):
+    """One check of one measure in one model and arm. `passed` is null where the plan sets no limit, or none applies."""
+
+    measure: str
+    model: str
+    arm: str
+    check: CheckName
+    value: float | None
+    n: int
+    rule: Literal["at least", "more than", "at most"]
+    limit: float | None
+    passed: bool | None
+    reason: str | None
+
+
+class AuditedMeasure(Part):
+    """Whether a measure kept every limit of the audit; `failed` names the checks that it did not."""
+
+    measure: str
+    passed: bool
+    failed: list[str]
+
+
+class AuditResult(Part):
+    """The metric audit: which measures claims may rest on, judged on items apart from the hypotheses'."""
+
+    items: str
+    choice: str
+    need: int
+    passed: bool
+    says: str
+    measures: list[AuditedMeasure]
+    checks: list[AuditCheck]
+
+
 class DeviationResult(Part):
     """A declared departure, as the ledger has it."""
 
@@ -261,6 +297,7 @@ class Results(Part):
     caveats: list[str] = []
     next_steps: list[str] = []
     multiverse: list[MultiverseResult] = []
+    audit: AuditResult | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON and one line feed."""

@@ -29,11 +29,17 @@ class Data:
         Run x item x measure with run factors and item attributes as columns.
     duplicates
         Groups of run ids whose completions are byte-identical.
+    by_order
+        The cells before the two orders of a question were averaged, for the audit; None where that is not known.
+    option_mass
+        Run, item and the probability that its options shared; None where nothing recorded it.
     """
 
     plan: Plan
     cells: pd.DataFrame
     duplicates: tuple[tuple[str, ...], ...] = ()
+    by_order: pd.DataFrame | None = None
+    option_mass: pd.DataFrame | None = None
 
     def is_proportion(self, measure: str) -> bool:
         """Whether a measure is a yes/no rate."""

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from prereg.audit_tables import AUDIT
 from prereg.errors import Finding
 from prereg.plan import BASELINE_ARM, Claim, Estimand, Plan
 
@@ -19,6 +20,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_stages(plan),
         *_repeated_ids(plan),
         *_measures(plan),
+        *_audit(plan),
         *_judges(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
         *(fault for index, claim in enumerate(plan.claim) for fault in _claim(plan, f"claim[{index}]", claim)),
@@ -112,6 +114,26 @@ def _judges(plan: Plan) -> Iterator[Finding]:
         yield Finding(where="missing.judge_error", found=plan.missing.judge_error, promised=promised)
 
 
+def _audit(plan: Plan) -> Iterator[Finding]:
+    if AUDIT in plan.gates:
+        yield Finding(where=f"gates.{AUDIT}", found="a reserved name", promised="another; [audit] is a table itself")
+    if plan.audit is None:
+        for index, claim in enumerate(plan.claim):
+            if claim.audited:
+                yield Finding(where=f"claim[{index}].audited", found="no [audit]", promised="the table [audit]")
+        return
+    yield from unknown("audit.items", plan.audit.items, plan.items, what="item set")
+    for name in dict.fromkeys(plan.audit.named_measures()):
+        yield from unknown("audit", name, plan.measures, what="measure")
+    for hypothesis in plan.hypothesis:
+        if hypothesis.items == plan.audit.items and hypothesis.role == "confirmatory":
+            found = f"the items of {hypothesis.id}"
+            yield Finding(where="audit.items", found=found, promised="items of no confirmatory hypothesis")
+    if plan.audit.need > len(plan.audit.measures):
+        found = f"{plan.audit.need} of {len(plan.audit.measures)} measures"
+        yield Finding(where="audit.need", found=found, promised="at most as many as are audited")
+
+
 def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
     yield from unknown(f"{where}.measure", estimand.measure, plan.measures, what="measure")
     if estimand.items is not None:
@@ -156,7 +178,8 @@ def _hypotheses(plan: Plan) -> Iterator[Finding]:
             for fault in unknown(f"{where}.family", hypothesis.family, plan.families, what="family"):
                 yield Finding(where=fault.where, found=fault.found, promised=FAMILY_HINT)
         for gate in hypothesis.requires or []:
-            yield from unknown(f"{where}.requires", gate, plan.gates, what="gate")
+            known = [*plan.gates, *([AUDIT] if plan.audit else [])]
+            yield from unknown(f"{where}.requires", gate, known, what="gate")
 
 
 def _samples(plan: Plan) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from prereg.design_tables import Design, Look, Multiverse, Name
 from prereg.import_tables import Import, Judged
 from prereg.inside_tables import Inside
 from prereg.judge_tables import Judge
-from prereg.run_tables import Arm, Corpus, Decoding, Grid, ItemSet, Model, Stage, Table, Where
+from prereg.run_tables import Arm, Corpus, Decoding, Grid, ItemSet, Model, Scalar, Stage, Table, Where
 
 BASELINE_ARM = "base"
 JUDGE_ERROR = r"^retry [0-9], then (as answers|exclude|exclude and bound)$"

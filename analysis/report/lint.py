@@ -181,7 +181,7 @@ def _required_gates(plan: Plan | None) -> dict[str, list[str]]:
     """Gates each hypothesis needs; a plan that names none for it needs all."""
     if plan is None:
         return {}
-    return {name: list(plan.gates) if h.requires is None else list(h.requires) for name, h, _ in plan.expanded()}
+    return {name: plan.gates_of(h, extra) for name, h, extra in plan.expanded()}
 
 
 def _confidence(results: Mapping[str, Any]) -> Iterator[Finding]:

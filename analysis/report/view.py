@@ -19,6 +19,7 @@ from analysis.report.sections.accounting import (
     missing_runs,
 )
 from analysis.report.sections.answer import AnswerView, StatusView, answer_view, status_view
+from analysis.report.sections.audit import AuditView, audit_view
 from analysis.report.sections.cells import cell_tables
 from analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
 from analysis.report.sections.method import Paragraph, method_paragraphs
@@ -44,6 +45,7 @@ class View:
     accounting: tuple[Fact, ...]
     missing_runs: tuple[Line, ...]
     gates: Table | None
+    audit: AuditView | None
     deviations: tuple[DeviationView, ...]
     known: tuple[Line, ...]
     caveats: tuple[Line, ...]
@@ -70,6 +72,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         accounting=accounting_facts(results),
         missing_runs=missing_runs(results),
         gates=gate_table(results),
+        audit=audit_view(results),
         deviations=deviation_views(results),
         known=bullets("/known", results["known"]),
         caveats=bullets("/caveats", results["caveats"]),

@@ -105,8 +105,8 @@ def lay_out(plan: Plan, assumed: Assumed) -> Layout:
 
 
 def _estimands(plan: Plan) -> Iterator[tuple[str, Estimand, Where, str]]:
-    for name, gate in plan.gates.items():
-        yield f"gates.{name}", gate, {}, gate.need
+    for name, gate, extra in plan.expanded_gates():
+        yield f"gates.{name}", gate, extra, gate.need
     for identity, hypothesis, extra in plan.expanded():
         yield identity, hypothesis, extra, hypothesis.predicted
 

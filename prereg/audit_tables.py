@@ -1,0 +1,86 @@
+"""The table of a plan that says when a measure may be believed: the metric audit, on items of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from prereg.design_tables import STRICT, Name
+
+AUDIT = "audit"
+"""Its name among the gates that a hypothesis may require."""
+
+type CheckName = Literal["agreement", "spread", "ceiling", "position", "option_mass", "scored"]
+type Limit = float | dict[Name, float] | None
+
+RULES: dict[CheckName, Literal["at least", "more than", "at most"]] = {
+    "agreement": "at least",
+    "spread": "more than",
+    "ceiling": "at most",
+    "position": "at most",
+    "option_mass": "at least",
+    "scored": "at least",
+}
+
+
+class Audit(BaseModel):
+    """`[audit]`: limits that a measure must keep in every model and arm before claims rest on it.
+
+    A limit is one number, or one a measure; a check without a limit is shown and not judged, but for `spread`, which
+    must be more than 0.
+
+    Parameters
+    ----------
+    items
+        Item set of the audit: never one that a hypothesis is tested on.
+    choice
+        The measure that holds the model's own choice, positive for and negative against.
+    measures
+        What is audited.
+    match
+        Item attributes that name a question, whatever the form in which it is asked.
+    agreement
+        Least share of questions on which a measure has the sign of the model's own choice.
+    spread
+        SD of item means above which a measure can tell items apart, in the measure's unit.
+    ceiling
+        Greatest share of items at one end of the measure's range.
+    position
+        Greatest distance from one half of the share of answers that favour the option named first.
+    option_mass
+        Least mean probability that the options share.
+    scored
+        Least share of answers with a score.
+    need
+        How many measures must pass for the audit to hold.
+    """
+
+    model_config = STRICT
+
+    items: Name
+    choice: Name
+    measures: list[Name] = Field(min_length=1)
+    match: list[str] = Field(min_length=1)
+    agreement: Limit = None
+    spread: Limit = 0.0
+    ceiling: Limit = None
+    position: Limit = None
+    option_mass: Limit = None
+    scored: Limit = None
+    need: int = Field(default=1, ge=1)
+
+    def limit(self, check: CheckName, measure: str) -> float | None:
+        """The limit of one check for one measure; None where it is not judged."""
+        found: Limit = getattr(self, check)
+        default = 0.0 if check == "spread" else None
+        return found.get(measure, default) if isinstance(found, dict) else found
+
+    def named_measures(self) -> Iterator[str]:
+        """Every measure that the table names."""
+        yield self.choice
+        yield from self.measures
+        for check in RULES:
+            found: Limit = getattr(self, check)
+            yield from found if isinstance(found, dict) else ()
