@@ -19,6 +19,8 @@ from prereg.hosted_tables import Hosted
 
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 CLOCKS_APART = timedelta(minutes=10)
+NO_ARGUMENTS = ("temperature", "top_p")
+"""What older models take and the SDK no longer names: sent as it is."""
 FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -49,7 +51,9 @@ class AnthropicApi:
         if self._client is None:
             self._client = AsyncAnthropic(**self._options)
         with sorted_faults(anthropic, self._key):
-            reply: Any = await self._client.messages.with_raw_response.create(**message_body(ask))
+            body = message_body(ask)
+            extra = {name: body.pop(name) for name in NO_ARGUMENTS if name in body}
+            reply: Any = await self._client.messages.with_raw_response.create(**body, extra_body=extra or None)
             return read_message(ask.id, json.loads(await reply.read()))
 
     async def close(self) -> None:

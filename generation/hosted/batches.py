@@ -17,6 +17,7 @@ from prereg.canonical import sha256_json
 from prereg.errors import BadInput, Finding, Incomplete
 from prereg.hosted_tables import Hosted
 
+FIRST_LOOK_S = 1.0
 LOOKS = 3
 """How often a batch that may exist is looked for before it is created again."""
 
@@ -145,7 +146,7 @@ class Batches:
             if found is not None:
                 return found
             if look < LOOKS - 1:
-                self._sleep(2.0**look)
+                self._sleep(FIRST_LOOK_S * 2.0**look)
         return None
 
     def _has_ended(self, job: Job) -> bool:
@@ -180,9 +181,8 @@ class Batches:
         nothing = "the batch ended without a result for this request" + (
             f"; {unreadable} of its lines cannot be read" if unreadable else ""
         )
-        for id in job.ids:
-            if self._journal.outcome(id) is None:
-                self._journal.keep(found.get(id) or no_answer(id, nothing))
+        new = [id for id in job.ids if self._journal.outcome(id) is None]
+        self._journal.keep(*(found.get(id) or no_answer(id, nothing) for id in new))
         self._jobs.write(replace(job, state="collected"))
         return [outcome for id in job.ids if (outcome := self._journal.outcome(id)) is not None]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,20 +53,21 @@ def chat(
     held: list[Outcome] = []
     silent: list[str] = []
     was_heard = False
-    for found in asker.run(asks):
-        if found.how == "heard":
-            was_heard = True
-            yield from asker.kept(held)
-            held.clear()
-            silent.clear()
-        elif found.how != "known":
-            silent.append(str(found.outcome.reason))
-        if found.how == "unanswered":
-            held.append(found.outcome)
-        else:
-            yield found.outcome
-        if len(silent) >= PATIENCE:
-            raise _silent(silent)
+    with closing(asker.run(asks)) as arriving:
+        for found in arriving:
+            if found.how == "heard":
+                was_heard = True
+                yield from asker.kept(held)
+                held.clear()
+                silent.clear()
+            elif found.how != "known":
+                silent.append(str(found.outcome.reason))
+            if found.how == "unanswered":
+                held.append(found.outcome)
+            else:
+                yield found.outcome
+            if len(silent) >= PATIENCE:
+                raise _silent(silent)
     if held and not was_heard:
         raise _silent(silent)
     yield from asker.kept(held)
@@ -90,6 +92,7 @@ class _Asker:
         self._journal = journal
         self._rng = rng
         self._pace = Pace(settings.requests_per_minute, settings.tokens_per_minute)
+        self._is_stopping = False
 
     def kept(self, outcomes: list[Outcome]) -> Iterator[Outcome]:
         """Enter outcomes in the journal and pass them on."""
@@ -97,7 +100,7 @@ class _Asker:
             self._journal.keep(outcome)
             yield outcome
 
-    def run(self, asks: Iterable[Ask]) -> Iterator[_Found]:
+    def run(self, asks: Iterable[Ask]) -> Generator[_Found]:
         """Yield what becomes of every request."""
         waiting = iter(asks)
         with asyncio.Runner() as runner:
@@ -113,14 +116,14 @@ class _Asker:
                             yield _Found(outcome=known, how="known")
                     if not flying:
                         break
-                    done, flying = runner.run(_first(flying))
+                    done = runner.run(_first(flying))
                     for task in done:
-                        yield task.result()
-            except KeyboardInterrupt:  # what is under way is paid for: wait for it, once
-                if flying:
-                    runner.run(_all(flying, self._settings.timeout_s))
-                raise
-            finally:
+                        found = task.result()
+                        flying.discard(task)
+                        yield found
+            finally:  # what is under way is paid for: it is waited for, also after an interrupt
+                self._is_stopping = True
+                runner.run(_landed(flying, self._settings.timeout_s))
                 runner.run(self._api.close())
 
     def _known(self, ask: Ask) -> Outcome | None:
@@ -135,6 +138,8 @@ class _Asker:
         said = ""
         for attempt in range(self._settings.attempts):
             await self._pace.turn(ask.tokens)
+            if self._is_stopping:
+                break
             self._journal.ask(ask.id)
             try:
                 outcome = await self._api.ask(ask)
@@ -166,9 +171,15 @@ class _Asker:
             await asyncio.sleep(backoff_s(attempt, self._rng))
 
 
-async def _first[T](tasks: set[asyncio.Task[T]]) -> tuple[set[asyncio.Task[T]], set[asyncio.Task[T]]]:
-    return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+async def _first[T](tasks: set[asyncio.Task[T]]) -> set[asyncio.Task[T]]:
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    return done
 
 
-async def _all[T](tasks: set[asyncio.Task[T]], seconds: float) -> None:
-    await asyncio.wait(tasks, timeout=seconds)
+async def _landed[T](tasks: set[asyncio.Task[T]], seconds: float) -> None:
+    """Wait for requests under way, then stop what is left and hear every failure of it."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

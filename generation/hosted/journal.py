@@ -52,11 +52,12 @@ class Journal:
         self._write({"not_carried_out": id})
         self._asked[id] -= 1
 
-    def keep(self, outcome: Outcome) -> None:
-        """Note what became of a request, down to the disk."""
-        self._write({"outcome": outcome.as_json()})
+    def keep(self, *outcomes: Outcome) -> None:
+        """Note what became of requests, down to the disk."""
+        for outcome in outcomes:
+            self._write({"outcome": outcome.as_json()})
+            self._outcomes[outcome.id] = outcome
         os.fsync(self._file.fileno())
-        self._outcomes[outcome.id] = outcome
 
     def close(self) -> None:
         """Close the file."""
