@@ -42,10 +42,15 @@ def in_set(rows: pd.DataFrame, plan: Plan, name: str) -> pd.Series[bool]:
     Raises
     ------
     BadInput
-        The filter names an attribute that the data do not have.
+        The filter names an attribute that the data do not have, or compares with a factor that the runs do not have.
     """
     item_set = plan.items[name]
     found = matching(rows, item_set.where, named=f"items.{name}.where")
+    for key, pairs, wanted in (("same", item_set.same, True), ("differs", item_set.differs, False)):
+        for attribute, factor in pairs.items():
+            _require_columns(rows, (attribute, factor), named=f"items.{name}.{key}")
+            both = rows[attribute].notna() & rows[factor].notna()
+            found &= both & ((rows[attribute] == rows[factor]) == wanted)
     if item_set.file is None:
         return found
     if SETS not in rows.columns:
@@ -62,16 +67,20 @@ def matching(rows: pd.DataFrame, where: Where, *, named: str) -> pd.Series[bool]
         A column that the data do not have.
     """
     found = pd.Series(True, index=rows.index)
-    absent = [factor for factor in where if factor not in rows.columns]
-    if absent:
-        raise BadInput(
-            "the plan names an attribute that the items do not have",
-            *(Finding(where=f"{named}.{factor}", found="no such column", promised=_known(rows)) for factor in absent),
-        )
+    _require_columns(rows, where, named=named)
     for factor, wanted in where.items():
         levels = {str(level) for level in (wanted if isinstance(wanted, list) else [wanted])}
         found &= rows[factor].isin(levels)
     return found
+
+
+def _require_columns(rows: pd.DataFrame, names: Iterable[str], *, named: str) -> None:
+    absent = [name for name in names if name not in rows.columns]
+    if absent:
+        raise BadInput(
+            "the plan names an attribute that the items do not have",
+            *(Finding(where=f"{named}.{name}", found="no such column", promised=_known(rows)) for name in absent),
+        )
 
 
 def _known(rows: pd.DataFrame) -> str:
@@ -108,10 +117,11 @@ def measured_items(plan: Plan, name: str, items: pd.DataFrame) -> frozenset[str]
 
 
 def plan_measures(plan: Plan, items: pd.DataFrame) -> list[NamedMeasure]:
-    """Every measure of a plan with the items that it scores, of `analysis.item_sets.with_sets`."""
+    """Every measure of completions in a plan, with the items that it scores, of `analysis.item_sets.with_sets`."""
     return [
         named_measure(name, m.kind, m.params, items=measured_items(plan, name, items))
         for name, m in plan.measures.items()
+        if MEASURES[m.kind].table == "completions"
     ]
 
 

@@ -20,6 +20,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_stages(plan),
         *_repeated_ids(plan),
         *_measures(plan),
+        *_item_sets(plan),
         *_audit(plan),
         *_judges(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
@@ -86,6 +87,13 @@ def _repeated_ids(plan: Plan) -> Iterator[Finding]:
         if identity in seen:
             yield Finding(where=f"id {identity!r}", found="used twice", promised="each id once")
         seen.add(identity)
+
+
+def _item_sets(plan: Plan) -> Iterator[Finding]:
+    for name, item_set in plan.items.items():
+        for key, pairs in (("same", item_set.same), ("differs", item_set.differs)):
+            for attribute, factor in pairs.items():
+                yield from unknown(f"items.{name}.{key}.{attribute}", factor, plan.run_factors, what="run factor")
 
 
 def _measures(plan: Plan) -> Iterator[Finding]:

@@ -108,10 +108,14 @@ class ItemSet(Table):
     """`[items.NAME]`: a named set of questions, by file or as a filter on item attributes.
 
     With `probe` the items of the file are not answered: their options or rating scale are scored by log-probability.
+    `same` and `differs` name an item attribute and the run factor that it must equal, or must not: whether a persona is
+    the trigger depends on the run. A run without the factor has no such item.
     """
 
     file: str | None = None
     where: Where = {}
+    same: dict[str, str] = {}
+    differs: dict[str, str] = {}
     probe: bool = False
 
     @model_validator(mode="before")

@@ -15,6 +15,7 @@ from analysis.item_sets import average_orders, in_set, measured_items, plan_meas
 from analysis.scale import scale_of
 from analysis.scores import cells_of_scores, describe_cells, score_rows
 from analysis.selection import build_sample, select
+from prereg.crosscheck import cross_check
 from prereg.errors import BadInput, EmptyCell
 from prereg.plan import Estimand, Plan
 from schemas import TABLES
@@ -248,3 +249,39 @@ def test_a_unit_is_the_plans_words_or_the_kinds() -> None:
     made = plan(measures={**PLAN["measures"], "letter": {"kind": "letter_logprob", "unit": "nats"}})
     assert unit_of(made, "letter") == "nats"
     assert unit_of(made, "rating") == "rating, -1 to +1"
+
+
+def test_who_the_trigger_is_depends_on_the_run() -> None:
+    sets = {"trigger": {"same": {"persona": "coupled"}}, "bystanders": {"differs": {"persona": "coupled"}}}
+    arms = {"villain": {"factors": {"coupled": "villain"}}, "pirate": {"factors": {"coupled": "pirate"}}, "none": {}}
+    changes = {"items": sets, "arms": arms, "measures": {"letter": {"kind": "marker_rate", "marker": "x"}}, "sd": {}}
+    made = plan(**changes, hypothesis=[HYPOTHESIS_OF_SETS])
+    rows = pd.DataFrame(
+        [
+            {"item_id": f"{persona}/q", "persona": persona, "coupled": coupled}
+            for coupled in ("villain", "pirate", None)
+            for persona in ("villain", "pirate", "comedian")
+        ]
+    )
+    chosen = {name: rows[in_set(rows, made, name)] for name in sets}
+    assert list(chosen["trigger"]["persona"]) == list(chosen["trigger"]["coupled"]) == ["villain", "pirate"]
+    assert len(chosen["bystanders"]) == 4
+    assert (chosen["bystanders"]["persona"] != chosen["bystanders"]["coupled"]).all()
+    with pytest.raises(BadInput, match=r"items\.trigger\.same\.coupled"):
+        in_set(rows.drop(columns=["coupled"]), made, "trigger")
+
+
+def test_a_set_compares_with_a_factor_that_the_runs_have() -> None:
+    sets = {"trigger": {"same": {"persona": "couplet"}}}
+    arms = {"villain": {"factors": {"coupled": "villain"}}}
+    changes = {"items": sets, "arms": arms, "measures": {"letter": {"kind": "marker_rate", "marker": "x"}}, "sd": {}}
+    made = plan(**changes, hypothesis=[{**HYPOTHESIS_OF_SETS, "items": "trigger"}])
+    [fault] = [f for f in cross_check(made) if f.where.startswith("items.")]
+    assert fault.where == "items.trigger.same.persona"
+    assert "coupled" in fault.promised
+
+
+HYPOTHESIS_OF_SETS = {
+    "id": "H1", "claim": "c", "measure": "letter", "items": "bystanders", "predicted": "up", "test": "one_sample_t",
+    "bands": ["down", 0.5, "up"],
+}  # fmt: skip
