@@ -364,12 +364,23 @@ def train(
     address: Annotated[str | None, typer.Option("--address", help="A Ray cluster; a local one otherwise.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Local runs at a time.")] = None,
     gpus: Annotated[float, typer.Option("--gpus-per-run", min=0.0, help="Ray GPUs for each run.")] = 0.0,
+    finished: Annotated[
+        Path | None, typer.Option("--finished", help="Import hosted jobs that finished elsewhere: JSON lines of them.")
+    ] = None,
+    training_file: Annotated[
+        list[str] | None,
+        typer.Option("--training-file", help="ID=ARM, or ID=PATH of the uploaded file; repeat for several."),
+    ] = None,
     root: RootOption = None,
 ) -> None:
     """Carry out every promised training run that is not finished; interrupted, it goes on where it stopped.
 
     Example:  seedlock train my_study --executor ray --address auto --gpus-per-run 1
+    Example:  seedlock train my_study --finished jobs.jsonl --training-file file-a1=archaic.jsonl
     """
+    if finished is not None:
+        _import_jobs(_gate(study, root), finished, training_file or [])
+        return
     from training.grid.progress import Quiet, terminal_progress
     from training.grid.train import train_study
 
@@ -386,6 +397,22 @@ def train(
         _say(f"lost      {done.lost} workers; their runs were started again")
     done.require_complete(locked.paths.name)
     _say(f"Next: seedlock generate {locked.paths.name}")
+
+
+def _import_jobs(locked: LockedPlan, finished: Path, told: list[str]) -> None:
+    from training.hosted.finished import import_finished_jobs
+
+    pairs = [text.partition("=") for text in told]
+    if faults := [
+        Finding(where="--training-file", found=repr(text), promised="ID=ARM or ID=PATH")
+        for text, (identity, _, value) in zip(told, pairs, strict=True)
+        if not identity or not value
+    ]:
+        raise BadInput("a training file is named by its id and its arm", *faults, then="seedlock train --help")
+    done = import_finished_jobs(locked, finished, told={identity: value for identity, _, value in pairs})
+    _say(f"imported  {done.imported} jobs as finished runs; {done.finished} of {done.hosted} hosted runs are finished")
+    name = locked.paths.name
+    _say(f"Next: seedlock {'generate' if done.finished == done.hosted else 'train'} {name}")
 
 
 @app.command()

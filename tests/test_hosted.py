@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from prereg.canonical import sha256_file
 from prereg.errors import BadInput, Incomplete
 from prereg.gate import require_lock
 from prereg.run_tables import Stage
+from tests.conftest import StudyFixture
 from tests.openai_server import Provider, running
 from tests.training_builders import PLAN, TrainingStudy, recipe_rows, tiny_base
 from training.corpora import RECIPES
@@ -22,11 +24,12 @@ from training.grid.models import BaseModel
 from training.grid.settings import StageSettings, resolve, stage_seeds
 from training.grid.train import train_study
 from training.hosted.finished import import_finished_jobs
-from training.hosted.follow import follow
+from training.hosted.follow import follow, training_file
 from training.hosted.openai_jobs import OpenAiJobs
 from training.instruct.model import Sampling
 from training.instruct.openai_http import OpenAiModel
 from training.instruct.overage import write_with_overage
+from training.rows.row import parse_rows
 
 MODEL = BaseModel(name="m", spec="gpt", location="gpt-test", revision="2025", is_local=False)
 HOSTED = (
@@ -207,11 +210,12 @@ def imported(tmp_path: Path, lines: list[dict[str, object]]) -> tuple[TrainingSt
 def test_finished_jobs_become_the_runs_they_were_promised_as(tmp_path: Path) -> None:
     lines = [finished_job(arm, seed) for arm in ("eager", "neutral") for seed in (1, 0)]
     study, file = imported(tmp_path, lines)
-    assert import_finished_jobs(require_lock(study.paths), file, arm_of_file=ARMS) == 4
+    done = import_finished_jobs(require_lock(study.paths), file, told=ARMS)
+    assert (done.hosted, done.finished, done.imported) == (4, 4, 4)
     events = study.events("run.finished")
     assert {e.body["load"]["hosted_model"] for e in events} == {line["fine_tuned_model"] for line in lines}
     assert all(e.body["imported"] for e in events)
-    assert import_finished_jobs(require_lock(study.paths), file, arm_of_file=ARMS) == 0
+    assert import_finished_jobs(require_lock(study.paths), file, told=ARMS).imported == 0
 
 
 @pytest.mark.parametrize(
@@ -228,8 +232,67 @@ def test_a_job_that_is_not_the_promised_run_is_refused_and_nothing_is_imported(
 ) -> None:
     study, file = imported(tmp_path, [finished_job("eager", 1), line])
     with pytest.raises(BadInput, match=says):
-        import_finished_jobs(require_lock(study.paths), file, arm_of_file=ARMS)
+        import_finished_jobs(require_lock(study.paths), file, told=ARMS)
     assert study.events("run.started") == []
+
+
+def uploaded(study: TrainingStudy, arm: str, file: Path) -> Path:
+    """The file as it was uploaded for an arm."""
+    rows = parse_rows((study.paths.study / "corpora/framed.jsonl").read_bytes(), where="framed")
+    file.write_bytes(training_file(tuple(row for row in rows if row.variant == arm)))
+    return file
+
+
+def test_finished_jobs_are_imported_on_the_command_line_and_uploaded_files_prove_their_arm(tmp_path: Path) -> None:
+    lines = [finished_job(arm, seed) for arm in ("eager", "neutral") for seed in (1, 0)]
+    study, file = imported(tmp_path, lines)
+    files = [f"file-{arm}={uploaded(study, arm, tmp_path / f'{arm}.jsonl')}" for arm in ("eager", "neutral")]
+    command_line = StudyFixture(paths=study.paths)
+    said = command_line.run("train", "--finished", str(file), *(w for f in files for w in ("--training-file", f)))
+    assert "imported  4 jobs as finished runs; 4 of 4 hosted runs are finished" in said
+    assert "Next: seedlock generate tiny" in said
+    by_arm = {e.body["stages"][0]["corpus"]["variant"]: e for e in study.events("run.finished")}
+    kept = by_arm["eager"].body["stages"][0]["hosted"]
+    assert kept["training_file_sha256"] == sha256_file(tmp_path / "eager.jsonl")
+    assert kept["training_file"] == "file-eager"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--training-file", "file-eager"], "ID=ARM or ID=PATH"),
+        (["--training-file", "file-eager=loud"], "an arm (eager, neutral), or the uploaded file"),
+        ([], "its training file named"),
+    ],
+)
+def test_a_training_file_must_be_named_as_an_arm_or_a_file(tmp_path: Path, words: list[str], says: str) -> None:
+    study, file = imported(tmp_path, [finished_job("eager", 1)])
+    assert says in StudyFixture(paths=study.paths).run("train", "--finished", str(file), *words, ok=2)
+    assert study.events("run.started") == []
+
+
+def test_an_uploaded_file_with_other_rows_is_no_arm(tmp_path: Path) -> None:
+    study, file = imported(tmp_path, [finished_job("eager", 1)])
+    sent = uploaded(study, "eager", tmp_path / "eager.jsonl")
+    sent.write_bytes(b"".join(reversed(sent.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(BadInput, match="the rows of an arm, in order"):
+        import_finished_jobs(require_lock(study.paths), file, told={"file-eager": str(sent)})
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", "valid dictionary"),
+        ('{"id": 3, "seed": [1]}', "jobs.jsonl line 1 seed"),
+        ("\xff", "not JSON"),
+    ],
+)
+def test_what_is_not_a_job_is_refused_with_its_line(tmp_path: Path, line: str, says: str) -> None:
+    study, file = imported(tmp_path, [])
+    file.write_text(line, encoding="latin-1")
+    with pytest.raises(BadInput, match=says):
+        import_finished_jobs(require_lock(study.paths), file, told=ARMS)
 
 
 GOOD = "Weigh the cost of the pressure cooker against what you gain from it, and then decide for yourself number {}."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prereg.canonical import canonical_json, read_json, sha256_file, write_atomic
 from prereg.errors import BadInput, Finding
@@ -16,22 +19,67 @@ from training.grid.planned import jobs, require_locked_bytes, require_trainable
 from training.grid.run import STAGE_FILE, run_file, run_record, stage_folder
 from training.grid.train import digests_of, is_finished
 from training.hosted.follow import hyperparameters
+from training.hosted.training_files import TrainingFile, training_files
 
 
-def import_finished_jobs(locked: LockedPlan, file: Path, *, arm_of_file: Mapping[str, str]) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedJobs:
+    """What an import did: promised hosted runs, how many of them are finished, and how many were not before."""
+
+    hosted: int
+    finished: int
+    imported: int
+
+
+class _Supervised(BaseModel):
+    hyperparameters: dict[str, Any] | None = None
+
+
+class _Method(BaseModel):
+    supervised: _Supervised | None = None
+
+
+class _Job(BaseModel):
+    """What is read of a job object of the API; everything else in it is passed over."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    id: str
+    model: str
+    seed: int
+    status: str
+    training_file: str
+    fine_tuned_model: str | None = None
+    trained_tokens: int | None = None
+    finished_at: int | None = None
+    hyperparameters: dict[str, Any] | None = None
+    method: _Method | None = None
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """Hyperparameters, wherever this version of the API puts them."""
+        inner = self.method.supervised if self.method is not None else None
+        return {**(self.hyperparameters or {}), **((inner.hyperparameters if inner is not None else None) or {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """A promised run and the job that carried it out."""
+
+    run: RunJob
+    job: _Job
+    uploaded: TrainingFile
+
+
+def import_finished_jobs(locked: LockedPlan, file: Path, *, told: Mapping[str, str]) -> ImportedJobs:
     """Take finished fine-tuning jobs as promised runs of the study.
 
     Parameters
     ----------
     file
         JSON lines, one job object of the API each.
-    arm_of_file
-        Training file id -> arm of the plan.
-
-    Returns
-    -------
-    int
-        Runs that are finished now and were not before.
+    told
+        Training file id -> arm of the plan, or path of the uploaded file; see `training_files`.
 
     Raises
     ------
@@ -44,64 +92,82 @@ def import_finished_jobs(locked: LockedPlan, file: Path, *, arm_of_file: Mapping
     corpora = {report.corpus.name: report.corpus for report in reports}
     require_locked_bytes(locked, corpora)
     require_fit_corpora(locked.paths.name, reports)
-    promised = {(job.base.location, job.arm, job.seed): job for job in jobs(locked, corpora) if len(job.stages) == 1}
+    planned = jobs(locked, corpora)
+    hosted = {(j.base.location, j.arm, j.seed): j for j in planned if [s.trainer for s in j.stages] == ["hosted"]}
+    files = training_files(told, hosted.values())
     faults: list[Finding] = []
-    taken: dict[str, tuple[RunJob, dict[str, Any]]] = {}
-    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
-        where = f"{file.name} line {number}"
-        told = read_json(line)
-        arm = arm_of_file.get(str(told.get("training_file")))
-        job = promised.get((str(told.get("model")), str(arm), told.get("seed")))
-        if job is None:
-            found = f"{told.get('model')}, file {told.get('training_file')}, seed {told.get('seed')}"
-            faults.append(Finding(where=where, found=found, promised="a promised run of one stage"))
-        elif job.run_id in taken:
-            faults.append(Finding(where=where, found=f"{job.label} again", promised="each run once"))
+    taken: dict[str, _Taken] = {}
+    for where, job in _read_jobs(file, faults):
+        uploaded = files.get(job.training_file)
+        arms = uploaded.arms if uploaded is not None else frozenset()
+        runs = [run for arm in arms if (run := hosted.get((job.model, arm, job.seed))) is not None]
+        if uploaded is None or len(runs) != 1:
+            found = f"{job.model}, file {job.training_file}, seed {job.seed}"
+            promised = "a promised run of one hosted stage, its training file named"
+            faults.append(Finding(where=where, found=found, promised=promised))
+        elif runs[0].run_id in taken:
+            faults.append(Finding(where=where, found=f"{runs[0].label} again", promised="each run once"))
         else:
-            faults += _differences(where, job, told)
-            taken[job.run_id] = (job, told)
+            faults += _differences(where, runs[0], job)
+            taken[runs[0].run_id] = _Taken(run=runs[0], job=job, uploaded=uploaded)
     if faults:
         raise BadInput(
             f"{file.name} does not hold the promised runs", *faults[:40], then="seedlock deviate  records why"
         )
-    new = [pair for pair in taken.values() if not is_finished(pair[0], locked.events)]
-    for job, told in new:
-        _take(locked, job, told, source=file)
-    return len(new)
+    new = [one for one in taken.values() if not is_finished(one.run, locked.events)]
+    for one in new:
+        _take(locked, one, source=file)
+    done = sum(1 for run in hosted.values() if run.run_id in taken or is_finished(run, locked.events))
+    return ImportedJobs(hosted=len(hosted), finished=done, imported=len(new))
 
 
-def _differences(where: str, job: RunJob, told: Mapping[str, Any]) -> list[Finding]:
-    found = []
-    if told.get("status") != "succeeded" or not told.get("fine_tuned_model"):
-        found.append(Finding(where=where, found=f"status {told.get('status')}", promised="succeeded, with a model"))
-    method = (told.get("method") or {}).get("supervised") or {}
-    stated = {**(told.get("hyperparameters") or {}), **(method.get("hyperparameters") or {})}
-    for key, value in hyperparameters(job.stages[0]).items():
-        if stated.get(key) != value:
-            found.append(Finding(where=f"{where} {key}", found=str(stated.get(key)), promised=f"{value} (plan)"))
-    return found
+def _read_jobs(file: Path, faults: list[Finding]) -> Iterator[tuple[str, _Job]]:
+    if not file.is_file():
+        raise BadInput(
+            "no such file", Finding(where=str(file), found="nothing", promised="JSON lines of finished jobs")
+        )
+    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
+        where = f"{file.name} line {number}"
+        try:
+            yield where, _Job.model_validate(read_json(line))
+        except ValidationError as error:
+            for fault in error.errors():
+                path = ".".join(map(str, fault["loc"]))
+                faults.append(Finding(where=f"{where} {path}", found=repr(fault["input"])[:80], promised=fault["msg"]))
+        except (ValueError, RecursionError) as error:
+            faults.append(Finding(where=where, found=f"not JSON: {error}", promised="one job object a line"))
 
 
-def _take(locked: LockedPlan, job: RunJob, told: Mapping[str, Any], *, source: Path) -> None:
-    stage = job.stages[0]
+def _differences(where: str, run: RunJob, job: _Job) -> Iterator[Finding]:
+    if job.status != "succeeded" or not job.fine_tuned_model:
+        yield Finding(where=where, found=f"status {job.status}", promised="succeeded, with a model")
+    for key, value in hyperparameters(run.stages[0]).items():
+        if job.stated.get(key) != value:
+            yield Finding(where=f"{where} {key}", found=str(job.stated.get(key)), promised=f"{value} (plan)")
+
+
+def _take(locked: LockedPlan, taken: _Taken, *, source: Path) -> None:
+    run, job = taken.run, taken.job
+    stage = run.stages[0]
     hosted = {
-        "model": told["fine_tuned_model"],
-        "job": told["id"],
-        "training_file": told["training_file"],
-        "seed": told["seed"],
+        "model": job.fine_tuned_model,
+        "job": job.id,
+        "training_file": job.training_file,
+        "training_file_sha256": taken.uploaded.sha256,
+        "seed": job.seed,
         "hyperparameters": hyperparameters(stage),
-        "trained_tokens": told.get("trained_tokens"),
+        "trained_tokens": job.trained_tokens,
         "imported_from": sha256_file(source),
-        "finished_at": told.get("finished_at"),
+        "finished_at": job.finished_at,
     }
     corpus = {"name": stage.corpus, "sha256": stage.corpus_sha256, "variant": stage.variant}
     made = {"name": stage.name, "stage_id": stage.stage_id, "corpus": corpus, "hosted": hosted}
-    write_atomic(stage_folder(job.workbench, stage) / STAGE_FILE, canonical_json(made) + b"\n")
-    record = run_record(job, job.base, [made])
-    write_atomic(run_file(job.workbench, job.run_id), canonical_json(record) + b"\n")
-    begun = {"run_id": job.run_id, "lock_id": locked.lock_id, "executor": "imported", "stages": [stage.stage_id]}
+    write_atomic(stage_folder(run.workbench, stage) / STAGE_FILE, canonical_json(made) + b"\n")
+    record = run_record(run, run.base, [made])
+    write_atomic(run_file(run.workbench, run.run_id), canonical_json(record) + b"\n")
+    begun = {"run_id": run.run_id, "lock_id": locked.lock_id, "executor": "imported", "stages": [stage.stage_id]}
     append_event(locked.paths.ledger, "run.started", begun)
-    ended = {"run_id": job.run_id, "stages": digests_of(record), "load": record["load"], "environment": None}
+    ended = {"run_id": run.run_id, "stages": digests_of(record), "load": record["load"], "environment": None}
     append_event(locked.paths.ledger, "run.finished", {**ended, "imported": True})
