@@ -15,10 +15,11 @@ from prereg.plan import Estimand, Plan, Sd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How many raw units one unit of the bands' scale is, and the words for it."""
+    """How many raw units one unit of the bands' scale is, and the words for it; `note` where a fallback stands in."""
 
     raw_per_unit: float
     text: str
+    note: str = ""
 
 
 def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
@@ -26,15 +27,23 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
 
     Raises
     ------
-    EmptyCell, TooFewUnits, NoSpread
+    EmptyCell, TooFewUnits
         The planned SD cannot be computed from the data.
+    NoSpread
+        The data have no spread, and the plan names no fallback.
     """
     unit = unit_of(plan, estimand.measure)
     if estimand.scale == "raw":
         return Scale(raw_per_unit=1.0, text=unit)
     name = estimand.scale.removeprefix("sd.")
     sd = plan.sd[name]
-    raw = sd.value if sd.value is not None else _spread(plan, sd, cells)
+    try:
+        raw = sd.value if sd.value is not None else _spread(plan, sd, cells)
+    except NoSpread as refusal:
+        if sd.fallback is None:
+            raise
+        text = f"SD {name} (undefined: no spread; the plan's fallback of {sd.fallback:g} {unit}: {sd.source})"
+        return Scale(raw_per_unit=sd.fallback, text=text, note=f"fallback-sd: {refusal.what}; {text}")
     origin = f"fixed at {raw:g}: {sd.source}" if sd.value is not None else f"{raw:.4g} {unit}, {sd.of}, arm {sd.arm}"
     return Scale(raw_per_unit=raw, text=f"SD {name} ({origin})")
 

@@ -104,7 +104,10 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         estimate, decision = _decide(blank, sample, scale)
     except Refusal as refusal:
         return replace(blank, reasons=(in_words(refusal),))
-    tested = replace(blank, chosen=chosen, sample=sample, scale=scale, estimate=estimate, decision=decision, reasons=())
+    notes = (scale.note,) if scale.note else ()
+    tested = replace(
+        blank, chosen=chosen, sample=sample, scale=scale, estimate=estimate, decision=decision, reasons=notes
+    )
     return _with_bounds(data, tested)
 
 

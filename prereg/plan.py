@@ -75,12 +75,14 @@ class Measure(BaseModel):
 class Sd(Table):
     """`[sd.NAME]`: the standard deviation a scale is expressed in, and where it is frozen.
 
-    Either a `value` with its `source`, or `of` = whose spread: single answers, item means or unit means.
+    Either a `value` with its `source`, or `of` = whose spread: single answers, item means or unit means. `fallback` is
+    the SD to use, with its `source`, where the data turn out to have no spread; without it the scale is undefined then.
     """
 
     value: float | None = Field(default=None, gt=0)
     source: str | None = None
     of: Literal["answers", "item means", "unit means"] | None = None
+    fallback: float | None = Field(default=None, gt=0)
     measure: Name | None = None
     arm: Name | None = None
     items: Name | None = None
@@ -89,8 +91,10 @@ class Sd(Table):
     def _one_origin(self) -> Sd:
         if (self.value is None) == (self.of is None):
             raise ValueError("give either value (with source) or of (with measure and arm)")
-        if self.value is not None and not self.source:
+        if (self.value is not None or self.fallback is not None) and not self.source:
             raise ValueError("a fixed value needs its source")
+        if self.value is not None and self.fallback is not None:
+            raise ValueError("a fixed value needs no fallback")
         if self.of is not None and (self.measure is None or self.arm is None):
             raise ValueError("of needs measure and arm: whose spread, on what")
         return self

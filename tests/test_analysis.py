@@ -58,6 +58,15 @@ def test_an_sd_without_spread_is_undefined_with_a_reason(study: StudyFixture) ->
     assert h["reasons"][0].startswith("no-spread")
 
 
+def test_the_plans_fallback_stands_in_for_an_sd_without_spread_and_says_so(study: StudyFixture) -> None:
+    sd = '\n[sd.resting]\nof = "unit means"\nmeasure = "marker"\narm = "plain"\nfallback = 0.1\nsource = "pilot"\n'
+    plan = (PLAN + sd).replace('test      = "pooled_t"', 'test      = "pooled_t"\nscale     = "sd.resting"')
+    h = analysed(study, plan, completions(plain=(1, 1, 1, 1)))["hypotheses"][0]
+    assert h["estimate"] == pytest.approx((34 - 4) / 4 / 16 / 0.1)
+    assert h["reasons"][0].startswith("fallback-sd")
+    assert "undefined: no spread" in h["unit_text"]
+
+
 def test_seeds_that_all_gave_the_same_number_have_no_t_statistic(study: StudyFixture) -> None:
     h = analysed(study, rows=completions(plain=(0, 0, 0, 0), coupled=(8, 8, 8, 8)))["hypotheses"][0]
     assert h["estimate"] is None
