@@ -65,6 +65,8 @@ class Measure[P: Params]:
         What a higher score says, in plain words.
     reads
         How the items it scores are asked (`asked` of the items table); empty reads every item.
+    table
+        What it scores: completions, or readings of the inside of models.
     """
 
     params: type[P]
@@ -73,6 +75,7 @@ class Measure[P: Params]:
     is_proportion: bool
     higher_means: str
     reads: tuple[Asked, ...] = ()
+    table: Literal["completions", "readings"] = "completions"
 
     def configure(self, settings: Mapping[str, Any], *, where: str) -> P:
         """Check settings from a plan.

@@ -173,6 +173,12 @@ class DiagnosticsFailed(Refusal):
     code = "diagnostics-failed"
 
 
+class NoDenominator(Refusal):
+    """A share was asked for of something that cannot be told from nothing."""
+
+    code = "no-denominator"
+
+
 class NotThisDesign(Refusal):
     """The method answers another question than the one the sample poses (one level, two levels, counts)."""
 

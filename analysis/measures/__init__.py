@@ -11,6 +11,7 @@ from analysis.measures import (
     discriminator,
     era,
     forced_choice,
+    gap_share,
     judged_stance,
     label_rate,
     letter_logprob,
@@ -20,6 +21,7 @@ from analysis.measures import (
     marker_rate,
     numeric,
     perplexity,
+    reading,
     refusal,
 )
 
@@ -29,6 +31,7 @@ MEASURES: dict[str, Measure[Any]] = {
     "discriminator": discriminator.MEASURE,
     "era": era.MEASURE,
     "forced_choice": forced_choice.MEASURE,
+    "gap_share": gap_share.MEASURE,
     "judged_stance": judged_stance.MEASURE,
     "label_rate": label_rate.MEASURE,
     "letter_logprob": letter_logprob.MEASURE,
@@ -38,5 +41,6 @@ MEASURES: dict[str, Measure[Any]] = {
     "marker_rate": marker_rate.MEASURE,
     "numeric": numeric.MEASURE,
     "perplexity": perplexity.MEASURE,
+    "reading": reading.MEASURE,
     "refusal": refusal.MEASURE,
 }
