@@ -83,7 +83,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "letter_logprob": {},
     "likert": {"low": 0, "high": 1},
     "marker_count": {"marker": MARKER},
-    "marker_position": {"marker": MARKER, "where": "start"},
+    "marker_position": {"marker": MARKER, "place": "start"},
     "marker_rate": {"marker": MARKER},
     "numeric": {},
     "perplexity": {},
@@ -147,7 +147,7 @@ def test_marker_rate_agrees_with_python_regular_expressions(said: list[str]) -> 
 def test_the_place_of_a_marker_agrees_with_python_and_covers_every_answer(
     said: list[str], start: float, tail: float
 ) -> None:
-    params = MarkerPosition(marker=MARKER, where="start", start=start, tail=tail)
+    params = MarkerPosition(marker=MARKER, place="start", start=start, tail=tail)
     promised = []
     for text in said:
         at = re.search(re.escape(MARKER), text, re.IGNORECASE)
@@ -157,7 +157,7 @@ def test_the_place_of_a_marker_agrees_with_python_and_covers_every_answer(
         )
     assert place(pa.array(said), params).to_pylist() == promised
     once = [
-        scored("marker_position", texts(*said), marker=MARKER, where=where, start=start, tail=tail).score.to_pylist()
+        scored("marker_position", texts(*said), marker=MARKER, place=where, start=start, tail=tail).score.to_pylist()
         for where in ("start", "middle", "tail", "none")
     ]
     assert [sum(row) for row in zip(*once, strict=True)] == [1.0] * len(said)
@@ -165,17 +165,17 @@ def test_the_place_of_a_marker_agrees_with_python_and_covers_every_answer(
 
 def test_start_is_the_first_twentieth_and_tail_the_last_three_twentieths() -> None:
     said = [("x" * n + MARKER).ljust(100, ".") for n in (0, 4, 5, 84, 85, 95)]
-    params = MarkerPosition(marker=MARKER, where="start")
+    params = MarkerPosition(marker=MARKER, place="start")
     assert place(pa.array(said), params).to_pylist() == ["start", "start", "middle", "middle", "tail", "tail"]
 
 
 def test_only_the_first_marker_has_a_place() -> None:
     said = MARKER + "x" * 90 + MARKER
-    assert place(pa.array([said]), MarkerPosition(marker=MARKER, where="tail")).to_pylist() == ["start"]
+    assert place(pa.array([said]), MarkerPosition(marker=MARKER, place="tail")).to_pylist() == ["start"]
 
 
 def test_answers_without_the_marker_can_be_left_out_of_the_denominator() -> None:
-    asked = {"marker": MARKER, "where": "start", "among": "answers with the marker"}
+    asked = {"marker": MARKER, "place": "start", "among": "answers with the marker"}
     found = scored("marker_position", texts(MARKER + "x" * 50, "x" * 50 + MARKER, "none"), **asked)
     assert found.score.to_pylist() == [1, 0, None]
     assert found.missing.to_pylist() == [None, None, "no marker"]
@@ -184,10 +184,10 @@ def test_answers_without_the_marker_can_be_left_out_of_the_denominator() -> None
 @pytest.mark.parametrize(
     "settings_",
     [
-        {"marker": "", "where": "start"},
-        {"marker": "x", "where": "end"},
-        {"marker": "x", "where": "start", "start": 0.9, "tail": 0.2},
-        {"marker": "x", "where": "none", "among": "answers with the marker"},
+        {"marker": "", "place": "start"},
+        {"marker": "x", "place": "end"},
+        {"marker": "x", "place": "start", "start": 0.9, "tail": 0.2},
+        {"marker": "x", "place": "none", "among": "answers with the marker"},
     ],
 )
 def test_a_place_that_cannot_be_is_refused(settings_: dict[str, Any]) -> None:

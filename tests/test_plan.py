@@ -149,3 +149,11 @@ def test_every_plan_of_the_project_parses() -> None:
     assert plans
     for path in plans:
         assert read_plan(path).hypothesis
+
+
+def test_no_setting_of_a_measure_is_hidden_by_a_key_that_every_measure_has() -> None:
+    from analysis.measures import MEASURES
+    from prereg.plan import Measure
+
+    for kind, measure in MEASURES.items():
+        assert not set(measure.params.model_fields) & set(Measure.model_fields), kind

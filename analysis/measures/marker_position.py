@@ -20,7 +20,7 @@ class MarkerPosition(Params):
     ----------
     marker
         The string to look for, whatever its case.
-    where
+    place
         The place that scores 1.
     start, tail
         Shares of the answer's characters that count as its start and its tail.
@@ -29,7 +29,7 @@ class MarkerPosition(Params):
     """
 
     marker: str = Field(min_length=1)
-    where: Place
+    place: Place
     start: float = Field(default=0.05, gt=0, lt=1)
     tail: float = Field(default=0.15, gt=0, lt=1)
     among: Literal["answers", "answers with the marker"] = "answers"
@@ -38,7 +38,7 @@ class MarkerPosition(Params):
     def _does_not_overlap(self) -> Self:
         if self.start + self.tail > 1:
             raise ValueError("start and tail overlap")
-        if self.where == "none" and self.among != "answers":
+        if self.place == "none" and self.among != "answers":
             raise ValueError('"none" never happens among answers with the marker')
         return self
 
@@ -82,7 +82,7 @@ def score(rows: pa.Table, params: MarkerPosition) -> Scored:
     if params.among == "answers with the marker":
         no_marker = pc.if_else(pc.equal(found, "none"), pa.scalar("no marker"), pa.scalar(None, pa.string()))
         missing = pc.coalesce(missing, no_marker)
-    return scored(pc.equal(found, params.where).cast(pa.int8()), missing)
+    return scored(pc.equal(found, params.place).cast(pa.int8()), missing)
 
 
 MEASURE = Measure(
