@@ -17,6 +17,8 @@ from analysis.cell_table import cell_results
 from analysis.design import require_known
 from analysis.duplicates import duplicated_runs
 from analysis.inference import Inference, infer
+from analysis.inside.cells import InsideCells, inside_cells
+from analysis.inside.frame import inside_of
 from analysis.item_sets import average_orders, plan_measures, with_sets
 from analysis.multiverse import multiverse
 from analysis.posteriors import Posterior, posteriors
@@ -161,6 +163,10 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
     if any(table.table == "completions" for table in sealed.tables):
         parts.append(cells_of_scores(score_rows(sealed.batches("completions"), measures), measures))
         duplicates = tuple(twin.run_ids for twin in duplicated_runs(sealed.batches("completions"), runs))
+    inside = _inside(plan, sealed, runs, attributes)
+    if inside is not None:
+        parts.append(inside.cells)
+        attributes = pd.concat([attributes, inside.items], ignore_index=True)
     by_order = describe_cells(pd.concat(parts, ignore_index=True), runs=runs, items=attributes)
     return Data(
         plan=plan,
@@ -175,6 +181,15 @@ def _option_mass(sealed: Sealed) -> pd.DataFrame | None:
     """What probes recorded of the probability that their options shared."""
     parts = [batch.select(["run_id", "item_id", "option_mass"]) for batch in sealed.batches("requests")]
     return to_frame(pa.concat_tables(parts)).dropna() if parts else None
+
+
+def _inside(plan: Plan, sealed: Sealed, runs: pd.DataFrame, items: pd.DataFrame) -> InsideCells | None:
+    """Cells of readings, where any are sealed."""
+    readings, conditions, directions = (sealed.whole(name) for name in ("readings", "conditions", "directions"))
+    if readings is None or conditions is None:
+        return None
+    found = None if directions is None else to_frame(directions)
+    return inside_cells(plan, inside_of(to_frame(readings), to_frame(conditions), found, runs), items)
 
 
 def _frame(table: pa.Table | None) -> pd.DataFrame:

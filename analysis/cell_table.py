@@ -31,7 +31,8 @@ def cell_results(data: Data) -> list[CellResult]:
     """
     return [
         cell
-        for measure in data.plan.measures
+        for measure, written in data.plan.measures.items()
+        if written.kind != "gap_share"
         for factors in data.plan.report.cells
         for cell in _grouped(data, measure, factors)
     ]

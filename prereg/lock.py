@@ -36,6 +36,7 @@ LOCKED_CODE = (
     "generation/importers/*.py",
     "generation/intake/*.py",
     "analysis/*.py",
+    "analysis/inside/*.py",
     "analysis/measures/*.py",
     "analysis/estimators/*.py",
     "analysis/bayes/*.py",
