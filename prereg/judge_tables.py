@@ -30,16 +30,16 @@ class JudgeTable(BaseModel):
     """What every judge says: which completions it is shown, and what is taken out of them first.
 
     `items` and `where` (item attributes, and model, arm or a factor of it) choose completions; without them, all that
-    were answered. `classes` names two or more kinds of completions, each by a `where` of its own. `sample` judges so
-    many completions a run (a run and class, where there are classes), drawn with `seed`; `with_marker` draws from
-    those that hold a text of `strip`. Every text of `strip` is taken out before judging, whatever its case.
+    were answered. `classes` names two or more kinds of completions, each by an item set. `sample` judges so many
+    completions a run (a run and class, where there are classes), drawn with `seed`; `with_marker` draws from those that
+    hold a text of `strip`. Every text of `strip` is taken out before judging, whatever its case.
     """
 
     model_config = STRICT
 
     items: list[Name] = []
     where: Where = {}
-    classes: dict[Label, Where] = {}
+    classes: dict[Label, Name] = {}
     strip: list[Annotated[str, Field(min_length=1)]] = []
     with_marker: dict[Label, bool] | bool = False
     sample: int | None = Field(default=None, gt=0)
@@ -52,8 +52,8 @@ class JudgeTable(BaseModel):
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Self:
-        if self.classes and (len(self.classes) < 2 or not all(self.classes.values())):
-            raise ValueError("classes are two or more, each with its own conditions")
+        if self.classes and (len(self.classes) < 2 or len(set(self.classes.values())) < len(self.classes)):
+            raise ValueError("classes are two or more, each with an item set of its own")
         if self.with_marker and not self.strip:
             raise ValueError("with_marker needs strip: the marker")
         if isinstance(self.with_marker, dict) and not set(self.with_marker) <= set(self.classes):

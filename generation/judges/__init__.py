@@ -1,0 +1,27 @@
+"""One file a kind of judge; keys are what a plan writes as `judges.NAME.kind`. A kind is imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from generation.judging.panel import Bench, Judge
+
+JUDGES: dict[str, str] = {
+    "anthropic": "generation.judges.anthropic",
+    "classifier": "generation.judges.classifier",
+    "lexicon": "generation.judges.lexicon",
+    "openai": "generation.judges.openai",
+}
+
+
+def open_judge(judge: Any, bench: Bench) -> Judge:
+    """Open a judge of the plan for one study.
+
+    Raises
+    ------
+    BadInput
+        A file that it names cannot be used.
+    """
+    opened: Judge = importlib.import_module(JUDGES[judge.kind]).open_judge(judge, bench)
+    return opened

@@ -1,0 +1,173 @@
+"""A judge that learns to tell two classes of a run's completions apart, and is tried on questions it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generation.judging.panel import Bench
+from generation.judging.reading import Reading, Verdict, no_verdict
+from prereg.canonical import sha256_json
+from prereg.judge_tables import ClassifierJudge
+
+LEAST = 5
+"""Fewer completions of a class teach nothing."""
+NGRAMS = (2, 5)
+type IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTest:
+    """How well the two classes of one run are told apart.
+
+    Parameters
+    ----------
+    n, correct
+        Completions judged, as many of either class, and those that were told right; guessing gets half.
+    p_value
+        Share of permutations of the classes within groups, the run's own among them, that are told at least as well.
+    """
+
+    run_id: str
+    n: int
+    correct: int
+    p_value: float
+
+
+class ClassifierJudging:
+    """A two-sample test by classifier, within each run.
+
+    Characters of words (2 to 5, inside word boundaries), weighted by TF-IDF, into a logistic regression. A completion
+    is judged by a classifier trained on other groups, weights included, so that no topic is learnt and recognised. The
+    order of words is not seen: a text that commands a verdict counts by its words, and nothing obeys it.
+
+    Lopez-Paz & Oquab (2017), Revisiting classifier two-sample tests, https://doi.org/10.48550/arXiv.1610.06545;
+    Phipson & Smyth (2010) for p, https://doi.org/10.2202/1544-6115.1585
+    """
+
+    def __init__(self, judge: ClassifierJudge) -> None:
+        self._judge = judge
+        self._tests: list[RunTest] = []
+
+    def estimate(self, readings: Sequence[Reading]) -> None:  # noqa: ARG002 - it costs nothing, whatever it reads
+        """Return None: nothing is paid for."""
+        return
+
+    def submit(self, readings: Sequence[Reading]) -> None:
+        """Hand in nothing: verdicts are there at once."""
+
+    def verdicts(self, readings: Sequence[Reading]) -> Iterator[Verdict]:
+        """Yield "correct" or "wrong" for each reading of each run; a run that cannot be tested says why."""
+        for run_id, of_run in groupby(sorted(readings, key=_place), key=lambda r: str(r.run_id)):
+            yield from self._run(run_id, list(of_run))
+
+    def describe(self) -> dict[str, Any]:
+        """The accuracy and p value of every run, and what they were made with."""
+        from importlib.metadata import version  # noqa: PLC0415 - asked for once
+
+        return {
+            "kind": "classifier",
+            "scikit_learn": version("scikit-learn"),
+            "folds": self._judge.folds,
+            "permutations": self._judge.permutations,
+            "runs": [asdict(test) for test in self._tests],
+        }
+
+    def _run(self, run_id: str, readings: Sequence[Reading]) -> Iterator[Verdict]:
+        fault = self._fault(readings)
+        if fault is not None:
+            yield from (no_verdict(reading, "error", fault) for reading in readings)
+            return
+        first = next(iter(self._judge.classes))
+        classes_I = np.array([int(reading.own_class == first) for reading in readings])
+        groups_I = _numbered([str(reading.group) for reading in readings])
+        folds = _folds([reading.text for reading in readings], classes_I, groups_I, self._judge)
+        told_I = _told(folds, classes_I)
+        p_value = self._permuted(run_id, folds, classes_I, groups_I, int((told_I == classes_I).sum()))
+        correct_I = told_I == classes_I
+        self._tests.append(RunTest(run_id=run_id, n=len(readings), correct=int(correct_I.sum()), p_value=p_value))
+        for reading, correct in zip(readings, correct_I, strict=True):
+            yield Verdict(reading=reading, status="ok", label="correct" if correct else "wrong")
+
+    def _fault(self, readings: Sequence[Reading]) -> str | None:
+        n_class = min(sum(reading.own_class == name for reading in readings) for name in self._judge.classes)
+        if n_class < LEAST:
+            return f"{n_class} completions of the rarer class: a classifier needs {LEAST}"
+        groups = {reading.group for reading in readings}
+        if len(groups) < self._judge.folds:
+            return f"{len(groups)} different {self._judge.group} for {self._judge.folds} folds"
+        return None
+
+    def _permuted(
+        self, run_id: str, folds: Sequence[_Fold], classes_I: IntArray, groups_I: IntArray, correct: int
+    ) -> float:
+        """Permutation p of the accuracy: classes exchanged within groups, everything else as it was."""
+        digest = sha256_json([self._judge.seed, "permute", run_id])
+        rng = np.random.default_rng(int(digest[:16], 16))
+        members = [np.flatnonzero(groups_I == group) for group in np.unique(groups_I)]
+        as_good = 1
+        for _ in range(self._judge.permutations):
+            permuted_I = classes_I.copy()
+            for at in members:
+                permuted_I[at] = rng.permutation(permuted_I[at])
+            as_good += int((_told(folds, permuted_I) == permuted_I).sum() >= correct)
+        return as_good / (self._judge.permutations + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fold:
+    """One split: places to learn from and to judge, and their features; the same for every permutation."""
+
+    train_I: IntArray
+    test_I: IntArray
+    train_IF: Any
+    test_IF: Any
+
+
+def open_judge(judge: ClassifierJudge, bench: Bench) -> ClassifierJudging:  # noqa: ARG001 - every kind is opened alike
+    """Open the judge."""
+    return ClassifierJudging(judge)
+
+
+def _place(reading: Reading) -> tuple[str, str]:
+    return str(reading.run_id), reading.id
+
+
+def _numbered(names: Sequence[str]) -> IntArray:
+    place: Mapping[str, int] = {name: i for i, name in enumerate(sorted(set(names)))}
+    return np.array([place[name] for name in names])
+
+
+def _folds(texts: Sequence[str], classes_I: IntArray, groups_I: IntArray, judge: ClassifierJudge) -> list[_Fold]:
+    """Whole groups in each fold, both classes as even as they get; features fitted on the other folds."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - only this judge needs it
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
+
+    folds = []
+    splitter = StratifiedGroupKFold(n_splits=judge.folds)
+    for train_I, test_I in splitter.split(np.zeros((len(texts), 1)), classes_I, groups_I):
+        weigh = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True)
+        train_IF = weigh.fit_transform([texts[i] for i in train_I])
+        test_IF = weigh.transform([texts[i] for i in test_I])
+        folds.append(_Fold(train_I=train_I, test_I=test_I, train_IF=train_IF, test_IF=test_IF))
+    return folds
+
+
+def _told(folds: Sequence[_Fold], classes_I: IntArray) -> IntArray:
+    """The class that each completion is told to be by what was learnt from the other groups."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only this judge needs it
+
+    told_I = np.full(len(classes_I), -1)
+    for fold in folds:
+        learnt_I = classes_I[fold.train_I]
+        if len(set(learnt_I.tolist())) == 1:
+            told_I[fold.test_I] = learnt_I[0]
+            continue
+        model = LogisticRegression(C=10.0, solver="liblinear", random_state=0)
+        told_I[fold.test_I] = model.fit(fold.train_IF, learnt_I).predict(fold.test_IF)
+    return told_I

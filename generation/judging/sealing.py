@@ -1,0 +1,85 @@
+"""Judgements and canaries of one judge become sealed files of their own, each with its line in the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from generation.judging.reading import Verdict
+from prereg.gate import LockedPlan
+from prereg.ledger import append_event, read_ledger
+from schemas import TABLES
+from schemas.seal import seal
+from schemas.store import Store
+
+SECOND = "/2"
+"""Put behind the name of a judge whose second readings these are."""
+
+
+def judgements_file(judge: str) -> str:
+    """Name of the sealed file of a judge's judgements."""
+    return f"judgements-{judge}.parquet"
+
+
+def is_sealed(locked: LockedPlan, judge: str) -> bool:
+    """Whether the ledger has a judge's judgements."""
+    return any(e.name == "data.sealed" and e.body["file"] == judgements_file(judge) for e in locked.events)
+
+
+def judgement_rows(verdicts: Sequence[Verdict], judge: str) -> list[dict[str, Any]]:
+    """Verdicts on completions as rows of `judgements`."""
+    return [
+        {
+            "request_id": verdict.reading.id,
+            "judge": judge if verdict.reading.reading == 1 else judge + SECOND,
+            "label": verdict.label,
+            "value": verdict.value,
+            "status": verdict.status,
+            "reason": verdict.reason,
+        }
+        for verdict in verdicts
+    ]
+
+
+def outcomes(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Status -> rows."""
+    return dict(sorted(Counter(str(row["status"]) for row in rows).items()))
+
+
+def seal_judge(
+    locked: LockedPlan,
+    judge: str,
+    judgements: Sequence[Mapping[str, Any]],
+    canaries: Sequence[Mapping[str, Any]],
+    made: Mapping[str, Any],
+) -> list[Path]:
+    """Seal what a judge said; the canaries first, so that judgements in the ledger are never without theirs.
+
+    Parameters
+    ----------
+    made
+        How the verdicts came about, for the ledger.
+    """
+    sealed = []
+    if canaries:
+        sealed.append(_seal(locked, "canaries", f"canaries-{judge}.parquet", canaries, {"judge": judge}))
+    body = {"lock_id": locked.lock_id, "judge": judge, "outcomes": outcomes(judgements), "judging": dict(made)}
+    sealed.append(_seal(locked, "judgements", judgements_file(judge), judgements, body))
+    return sealed
+
+
+def _seal(
+    locked: LockedPlan, table: str, name: str, rows: Sequence[Mapping[str, Any]], body: Mapping[str, Any]
+) -> Path:
+    with Store.in_memory() as store:
+        store.append(table, pa.Table.from_pylist(list(rows), schema=TABLES[table].arrow()))
+        found = seal(store, table, locked.paths.runs / "sealed" / name)
+    events = read_ledger(locked.paths.ledger)
+    if not any(e.name == "data.sealed" and e.body["file"] == name and e.body["sha256"] == found.sha256 for e in events):
+        own = {"table": table, "file": name, "sha256": found.sha256, "rows": found.rows}
+        append_event(locked.paths.ledger, "data.sealed", {**own, **body})
+    return found.file
