@@ -446,19 +446,30 @@ def import_(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE...]", help="The plan's import.file otherwise.")
     ] = None,
-    format: Annotated[str | None, typer.Option("--format", help="parquet | csv | jsonl; the plan's otherwise.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="parquet | csv | jsonl | inspect | lm_eval | openai_batch | ..."),
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="These are judgements, mapped by the plan's [judgements.NAME].")
+    ] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring in completions or counts made elsewhere, through the same schema and seal.
+    """Bring in completions, counts or judgements made elsewhere, through the same schema and seal.
 
-    Example:  seedlock import my_study ../logs/completions.parquet --format parquet
+    Example:  seedlock import my_study ../logs/run1.eval ../logs/run2.eval --format inspect
     """
-    from generation.import_study import import_study
+    from generation.import_judgements import ImportedJudgements, import_judgements
+    from generation.import_study import Imported, import_study
 
     locked = _gate(study, root)
+    done: Imported | ImportedJudgements
     with _progress("importing"):
-        done = import_study(locked, files or (), format)
+        if judge is None:
+            done = import_study(locked, files or (), format)
+        else:
+            done = import_judgements(locked, judge, files or (), format)
     if as_json:
         _say_json(done.as_json())
         return

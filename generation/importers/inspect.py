@@ -20,7 +20,7 @@ from typing import Any
 from generation.intake.answers import readable
 from generation.intake.json_lines import shown
 from generation.intake.raw import Fault, RawBatch
-from generation.intake.records import Record, record_batches
+from generation.intake.records import Record, at_path, record_batches
 from generation.intake.zip_members import Archive, BadMember, open_archive
 from prereg.errors import BadInput, Finding
 from schemas.statuses import Status
@@ -117,15 +117,16 @@ def _record(archive: Archive, name: str, row: int, header: Mapping[str, Any], wa
         return Fault(row=row, reason="the sample has no id or no epoch", content=shown(content))
     epoch, scores = sample["epoch"], sample.get("scores")
     scores = scores if isinstance(scores, dict) else {}
+    told = [_unscored(scores, scorer, form) for form, scorer in wanted]
+    scores = {scorer: _decided(score) for scorer, score in scores.items()}
     added = {
         "log": header,
         "text": _answer(sample),
         "question": _question(sample),
         "draw": epoch - 1 if isinstance(epoch, int) else None,
-        "numbers": {scorer: as_number(score.get("value")) for scorer, score in scores.items()},
+        "numbers": {scorer: as_number(at_path(score, "value")) for scorer, score in scores.items()},
     }
-    unscored = (_unscored(scores, scorer, form) for form, scorer in wanted)
-    status, reason = _failure(sample) or next(filter(None, unscored), (None, None))
+    status, reason = _failure(sample) or next(filter(None, told), (None, None))
     return Record(row=row, fields={**sample, "scores": scores, **added}, status=status, reason=reason)
 
 
@@ -153,6 +154,13 @@ def _unscored(scores: Mapping[str, Any], scorer: str, form: str) -> tuple[Status
     if isinstance(value, float) and math.isnan(value):
         return "unparsed", str(score.get("reason") or f"{scorer} left it undecided")
     return ("unparsed", f"{scorer} saw no answer") if form == "numbers" and value == NO_ANSWER else None
+
+
+def _decided(score: object) -> object:
+    """A score, with null where Inspect writes NaN for one that its scorer left undecided."""
+    if isinstance(score, dict) and isinstance(value := score.get("value"), float) and math.isnan(value):
+        return {**score, "value": None}
+    return score
 
 
 def as_number(value: object) -> float | None:
