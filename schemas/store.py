@@ -158,7 +158,7 @@ class Store:
     def part(self, name: str, column: str, values: Sequence[str]) -> Iterator[Self]:
         """Open a store in memory that holds only a table's rows with one of these values, for a seal of its own."""
         query = f"SELECT * FROM {quoted(name)} WHERE list_contains(?, {quoted(column)})"
-        rows = self._con.execute(query, [list(values)]).to_arrow_table()
+        rows = self._con.sql(query, params=[list(values)]).to_arrow_table()
         with type(self).in_memory() as store:
             store.append(name, rows)
             yield store
