@@ -46,6 +46,10 @@ train study *options: (setup "models")
 generate study *options: (setup "models")
     @{{seedlock}} generate {{study}} {{options}}
 
+# Look inside the models: directions, projections, steering, ablation, patching
+inside study *options: (setup "models")
+    @{{seedlock}} inside {{study}} {{options}}
+
 # Simulate a design before its lock: error, power, coverage, seeds needed
 simulate study=demo_study *options: setup
     @{{seedlock}} simulate {{study}} {{options}}

@@ -56,7 +56,8 @@ class Direction(_Table):
 class Controls(_Table):
     """`[inside.controls]`: directions that mean nothing, of the same length as the true one.
 
-    `random` ones are orthogonal to it; `shuffled` ones are made like it from texts whose labels were shuffled.
+    `random` ones are orthogonal to it; `shuffled` ones are made like it from texts whose labels were dealt anew, each
+    pole's own mean taken away first.
     """
 
     random: int = Field(default=LEAST_CONTROLS, ge=LEAST_CONTROLS)

@@ -60,17 +60,23 @@ def random_vectors(true: torch.Tensor, n: int, seed: int, model: str) -> list[Ve
 def shuffled_vectors(x_TD: torch.Tensor, is_high: Sequence[bool], n: int, seed: int, model: str) -> list[Vector]:
     """Make `n` directions as the true one is made, from labels dealt anew over all texts.
 
+    Each pole's own mean is taken away first: otherwise labels dealt a little unevenly would give the true direction
+    again, with either sign. Were the labels meaningless, the true direction would be one more of these.
+
     Parameters
     ----------
     x_TD
         Streams at the chosen layer, shape (texts, width).
     """
+    labels = torch.tensor(list(is_high))
+    within_TD = x_TD.double()
+    for pole in (labels, ~labels):
+        within_TD[pole] = within_TD[pole] - within_TD[pole].mean(dim=0)
     found = []
-    x_TD = x_TD.double()
     for number in range(n):
         name = f"shuffled-{number:02d}"
         dealt = torch.from_numpy(generator(seed, model, name).permutation(np.asarray(is_high)))
-        vector = x_TD[dealt].mean(dim=0) - x_TD[~dealt].mean(dim=0)
+        vector = within_TD[dealt].mean(dim=0) - within_TD[~dealt].mean(dim=0)
         found.append(Vector(name=name, control="shuffled", unit=unit_of(vector, what=name)))
     return found
 
