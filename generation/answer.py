@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from generation.request import Request
+from prereg.run_tables import Decoding
 from schemas import TABLES
 from schemas.statuses import Status
 
@@ -20,11 +21,16 @@ Finish = Literal["stop", "length", "scored", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One request's outcome: exactly one row of `completions` and one of `requests`."""
+    """One request's outcome: exactly one row of `completions` and one of `requests`.
+
+    `new_tokens` and `prompt_tokens` are None where a provider does not say; tokens of a prompt written here are counted
+    here.
+    """
 
     request: Request
     finish: Finish
-    new_tokens: int = 0
+    new_tokens: int | None = 0
+    prompt_tokens: int | None = None
     text: str | None = None
     label: str | None = None
     value: float | None = None
@@ -36,6 +42,23 @@ class Answer:
 def failed(request: Request, reason: str) -> Answer:
     """Give a request that cannot be answered its row."""
     return Answer(request=request, finish="failed", status="error", reason=reason)
+
+
+def said(
+    request: Request,
+    text: str,
+    *,
+    finish: Literal["stop", "length"],
+    new_tokens: int | None,
+    decoding: Decoding,
+    prompt_tokens: int | None = None,
+) -> Answer:
+    """Make the row of a text, the same for every backend: at the planned length it is an answer or missing."""
+    told: dict[str, Any] = {"new_tokens": new_tokens, "prompt_tokens": prompt_tokens, "text": text}
+    if finish == "length" and decoding.cut_off == "missing":
+        reason = f"no end within {decoding.max_new_tokens if new_tokens is None else new_tokens} tokens"
+        return Answer(request=request, finish=finish, status="cut off", reason=reason, **told)
+    return Answer(request=request, finish=finish, **told)
 
 
 def scored(request: Request, log_p: Sequence[float], *, first: int | None = None, text: str | None = None) -> Answer:
@@ -108,7 +131,7 @@ def tables_of(answers: Sequence[Answer]) -> dict[str, pa.Table]:
                 **named,
                 "seed": request.seed,
                 "prompt_sha256": request.prompt.sha256,
-                "prompt_tokens": len(request.prompt.tokens),
+                "prompt_tokens": len(request.prompt.tokens) or answer.prompt_tokens,
                 "new_tokens": answer.new_tokens,
                 "finish": answer.finish,
                 "option_mass": answer.option_mass,

@@ -9,8 +9,9 @@ from itertools import batched
 from typing import Any
 
 from generation.answer import Answer, tables_of
-from generation.backends import Backend, backend
+from generation.backends import Backend, Setting, backend
 from generation.items import Item, read_items
+from generation.option_check import count_options
 from generation.progress import GenerateProgress, Quiet
 from generation.request import Prompt, Request, requests_of
 from generation.run_models import RunModel, run_models
@@ -94,7 +95,7 @@ def generate_study(
     decoding = _decoding(locked)
     items = read_items(locked)
     models = run_models(locked)
-    place = backend(decoding)
+    place = backend(decoding, Setting(hosted=locked.plan.hosted, workbench=locked.paths.runs))
     work = _work(models, items, place, decoding, batch_size)
     told = progress or Quiet()
     with Store.open(locked.paths.store) as store:
@@ -105,10 +106,13 @@ def generate_study(
         planned = {request.request_id for one in work for batch in one.batches for request in batch}
         _refuse_strangers(locked, stored - planned)
         told.begin(len(planned), len(stored))
+        place.prepare([(one.model, left) for one in work if (left := _left(one, stored))])
         for one in work:
             _carry_out(one, place, store, stored, told)
         _require_all(locked, store, len(planned))
-        made = {"backend": decoding.backend, "batch_size": batch_size, **place.describe()}
+        prompts = {r.prompt.sha256: r.prompt for one in work for batch in one.batches for r in batch}
+        options = count_options(prompts.values())
+        made = {"backend": decoding.backend, "batch_size": batch_size, "options": options, **place.describe()}
         seals = seal_generated(locked, store, made)
         return Generated(
             planned=len(planned),
@@ -177,6 +181,10 @@ def _carry_out(one: _Work, place: Backend, store: Store, stored: set[str], told:
             _store(store, held)
             held, since = [], time.monotonic()
     _store(store, held)
+
+
+def _left(one: _Work, stored: set[str]) -> list[Request]:
+    return [request for batch in one.batches for request in batch if request.request_id not in stored]
 
 
 def _store(store: Store, answers: Sequence[Answer]) -> None:

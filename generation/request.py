@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from generation.items import Turn
 from generation.probes import Probe
 from generation.run_models import RunModel
 from prereg.canonical import Sha256
@@ -23,6 +24,8 @@ class Prompt:
     ----------
     options
         Token ids of every option of a probe, as they follow the prompt; empty where the model answers freely.
+    turns
+        What is said, where an API writes the tokens itself; `tokens` and `options` are empty then.
     """
 
     item_id: str
@@ -30,6 +33,7 @@ class Prompt:
     sha256: Sha256
     probe: Probe | None
     options: tuple[tuple[int, ...], ...]
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ def requests_of(model: RunModel, prompts: Sequence[Prompt], decoding: Decoding) 
                         "max_new_tokens": decoding.max_new_tokens,
                         "cut_off": decoding.cut_off,
                         "seed": seed,
+                        **({} if model.served is None else {"served": model.served}),
                     }
                 ),
                 run_id=model.run_id,

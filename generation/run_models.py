@@ -11,6 +11,7 @@ from prereg.base_models import folder_revision, model_folder
 from prereg.canonical import Sha256, sha256_file
 from prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from prereg.gate import LockedPlan
+from prereg.hosted_tables import HOSTED_BACKENDS
 from prereg.lock import LockedRun
 
 WEIGHTS = "adapter_model.safetensors"
@@ -29,6 +30,8 @@ class RunModel:
         Whether `base` is a folder.
     adapter, adapter_sha256
         Folder and digest of the adapter on top of it; None for an unmodified model.
+    served
+        Name of the model behind an API; None where it is loaded here.
     """
 
     run_id: str
@@ -38,6 +41,7 @@ class RunModel:
     is_local: bool
     adapter: Path | None
     adapter_sha256: Sha256 | None
+    served: str | None = None
 
 
 @dataclass(slots=True)
@@ -66,8 +70,17 @@ def run_models(locked: LockedPlan) -> list[RunModel]:
     """
     faults = _Faults([], [], [], [])
     finished = {str(e.body["run_id"]): e.body for e in locked.events if e.name == "run.finished"}
+    if locked.plan.decoding is not None and locked.plan.decoding.backend in HOSTED_BACKENDS:
+        served = [_served(locked, run, finished, faults) for run in locked.lock.runs]
+        _raise(locked, faults)
+        return [model for model in served if model is not None]
     bases = {name: _base(locked, name, faults) for name in locked.plan.grid.models}
     found = [model for run in locked.lock.runs if (model := _resolve(locked, run, bases, finished, faults)) is not None]
+    _raise(locked, faults)
+    return found
+
+
+def _raise(locked: LockedPlan, faults: _Faults) -> None:
     study = locked.paths.name
     again = f"seedlock train {study}  makes what is missing, and checks what is there"
     if faults.changed:
@@ -80,7 +93,42 @@ def run_models(locked: LockedPlan) -> list[RunModel]:
         raise Incomplete(f"models of {study} are missing", *faults.absent[:20], then=again)
     if faults.unusable:
         raise BadInput(f"runs of {study} cannot be loaded here", *faults.unusable[:20], then="name another backend")
-    return found
+
+
+def _served(
+    locked: LockedPlan, run: LockedRun, finished: Mapping[str, Mapping[str, Any]], faults: _Faults
+) -> RunModel | None:
+    """A run by its name behind an API: the plan's, the one its fine-tuning job ended with, or the base model's own."""
+    label, model = _label(run), locked.plan.models[run.model]
+    names = {} if locked.plan.hosted is None else locked.plan.hosted.served
+    arm = locked.plan.arms.get(run.arm)
+    load: Mapping[str, Any] = {}
+    if run.seed is None or arm is None or not arm.stages:
+        name = names.get(label) or names.get(run.model) or model.base
+    elif run.run_id not in finished:
+        faults.order.append(Finding(where=label, found="no run.finished", promised="a trained run"))
+        return None
+    else:
+        load = finished[run.run_id].get("load") or {}
+        name = names.get(label) or str(load.get("hosted_model") or "")
+        if not name:
+            promised = f'[hosted.served] "{label}" = its name at the endpoint'
+            faults.unusable.append(Finding(where=label, found="no name", promised=promised))
+            return None
+    return RunModel(
+        run_id=run.run_id,
+        label=label,
+        base=model.base,
+        revision=model.revision,
+        is_local=False,
+        adapter=None,
+        adapter_sha256=load.get("adapter_sha256"),
+        served=name,
+    )
+
+
+def _label(run: LockedRun) -> str:
+    return f"{run.model}/{run.arm}" + ("" if run.seed is None else f"/{run.seed}")
 
 
 def _base(locked: LockedPlan, name: str, faults: _Faults) -> tuple[str, str, bool]:
@@ -103,7 +151,7 @@ def _resolve(
     finished: Mapping[str, Mapping[str, Any]],
     faults: _Faults,
 ) -> RunModel | None:
-    label = f"{run.model}/{run.arm}" + ("" if run.seed is None else f"/{run.seed}")
+    label = _label(run)
     base, revision, is_local = bases[run.model]
     arm = locked.plan.arms.get(run.arm)
     if run.seed is None or arm is None or not arm.stages:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from prereg.audit_tables import AUDIT
 from prereg.errors import Finding
+from prereg.hosted_tables import HOSTED_BACKENDS
 from prereg.plan import BASELINE_ARM, Claim, Estimand, Plan
 
 FAMILY_HINT = 'declare it under [families], e.g.  primary = "holm"'
@@ -23,6 +24,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_item_sets(plan),
         *_audit(plan),
         *_judges(plan),
+        *_hosted(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
         *(fault for index, claim in enumerate(plan.claim) for fault in _claim(plan, f"claim[{index}]", claim)),
         *_sds(plan),
@@ -102,6 +104,23 @@ def _measures(plan: Plan) -> Iterator[Finding]:
             yield from unknown(f"measures.{name}.items", items, plan.items, what="item set")
 
 
+def _hosted(plan: Plan) -> Iterator[Finding]:
+    """Who is asked behind an API, and with settings that the API knows."""
+    backend = None if plan.decoding is None else plan.decoding.backend
+    if plan.hosted is not None and backend not in HOSTED_BACKENDS:
+        yield Finding(where="[hosted]", found=f"backend {backend!r}", promised=" | ".join(HOSTED_BACKENDS))
+    runs = {run.label for run in plan.runs()}
+    for name in plan.hosted.served if plan.hosted is not None else {}:
+        yield from unknown("hosted.served", name, {*plan.grid.models, *runs}, what="model or run")
+    if plan.decoding is not None and backend == "anthropic":
+        if plan.decoding.temperature > 1:
+            yield Finding(where="decoding.temperature", found=str(plan.decoding.temperature), promised="0 to 1")
+        for name, item_set in plan.items.items():
+            if item_set.probe:
+                promised = "free answers: this API gives no log-probabilities"
+                yield Finding(where=f"items.{name}.probe", found="true", promised=promised)
+
+
 def _judges(plan: Plan) -> Iterator[Finding]:
     judges = [*plan.judges, *plan.judgements]
     for name in sorted(set(plan.judges) & set(plan.judgements)):
@@ -112,6 +131,8 @@ def _judges(plan: Plan) -> Iterator[Finding]:
     for name, judge in plan.judges.items():
         for items in judge.items:
             yield from unknown(f"judges.{name}.items", items, plan.items, what="item set")
+        for label, items in judge.classes.items():
+            yield from unknown(f"judges.{name}.classes.{label}", items, plan.items, what="item set")
         for shown in getattr(judge, "shows", []):
             if shown in plan.run_factors:
                 promised = "an item attribute: no judge is told the run, model, arm or seed"

@@ -9,6 +9,9 @@ from pydantic import Field, field_validator
 
 from prereg.run_tables import Table
 
+HOSTED_BACKENDS = ("openai", "anthropic")
+"""Backends of `generation/backends` that ask an API."""
+
 
 class Hosted(Table):
     """`[hosted]`: an OpenAI-compatible server or the Anthropic API; the key itself never stands in a plan.

@@ -33,8 +33,15 @@ from prereg.referenced import referenced_files
 AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
 LOCKED_CODE = (
     "schemas/*.py",
+    "generation/*.py",
+    "generation/backends/*.py",
+    "generation/hosted/*.py",
     "generation/importers/*.py",
     "generation/intake/*.py",
+    "generation/local/*.py",
+    "generation/judge.py",
+    "generation/judges/*.py",
+    "generation/judging/*.py",
     "analysis/*.py",
     "analysis/inside/*.py",
     "analysis/measures/*.py",

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from prereg.audit_tables import Audit
 from prereg.bands import Bands, parse_bands
 from prereg.design_tables import Design, Look, Multiverse, Name
+from prereg.hosted_tables import Hosted
 from prereg.import_tables import Import, Judged
 from prereg.inside_tables import Inside
 from prereg.judge_tables import Judge
@@ -260,6 +261,7 @@ class Plan(Table):
     grid: Grid
     items: dict[Name, ItemSet] = {}
     decoding: Decoding | None = None
+    hosted: Hosted | None = None
     measures: dict[Name, Measure] = Field(min_length=1)
     sd: dict[Name, Sd] = {}
     gates: dict[Name, Gate] = {}

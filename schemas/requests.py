@@ -14,7 +14,8 @@ class Requests(DataFrameModel):
     """One row a request; `request_id` is the completion's.
 
     `finish` says how the answer ended: by itself ("stop"), at the planned length ("length"), scored without any answer
-    ("scored"), or not at all ("failed"). `option_mass` is the probability that all options of a probe share.
+    ("scored"), or not at all ("failed"). `option_mass` is the probability that all options of a probe share. Tokens are
+    null where an API does not count them.
     """
 
     request_id: str = Field(unique=True, str_matches=SHA256_HEX + "$")
@@ -23,8 +24,8 @@ class Requests(DataFrameModel):
     draw: pd.Int64Dtype = Field(ge=0)
     seed: pd.Int64Dtype = Field(ge=0)
     prompt_sha256: str = Field(str_matches=SHA256_HEX + "$")
-    prompt_tokens: pd.Int64Dtype = Field(ge=0)
-    new_tokens: pd.Int64Dtype = Field(ge=0)
+    prompt_tokens: pd.Int64Dtype = Field(ge=0, nullable=True)
+    new_tokens: pd.Int64Dtype = Field(ge=0, nullable=True)
     finish: str = Field(isin=["stop", "length", "scored", "failed"])
     option_mass: float = Field(nullable=True, ge=0)
 

@@ -13,6 +13,7 @@ from analysis.design import require_known
 from analysis.estimators import ESTIMATORS
 from analysis.measure import Measure
 from analysis.measures import MEASURES
+from generation.backends import BACKENDS
 from generation.importers import IMPORTERS
 from prereg.plan_file import read_plan
 from schemas import TABLES
@@ -21,6 +22,7 @@ from tests.conftest import PROJECT
 FOLDERS: list[tuple[str, dict[str, Any]]] = [
     ("analysis/measures", dict(MEASURES)),
     ("analysis/estimators", dict(ESTIMATORS)),
+    ("generation/backends", dict(BACKENDS)),
     ("generation/importers", dict(IMPORTERS)),
 ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from generation.answer import Answer
@@ -11,11 +13,33 @@ from generation.items import Item
 from generation.request import Prompt, Request
 from generation.run_models import RunModel
 from prereg.errors import BadInput, Finding
+from prereg.hosted_tables import Hosted
 from prereg.run_tables import Decoding
 
 BACKENDS: dict[str, str] = {
+    "anthropic": "generation.backends.anthropic",
+    "openai": "generation.backends.openai",
     "transformers": "generation.backends.transformers",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a backend may need beside the decoding.
+
+    Parameters
+    ----------
+    hosted
+        How an API is reached; None takes the defaults.
+    workbench
+        The study's own folder under `runs/`, for what must outlive a kill.
+    """
+
+    hosted: Hosted | None = None
+    workbench: Path | None = None
+
+
+ALONE = Setting()
 
 
 class Backend(Protocol):
@@ -29,12 +53,16 @@ class Backend(Protocol):
         """Write items for a run's base model."""
         ...
 
+    def prepare(self, work: Sequence[tuple[RunModel, Sequence[Request]]]) -> None:
+        """Hear of everything that will be asked, run by run, before the first of it is."""
+        ...
+
     def answer(self, model: RunModel, batches: Iterable[Sequence[Request]]) -> Iterator[list[Answer]]:
-        """Yield the answers of each batch of one run, in the batch's order: one for every request."""
+        """Yield the answers to all batches of one run, one for every request: some at a time, as they come."""
         ...
 
 
-def backend(decoding: Decoding) -> Backend:
+def backend(decoding: Decoding, setting: Setting = ALONE) -> Backend:
     """Open the backend that a plan names.
 
     Raises
@@ -45,5 +73,5 @@ def backend(decoding: Decoding) -> Backend:
     if decoding.backend not in BACKENDS:
         fault = Finding(where="decoding.backend", found=decoding.backend, promised=" | ".join(BACKENDS))
         raise BadInput("the plan names a backend that is not here", fault, then="edit the plan, and amend")
-    found: Backend = importlib.import_module(BACKENDS[decoding.backend]).open_backend(decoding)
+    found: Backend = importlib.import_module(BACKENDS[decoding.backend]).open_backend(decoding, setting)
     return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from generation.answer import NOT_FINITE, Answer, failed
+from generation.answer import NOT_FINITE, Answer, failed, said
+from generation.backends import Setting
 from generation.items import Item
 from generation.local.decode import Spoken, decode
 from generation.local.loading import Loaded, load, load_tokenizer
@@ -38,6 +39,9 @@ class TransformersBackend:
         """Write items for a run's base model."""
         return prompts_for(items, load_tokenizer(model))
 
+    def prepare(self, work: Sequence[tuple[RunModel, Sequence[Request]]]) -> None:
+        """Nothing is asked before its turn."""
+
     def answer(self, model: RunModel, batches: Iterable[Sequence[Request]]) -> Iterator[list[Answer]]:
         """Yield the answers of each batch, in the batch's order."""
         loaded = load(model, self._decoding, self._device)
@@ -63,18 +67,11 @@ class TransformersBackend:
     def _completed(self, request: Request, spoken: Spoken, text: str) -> Answer:
         if spoken.finish == "failed":
             return failed(request, NOT_FINITE)
-        if spoken.finish == "length" and self._decoding.cut_off == "missing":
-            return Answer(
-                request=request,
-                finish="length",
-                new_tokens=len(spoken.tokens),
-                text=text,
-                status="cut off",
-                reason=f"no end within {len(spoken.tokens)} tokens",
-            )
-        return Answer(request=request, finish=spoken.finish, new_tokens=len(spoken.tokens), text=text)
+        n_tokens = len(spoken.tokens)
+        finish: Literal["stop", "length"] = "length" if spoken.finish == "length" else "stop"
+        return said(request, text, finish=finish, new_tokens=n_tokens, decoding=self._decoding)
 
 
-def open_backend(decoding: Decoding) -> TransformersBackend:
+def open_backend(decoding: Decoding, setting: Setting) -> TransformersBackend:  # noqa: ARG001 - others need a setting
     """Make the backend for a plan's decoding."""
     return TransformersBackend(decoding)

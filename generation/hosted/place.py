@@ -15,6 +15,8 @@ from generation.hosted.jobs import Jobs
 from generation.hosted.journal import Journal
 from prereg.hosted_tables import Hosted
 
+JOURNAL = "answers.jsonl"
+
 type Provider = Literal["openai", "anthropic"]
 
 
@@ -33,7 +35,7 @@ class Place:
     def __init__(self, api: Api, settings: Hosted, folder: Path) -> None:
         self._api = api
         self._settings = settings
-        self._journal = Journal(folder / "answers.jsonl")
+        self._journal = Journal(folder / JOURNAL)
         self._batches = Batches(api, settings, Jobs(folder / "batches"), self._journal)
 
     def __enter__(self) -> Self:
