@@ -29,7 +29,7 @@ TABLE = "judgements"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedJudgements:
-    """What an import of judgements brought in, and how many answers it left unjudged."""
+    """What an import of judgements brought in, and how many of the study's answers have a verdict now."""
 
     judge: str
     imported: Imported
@@ -42,9 +42,9 @@ class ImportedJudgements:
 
     def lines(self) -> list[str]:
         """The account, for a person."""
-        unjudged = self.answers - self.judged
-        said = f"judge     {self.judge}: {self.judged} of {self.answers} answers judged"
-        return [*self.imported.lines(), said + (f", {unjudged} never" if unjudged else "")]
+        without = self.answers - self.judged
+        said = f"judge     {self.judge}: {self.judged} of {self.answers} answers have a verdict"
+        return [*self.imported.lines(), said + (f", {without} have none" if without else "")]
 
 
 def import_judgements(
@@ -121,10 +121,11 @@ def _refuse_second(locked: LockedPlan, judge: str, files: Sequence[Path]) -> Non
 
 
 def _counts(store: Store, judge: str) -> tuple[int, int]:
-    """Completions that are answers, and how many of them this judge said something of."""
+    """Completions that are answers, and how many of them have a verdict of this judge."""
     found = store.con.execute(
-        "SELECT count(*), count(judge) FROM completions"
-        " LEFT JOIN (SELECT request_id, judge FROM judgements WHERE judge = ?) USING (request_id) WHERE status = 'ok'",
+        "SELECT count(*), count(judge) FROM completions LEFT JOIN"
+        " (SELECT request_id, judge FROM judgements WHERE judge = ? AND status = 'ok') USING (request_id)"
+        " WHERE status = 'ok'",
         [judge],
     ).fetchall()
     return int(found[0][0]), int(found[0][1])

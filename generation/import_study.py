@@ -237,7 +237,7 @@ def import_files(requests: Sequence[ImportRequest], store: Store) -> Iterator[Im
     asked = load_requests(first.requests, first.wanted)
     for request in requests:
         refuse_no_file(request.path, request.format)
-        asked.note_answers(request.path, request.format)
+        asked.note_answers(request.path, request.format, request.wanted_of_answers)
     for request in requests:
         yield import_file(request, store, asked)
     unanswered = replace(first, path=first.requests.path, name=first.requests.path.name)

@@ -38,9 +38,12 @@ class Requests:
         """The id of every request."""
         return self.rows[self.file.key].combine_chunks()
 
-    def note_answers(self, path: Path, format: str) -> None:
-        """Read the ids of one file of answers: a failure that another row answers is no loss."""
-        for batch in importer(format)(path, [self.file.answer_key]):
+    def note_answers(self, path: Path, format: str, columns: Sequence[str]) -> None:
+        """Read which requests one file answers: a failure that another row answers is no loss.
+
+        `columns` are those wanted of the answers: whether a row is an answer may depend on them.
+        """
+        for batch in importer(format)(path, columns):
             place = pc.index_in(batch.columns[self.file.answer_key].combine_chunks(), value_set=self.keys)
             ok = pc.is_valid(place)
             if batch.failed is not None:
