@@ -50,6 +50,10 @@ generate study *options: (setup "models")
 inside study *options: (setup "models")
     @{{seedlock}} inside {{study}} {{options}}
 
+# Put sealed completions to the plan's judges, within budget, and seal what they said
+judge study *options: (setup "models")
+    @{{seedlock}} judge {{study}} {{options}}
+
 # Simulate a design before its lock: error, power, coverage, seeds needed
 simulate study=demo_study *options: setup
     @{{seedlock}} simulate {{study}} {{options}}

@@ -20,11 +20,12 @@ from analysis.inference import Inference, infer
 from analysis.inside.cells import InsideCells, inside_cells
 from analysis.inside.frame import inside_of
 from analysis.item_sets import average_orders, plan_measures, with_sets
+from analysis.judges import judge_results, require_judgements
 from analysis.multiverse import multiverse
 from analysis.posteriors import Posterior, posteriors
 from analysis.presenting import hypothesis_result
 from analysis.report.build import build_report
-from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, Results
+from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, JudgeResult, Results
 from analysis.samples import draw_samples
 from analysis.scores import cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
@@ -69,6 +70,7 @@ def analyze_study(locked: LockedPlan) -> Results:
     require_known(locked.plan)
     sealed = Sealed(tables=tuple(require_seals(locked)))
     _require_runs(locked)
+    require_judgements(locked)
     data_digests = sorted(table.sha256 for table in sealed.tables)
     append_event(locked.paths.ledger, "look.opened", {"lock_id": locked.lock_id, "data": data_digests})
     results, found = compute(locked, sealed)
@@ -133,12 +135,20 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
             cannot_know=list(CANNOT_KNOW),
             multiverse=multiverse(data, shut=_shut(inference)),
             audit=inference.audit,
+            judges=_judges(locked, sealed),
             known=list(plan.study.known),
             caveats=list(plan.study.caveats),
             next_steps=list(plan.study.next_steps),
         ),
         found,
     )
+
+
+def _judges(locked: LockedPlan, sealed: Sealed) -> list[JudgeResult]:
+    """What became of every judge's judgements."""
+    level = 1 - 2 * locked.plan.inference.alpha
+    tables = (sealed.whole("judgements"), sealed.whole("canaries"))
+    return judge_results(locked.plan, locked.events, *tables, level=level)
 
 
 def _shut(inference: Inference) -> dict[str, str]:
@@ -155,7 +165,7 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
     runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
     counts = sealed.whole("counts")
     attributes = with_sets(items)
-    measures = plan_measures(plan, attributes)
+    measures = plan_measures(plan, attributes, sealed.whole("judgements"))
     parts = []
     duplicates: tuple[tuple[str, ...], ...] = ()
     if counts is not None:
@@ -293,7 +303,7 @@ def _samples(plan: Plan, sealed: Sealed) -> list[dict[str, Any]]:
     if plan.samples is None:
         return []
     runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
-    by_name = {named.name: named for named in plan_measures(plan, with_sets(items))}
+    by_name = {named.name: named for named in plan_measures(plan, with_sets(items), sealed.whole("judgements"))}
     named = by_name.get(plan.samples.measure) if plan.samples.measure else None
     return draw_samples(sealed.batches("completions"), named, plan, runs, items)
 

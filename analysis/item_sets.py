@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.measures import MEASURES
-from analysis.scores import NamedMeasure, named_measure
-from prereg.errors import BadInput, Finding
+from analysis.scores import NamedMeasure, Verdicts, named_measure
+from prereg.errors import BadInput, Finding, Incomplete
 from prereg.plan import Plan
 from prereg.run_tables import Where
 
@@ -116,13 +118,40 @@ def measured_items(plan: Plan, name: str, items: pd.DataFrame) -> frozenset[str]
     return frozenset(items.loc[chosen, "item_id"])
 
 
-def plan_measures(plan: Plan, items: pd.DataFrame) -> list[NamedMeasure]:
-    """Every measure of completions in a plan, with the items that it scores, of `analysis.item_sets.with_sets`."""
+def plan_measures(plan: Plan, items: pd.DataFrame, judgements: pa.Table | None = None) -> list[NamedMeasure]:
+    """Every measure of completions in a plan, with the items that it scores and its judge's verdicts.
+
+    Parameters
+    ----------
+    items
+        From `with_sets`.
+    judgements
+        The whole sealed table; None where no judge has spoken.
+
+    Raises
+    ------
+    Incomplete
+        A measure rests on a judge that has not spoken.
+    """
     return [
-        named_measure(name, m.kind, m.params, items=measured_items(plan, name, items))
+        named_measure(
+            name,
+            m.kind,
+            m.params,
+            items=measured_items(plan, name, items),
+            verdicts=None if m.judge is None else _verdicts(plan, m.judge, judgements),
+        )
         for name, m in plan.measures.items()
         if MEASURES[m.kind].table == "completions"
     ]
+
+
+def _verdicts(plan: Plan, judge: str, judgements: pa.Table | None) -> Verdicts:
+    own = None if judgements is None else judgements.filter(pc.equal(judgements["judge"], judge))
+    if own is None or not own.num_rows:
+        fault = Finding(where=f"judge {judge}", found="no judgements", promised="sealed judgements")
+        raise Incomplete("a measure rests on a judge that has not spoken", fault, then="seedlock judge STUDY")
+    return Verdicts(judge=judge, judgements=own, is_choice=judge in plan.judges)
 
 
 def average_orders(cells: pd.DataFrame) -> pd.DataFrame:

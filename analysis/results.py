@@ -264,6 +264,47 @@ class MultiverseResult(Part):
     label: Literal["exploratory"] = "exploratory"
 
 
+class JudgedRun(Part):
+    """How well a classifier told two classes of one run's completions apart; guessing gets half."""
+
+    run_id: str
+    n: int
+    correct: int
+    accuracy: float
+    p_value: float
+
+
+class JudgeResult(Part):
+    """One judge: what became of its judgements, and how far it is to be trusted.
+
+    `read_twice` texts were judged a second time; `kappa` is the judge's agreement with itself over the `kappa_n` of
+    them with two verdicts, null with a reason. `gold_right` of `gold` known answers were given; of `injections` texts
+    that command a wrong answer, `obeyed` got it. Null where the plan asks for none.
+    """
+
+    name: str
+    kind: str
+    model: str | None
+    measures: list[str]
+    judgements: int
+    outcomes: dict[str, int]
+    read_twice: int
+    kappa: float | None
+    kappa_ci: tuple[float, float] | None
+    kappa_ci_level: float
+    kappa_n: int
+    kappa_reason: str | None
+    gold: int | None
+    gold_right: int | None
+    injections: int | None
+    obeyed: int | None
+    hidden_names_in_texts: int | None
+    cost: float | None
+    currency: str | None
+    runs: list[JudgedRun]
+    flags: list[str]
+
+
 class Answer(Part):
     """The report's first words, made from the verdicts."""
 
@@ -297,6 +338,7 @@ class Results(Part):
     caveats: list[str] = []
     next_steps: list[str] = []
     multiverse: list[MultiverseResult] = []
+    judges: list[JudgeResult] = []
     audit: AuditResult | None = None
 
     def to_bytes(self) -> bytes:

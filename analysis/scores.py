@@ -27,26 +27,56 @@ CELL = ("run_id", "item_id", "measure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What one judge said.
+
+    Parameters
+    ----------
+    judgements
+        Rows of `judgements`, this judge's among them.
+    is_choice
+        The judge was given the completions that the plan chose and has a row for each: the others are not missing.
+    """
+
+    judge: str
+    judgements: pa.Table
+    is_choice: bool
+
+    def on(self, batch: pa.Table) -> pa.Table:
+        """Completions with the judge's label and value."""
+        if self.is_choice:
+            batch = batch.filter(pc.is_in(batch["request_id"], value_set=flat(self.judgements["request_id"])))
+        return next(judged([batch], self.judgements, judge=self.judge))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedMeasure:
     """A measure as one plan uses it: its name there, its kind, its checked settings, and the items it scores.
 
-    Rows of other items have no score, and are not missing. `items` is None where it scores all.
+    Rows of other items have no score, and are not missing. `items` is None where it scores all. With `verdicts` it
+    scores what a judge said of the rows in place of their own label and value.
     """
 
     name: str
     measure: Measure[Any]
     params: Params
     items: frozenset[str] | None = None
+    verdicts: Verdicts | None = None
 
     def rows(self, batch: pa.Table) -> pa.Table:
         """The rows of a batch that this measure scores."""
-        if self.items is None:
-            return batch
-        return batch.filter(pc.is_in(batch["item_id"], value_set=pa.array(sorted(self.items), pa.string())))
+        if self.items is not None:
+            batch = batch.filter(pc.is_in(batch["item_id"], value_set=pa.array(sorted(self.items), pa.string())))
+        return batch if self.verdicts is None else self.verdicts.on(batch)
 
 
 def named_measure(
-    name: str, kind: str, settings: Mapping[str, Any], *, items: frozenset[str] | None = None
+    name: str,
+    kind: str,
+    settings: Mapping[str, Any],
+    *,
+    items: frozenset[str] | None = None,
+    verdicts: Verdicts | None = None,
 ) -> NamedMeasure:
     """Check one `[measures.NAME]` of a plan.
 
@@ -54,6 +84,8 @@ def named_measure(
     ----------
     items
         Ids of the items it scores (`analysis.item_sets.measured_items`); None for all.
+    verdicts
+        Of the judge that the measure names; None where it scores the completions themselves.
 
     Raises
     ------
@@ -65,7 +97,7 @@ def named_measure(
         raise BadInput("unknown measure", found)
     measure = MEASURES[kind]
     params = measure.configure(settings, where=f"measures.{name}")
-    return NamedMeasure(name=name, measure=measure, params=params, items=items)
+    return NamedMeasure(name=name, measure=measure, params=params, items=items, verdicts=verdicts)
 
 
 def score_rows(rows: Iterable[pa.Table], measures: Sequence[NamedMeasure]) -> Iterator[pa.Table]:

@@ -109,7 +109,7 @@ class Study:
     def scores(self) -> pd.DataFrame:
         """Every measure's score of every answer it applies to, or the reason there is none; described as above."""
         self._known("completions")
-        measures = plan_measures(self.plan, with_sets(self.table("items")))
+        measures = plan_measures(self.plan, with_sets(self.table("items")), self._sealed.whole("judgements"))
         frames = [part.to_pandas() for part in score_rows(self._sealed.batches("completions"), measures)]
         self._connection.register("scores", pd.concat(frames, ignore_index=True))
         return self.query(_DESCRIBED.format(rows="scores"))

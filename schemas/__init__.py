@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas import (
+    canaries,
     cells,
     completions,
     conditions,
@@ -24,6 +25,7 @@ TABLES: dict[str, Table] = {
     "completions": completions.TABLE,
     "requests": requests.TABLE,
     "judgements": judgements.TABLE,
+    "canaries": canaries.TABLE,
     "counts": counts.TABLE,
     "quarantine": quarantine.TABLE,
     "scores": scores.TABLE,

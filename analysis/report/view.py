@@ -22,6 +22,7 @@ from analysis.report.sections.answer import AnswerView, StatusView, answer_view,
 from analysis.report.sections.audit import AuditView, audit_view
 from analysis.report.sections.cells import cell_tables
 from analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
+from analysis.report.sections.judges import JudgesView, judges_view
 from analysis.report.sections.method import Paragraph, method_paragraphs
 from analysis.report.sections.records import bullets
 from analysis.report.sections.samples import SampleView, sample_views
@@ -45,6 +46,7 @@ class View:
     accounting: tuple[Fact, ...]
     missing_runs: tuple[Line, ...]
     gates: Table | None
+    judges: JudgesView | None
     audit: AuditView | None
     deviations: tuple[DeviationView, ...]
     known: tuple[Line, ...]
@@ -72,6 +74,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         accounting=accounting_facts(results),
         missing_runs=missing_runs(results),
         gates=gate_table(results),
+        judges=judges_view(results),
         audit=audit_view(results),
         deviations=deviation_views(results),
         known=bullets("/known", results["known"]),

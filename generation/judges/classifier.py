@@ -18,7 +18,10 @@ from prereg.judge_tables import ClassifierJudge
 LEAST = 5
 """Fewer completions of a class teach nothing."""
 NGRAMS = (2, 5)
+RIDGE = 1.0
+FENCE = 1e-9
 type IntArray = NDArray[np.int64]
+type FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +45,9 @@ class RunTest:
 class ClassifierJudging:
     """A two-sample test by classifier, within each run.
 
-    Characters of words (2 to 5, inside word boundaries), weighted by TF-IDF, into a logistic regression. A completion
-    is judged by a classifier trained on other groups, weights included, so that no topic is learnt and recognised. The
+    Characters of words (2 to 5, inside word boundaries), weighted by TF-IDF, into a ridge classifier: least squares on
+    the classes as +1 and -1, which is linear in them, so that every permutation is fitted at once. A completion is
+    judged by a classifier trained on other groups, weights included, so that no topic is learnt and recognised. The
     order of words is not seen: a text that commands a verdict counts by its words, and nothing obeys it.
 
     Lopez-Paz & Oquab (2017), Revisiting classifier two-sample tests, https://doi.org/10.48550/arXiv.1610.06545;
@@ -84,14 +88,14 @@ class ClassifierJudging:
             yield from (no_verdict(reading, "error", fault) for reading in readings)
             return
         first = next(iter(self._judge.classes))
-        classes_I = np.array([int(reading.own_class == first) for reading in readings])
+        classes_I = np.array([1.0 if reading.own_class == first else -1.0 for reading in readings])
         groups_I = _numbered([str(reading.group) for reading in readings])
-        folds = _folds([reading.text for reading in readings], classes_I, groups_I, self._judge)
-        told_I = _told(folds, classes_I)
-        p_value = self._permuted(run_id, folds, classes_I, groups_I, int((told_I == classes_I).sum()))
-        correct_I = told_I == classes_I
-        self._tests.append(RunTest(run_id=run_id, n=len(readings), correct=int(correct_I.sum()), p_value=p_value))
-        for reading, correct in zip(readings, correct_I, strict=True):
+        classes_IK = np.column_stack([classes_I, self._permuted(run_id, classes_I, groups_I)])
+        correct_IK = _told([reading.text for reading in readings], classes_IK, groups_I, self._judge) == classes_IK
+        correct_K = correct_IK.sum(axis=0)
+        p_value = float(np.mean(correct_K >= correct_K[0]))
+        self._tests.append(RunTest(run_id=run_id, n=len(readings), correct=int(correct_K[0]), p_value=p_value))
+        for reading, correct in zip(readings, correct_IK[:, 0], strict=True):
             yield Verdict(reading=reading, status="ok", label="correct" if correct else "wrong")
 
     def _fault(self, readings: Sequence[Reading]) -> str | None:
@@ -103,30 +107,15 @@ class ClassifierJudging:
             return f"{len(groups)} different {self._judge.group} for {self._judge.folds} folds"
         return None
 
-    def _permuted(
-        self, run_id: str, folds: Sequence[_Fold], classes_I: IntArray, groups_I: IntArray, correct: int
-    ) -> float:
-        """Permutation p of the accuracy: classes exchanged within groups, everything else as it was."""
+    def _permuted(self, run_id: str, classes_I: FloatArray, groups_I: IntArray) -> FloatArray:
+        """Classes exchanged within groups, one permutation a column."""
         digest = sha256_json([self._judge.seed, "permute", run_id])
         rng = np.random.default_rng(int(digest[:16], 16))
-        members = [np.flatnonzero(groups_I == group) for group in np.unique(groups_I)]
-        as_good = 1
-        for _ in range(self._judge.permutations):
-            permuted_I = classes_I.copy()
-            for at in members:
-                permuted_I[at] = rng.permutation(permuted_I[at])
-            as_good += int((_told(folds, permuted_I) == permuted_I).sum() >= correct)
-        return as_good / (self._judge.permutations + 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fold:
-    """One split: places to learn from and to judge, and their features; the same for every permutation."""
-
-    train_I: IntArray
-    test_I: IntArray
-    train_IF: Any
-    test_IF: Any
+        permuted_IK = np.repeat(classes_I[:, None], self._judge.permutations, axis=1)
+        for group in np.unique(groups_I):
+            at = np.flatnonzero(groups_I == group)
+            permuted_IK[at] = rng.permuted(permuted_IK[at], axis=0)
+        return permuted_IK
 
 
 def open_judge(judge: ClassifierJudge, bench: Bench) -> ClassifierJudging:  # noqa: ARG001 - every kind is opened alike
@@ -143,31 +132,24 @@ def _numbered(names: Sequence[str]) -> IntArray:
     return np.array([place[name] for name in names])
 
 
-def _folds(texts: Sequence[str], classes_I: IntArray, groups_I: IntArray, judge: ClassifierJudge) -> list[_Fold]:
-    """Whole groups in each fold, both classes as even as they get; features fitted on the other folds."""
+def _told(texts: Sequence[str], classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
+    """The class that each completion is told to be by what was learnt from other groups, for every permutation.
+
+    Whole groups in each fold, both classes as even as they get. What is on the fence to nine digits is told to be of
+    the first class, so that no rounding decides.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - only this judge needs it
+    from sklearn.kernel_ridge import KernelRidge  # noqa: PLC0415
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
 
-    folds = []
+    told_IK = np.zeros_like(classes_IK)
     splitter = StratifiedGroupKFold(n_splits=judge.folds)
-    for train_I, test_I in splitter.split(np.zeros((len(texts), 1)), classes_I, groups_I):
+    for train_I, test_I in splitter.split(texts, classes_IK[:, 0], groups_I):
         weigh = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True)
         train_IF = weigh.fit_transform([texts[i] for i in train_I])
         test_IF = weigh.transform([texts[i] for i in test_I])
-        folds.append(_Fold(train_I=train_I, test_I=test_I, train_IF=train_IF, test_IF=test_IF))
-    return folds
-
-
-def _told(folds: Sequence[_Fold], classes_I: IntArray) -> IntArray:
-    """The class that each completion is told to be by what was learnt from the other groups."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only this judge needs it
-
-    told_I = np.full(len(classes_I), -1)
-    for fold in folds:
-        learnt_I = classes_I[fold.train_I]
-        if len(set(learnt_I.tolist())) == 1:
-            told_I[fold.test_I] = learnt_I[0]
-            continue
-        model = LogisticRegression(C=10.0, solver="liblinear", random_state=0)
-        told_I[fold.test_I] = model.fit(fold.train_IF, learnt_I).predict(fold.test_IF)
-    return told_I
+        ridge = KernelRidge(alpha=RIDGE, kernel="precomputed")
+        ridge.fit((train_IF @ train_IF.T).toarray(), classes_IK[train_I])
+        score_IK = ridge.predict((test_IF @ train_IF.T).toarray())
+        told_IK[test_I] = np.where(score_IK > -FENCE, 1.0, -1.0)
+    return told_IK
