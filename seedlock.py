@@ -441,31 +441,6 @@ def generate(
 
 
 @app.command()
-def inside(
-    study: StudyArgument,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Prompts read at a time.")] = 64,
-    root: RootOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Look inside the models as [inside] plans: projections, steering, ablation, patching; resumably, then seal.
-
-    Example:  seedlock inside my_study
-    """
-    from generation.inside.progress import terminal_progress
-    from generation.inside.study import look_inside
-
-    locked = _gate(study, root)
-    with terminal_progress() as progress:
-        done = look_inside(locked, progress=progress, batch_size=batch)
-    if as_json:
-        _say_json(done.as_json())
-        return
-    for line in done.lines():
-        _say(line)
-    _say(f"Next: seedlock analyze {locked.paths.name}")
-
-
-@app.command()
 def judge(
     study: StudyArgument,
     judge: Annotated[str | None, typer.Option("--judge", help="One judge of the plan; all otherwise.")] = None,
