@@ -15,6 +15,7 @@ from prereg.errors import BadInput, Finding, SeedlockError
 
 if TYPE_CHECKING:
     from analysis.study import Study
+    from generation.option_check import OptionCheck
     from prereg.checks import Check
     from prereg.gate import LockedPlan
     from prereg.layout import StudyPaths
@@ -101,6 +102,8 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
         _say(f"{paths.name}: {plan.study.title}")
         _say(f"  {len(runs)} runs, {len(plan.measures)} measures, {sum(1 for _ in plan.expanded())} hypotheses")
         _print_lints(lints)
+        for found in _options(paths):
+            _say(f"  {found.line()}")
     _require_lockable(paths, lints)
     if not as_json:
         _say(f"The plan can be locked.  Next: seedlock lock {paths.name}")
@@ -116,7 +119,19 @@ def _design(paths: StudyPaths) -> list[Lint]:
 def _design_json(paths: StudyPaths) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {"study": paths.name, "lints": [asdict(lint) for lint in _design(paths)]}
+    options = [asdict(found) for found in _options(paths)]
+    return {"study": paths.name, "lints": [asdict(lint) for lint in _design(paths)], "options": options}
+
+
+def _options(paths: StudyPaths) -> list[OptionCheck]:
+    from prereg.plan_file import read_plan
+
+    plan = read_plan(paths.plan)
+    if not any(items.probe for items in plan.items.values()):
+        return []
+    from generation.option_check import check_options
+
+    return check_options(plan, paths)
 
 
 def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
