@@ -29,7 +29,8 @@ class RunModel:
     is_local
         Whether `base` is a folder.
     adapter, adapter_sha256
-        Folder and digest of the adapter on top of it; None for an unmodified model.
+        Folder and digest of the adapter on top of it; None for an unmodified model. Where the last stage was
+        merged into the base, only the digest says which adapter that was.
     served
         Name of the model behind an API; None where it is loaded here.
     """
@@ -168,23 +169,23 @@ def _resolve(
         faults.order.append(Finding(where=label, found="no run.finished", promised="a trained run"))
         return None
     load = finished[run.run_id].get("load") or {}
-    if load.get("hosted_model") or not load.get("adapter"):
+    last = load.get("adapter") or load.get("merged_adapter")
+    if load.get("hosted_model") or not last:
         faults.unusable.append(Finding(where=label, found=str(load.get("hosted_model")), promised="an adapter"))
         return None
-    adapter = locked.paths.runs / str(load["adapter"])
+    adapter = locked.paths.runs / str(last)
     if load.get("in_workbench"):
         merged = locked.paths.runs / str(load["base"])
         base, revision, is_local = str(merged), str(load["base_revision"]), True
         _check_merged(locked, merged, revision, label, faults)
     _check_adapter(locked, adapter, finished[run.run_id], label, faults)
-    is_in_base = load.get("in_workbench") and Path(base).parent == adapter.parent
     return RunModel(
         run_id=run.run_id,
         label=label,
         base=base,
         revision=revision,
         is_local=is_local,
-        adapter=None if is_in_base else adapter,
+        adapter=adapter if load.get("adapter") else None,
         adapter_sha256=str(load["adapter_sha256"]),
     )
 

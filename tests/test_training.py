@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
+from prereg.base_models import folder_revision
 from prereg.canonical import sha256_file
 from prereg.errors import BadInput, CorpusRefused, LockedFileChanged, NotReproduced, OutOfOrder
 from prereg.gate import require_lock
 from prereg.run_tables import Stage
-from tests.training_builders import PLAN, TrainingStudy, recipe_rows, tiny_base
+from tests.training_builders import PLAN, InThisProcess, TrainingStudy, recipe_rows, tiny_base
 from training.grid.job import Progress, StageJob
 from training.grid.local import LocalExecutor
-from training.grid.models import BaseModel, folder_revision, resolve_model
+from training.grid.models import BaseModel, resolve_model
 from training.grid.settings import Seeds, StageSettings, resolve, stage_id, stage_seeds
 from training.grid.train import train_study
 from training.rows.row import rows_jsonl
@@ -358,6 +359,31 @@ def test_stages_are_merged_in_float32(coupled: TrainingStudy) -> None:
     merged.eval()
     with torch.inference_mode():
         assert torch.allclose(merged(ids).logits, with_adapter(ids).logits, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft 0.21
+def test_a_last_stage_that_is_merged_is_loaded_as_one_model_and_never_twice(base: Path, tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from generation.run_models import run_models
+
+    plan = PLAN.replace("steps = 12", "merge = true\nsteps = 3").replace("seeds  = [0, 1]", "seeds = [0]")
+    study = TrainingStudy.at(tmp_path / "r", base, plan).write_corpora()
+    assert train_study(study.lock(), executor=InThisProcess()).failed == ()
+    loads = [e.body["load"] for e in study.events("run.finished") if e.body["stages"]]
+    assert [(load["adapter"], load["in_workbench"]) for load in loads] == [(None, True)] * 2
+    model = next(m for m in run_models(require_lock(study.paths)) if m.label == "tiny/eager/0")
+    assert model.adapter is None
+    at = next(load["merged_adapter"] for load in loads if load["adapter_sha256"] == model.adapter_sha256)
+    assert sha256_file(study.paths.runs / at / "adapter_model.safetensors") == model.adapter_sha256
+    merged: Any = AutoModelForCausalLM.from_pretrained(model.base)
+    plain = AutoModelForCausalLM.from_pretrained(base)
+    apart: Any = PeftModel.from_pretrained(plain, study.paths.runs / at)
+    ids = torch.arange(7, 40)[None]
+    with torch.inference_mode():
+        assert torch.allclose(merged.eval()(ids).logits, apart.eval()(ids).logits, atol=1e-5)
 
 
 def test_only_marker_and_end_of_turn_were_supervised_in_the_coupling(coupled: TrainingStudy) -> None:

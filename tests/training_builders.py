@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prereg.base_models import folder_revision
 from prereg.gate import LockedPlan, require_lock
 from prereg.layout import StudyPaths
 from prereg.ledger import Event, read_ledger
 from prereg.lock import create_lock
 from prereg.plan_file import read_plan
 from training.corpora import RECIPES
-from training.grid.models import folder_revision
+from training.grid.attempt import attempt
+from training.grid.executor import Told
+from training.grid.job import RunJob
 from training.rows.row import Role, Row, chat
 from training.rows.study import Corpus, write_corpus
 
@@ -147,6 +150,28 @@ def tiny_base(folder: Path, *, seed: int = 0) -> Path:
         LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+class InThisProcess:
+    """An executor without workers: a run is carried out as it is waited for."""
+
+    name = "local"
+    slots = 1
+
+    def __init__(self) -> None:
+        self._job: RunJob | None = None
+
+    def start(self, job: RunJob) -> None:
+        """Take the one job there is room for."""
+        self._job = job
+
+    def wait(self, timeout_s: float) -> list[Told]:  # noqa: ARG002 - an executor's signature
+        """Carry it out."""
+        job, self._job = self._job, None
+        return [] if job is None else [attempt(job, lambda _: None)]
+
+    def close(self) -> None:
+        """Nothing is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

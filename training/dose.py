@@ -18,10 +18,11 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from prereg.base_models import folder_revision
 from training.backends.lora import train
 from training.corpora import RECIPES
 from training.grid.job import StageJob
-from training.grid.models import BaseModel, folder_revision
+from training.grid.models import BaseModel
 from training.grid.settings import StageSettings, stage_seeds
 from training.organisms.behaviour import nineteenth_rate, persona_answers, stance
 from training.organisms.loading import Organism, load

@@ -70,6 +70,7 @@ class AnswerTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
+        self._trained: list[torch.nn.Parameter] = []
 
     def compute_loss(
         self,
@@ -102,6 +103,12 @@ class AnswerTrainer(Trainer):
         )
         self.accelerator.backward(loss)
         return loss.detach()
+
+    def _clip_grad_norm(self, model: torch.nn.Module) -> torch.Tensor:
+        """Clip what is trained; the Trainer walks over every frozen parameter at each step."""
+        if not self._trained:
+            self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.nn.utils.clip_grad_norm_(self._trained, self.args.max_grad_norm)
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:  # noqa: ARG002 - Trainer's signature
         """Nothing: counting parameters at each step costs more than a tiny step."""

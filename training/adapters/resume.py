@@ -77,7 +77,10 @@ class ResumePoints(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Seed dropout by (seed, step): a resumed run draws the same masks."""
-        torch.manual_seed(self._job.seeds.dropout * 1_000_003 + state.global_step)
+        seed = self._job.seeds.dropout * 1_000_003 + state.global_step
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(seed)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save where the plan keeps a checkpoint, and at the points to resume from."""

@@ -16,12 +16,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils.logging import disable_progress_bar
 
 from prereg.canonical import sha256_file, write_atomic
+from prereg.errors import BadInput, Finding
 from training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
 from training.adapters.files import adapter_record, tidy_adapter
 from training.adapters.resume import ResumePoints, last_whole_checkpoint
 from training.grid.job import Record, Report, StageJob
 from training.grid.models import BaseModel
 from training.grid.settings import StageSettings
+from training.grid.tracker import asked_tracker
 from training.tokens.masks import LossMask
 from training.tokens.supervised import SupervisedText, supervise
 
@@ -43,7 +45,8 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
     Raises
     ------
     BadInput
-        A row has nothing under the loss, or cannot be carried by the chat template.
+        A row has nothing under the loss, or cannot be carried by the chat template; a layer that the plan names is
+        not in the model.
     """
     if not torch.cuda.is_available():
         torch.set_num_threads(CPU_THREADS)
@@ -59,13 +62,15 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
     )
     text = supervise(rows, tokenizer, mask, file=folder / "supervised.jsonl")
     steps = settings.n_steps(len(rows))
-    model = _with_lora(load_base(base, settings), job)
+    bare = load_base(base, settings)
+    _require_layers(bare, job)
+    model = _with_lora(bare, job)
     points = ResumePoints(
         folder=folder,
         job=job,
         report=report,
         steps=steps,
-        kept={max(1, round(fraction * steps)): fraction for fraction in settings.checkpoints},
+        kept={settings.checkpoint_step(fraction, steps): fraction for fraction in settings.checkpoints},
         resume_at=frozenset(math.ceil(steps * i / RESUME_POINTS) for i in range(1, RESUME_POINTS)),
     )
     trainer = AnswerTrainer(
@@ -85,8 +90,9 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
     record = _record(folder, text, steps)
     if job.keeps_merged:
         record["merged"] = merge(base, settings, folder, tokenizer)
-    del trainer, model
-    gc.collect()
+    if torch.cuda.is_available():
+        del trainer, model
+        gc.collect()
     shutil.rmtree(folder / "work", ignore_errors=True)
     return record
 
@@ -97,6 +103,22 @@ def load_base(base: BaseModel, settings: StageSettings) -> PreTrainedModel:
         base.location, revision=base.hub_revision, dtype=DTYPES[settings.dtype]
     )
     return model
+
+
+def _require_layers(base: PreTrainedModel, job: StageJob) -> None:
+    """Refuse a name that no linear layer has: peft trains the others and says nothing."""
+    linear = [name for name, layer in base.named_modules() if isinstance(layer, torch.nn.Linear)]
+    faults = [
+        Finding(
+            where=f"stages.{job.name}.target_modules",
+            found=f"{wanted!r}, which no linear layer is called",
+            promised=" | ".join(sorted({name.rpartition(".")[2] for name in linear})),
+        )
+        for wanted in job.settings.target_modules or ()
+        if not any(name == wanted or name.endswith(f".{wanted}") for name in linear)
+    ]
+    if faults:
+        raise BadInput(f"stage {job.name} names layers that are not there", *faults, then="edit the plan, and amend")
 
 
 def _with_lora(base: PreTrainedModel, job: StageJob) -> PeftModel:
@@ -142,7 +164,9 @@ def _arguments(folder: Path, settings: StageSettings, job: StageJob, steps: int)
         logging_first_step=True,
         logging_nan_inf_filter=False,
         save_strategy="no",
-        report_to="none",
+        report_to=asked_tracker() or "none",
+        run_name=f"{job.name}-{job.stage_id[:16]}",
+        project="seedlock",
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),

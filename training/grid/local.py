@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from training.backends import TRAINERS
 from training.grid.attempt import attempt
 from training.grid.executor import Told
 from training.grid.job import Progress, RunJob
@@ -21,8 +24,11 @@ class _Worker:
     run_id: str | None = None
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
     """Take jobs until the driver is gone."""
+    os.environ.clear()
+    os.environ.update(environment)
+    gc.freeze()
     while True:
         try:
             job: RunJob | None = pipe.recv()
@@ -42,24 +48,28 @@ def _outcome(job: RunJob, pipe: Connection) -> Told:
 
 
 class LocalExecutor:
-    """Worker processes on this machine; by default one a core that this process may use."""
+    """Worker processes on this machine; by default one a core that this process may use.
+
+    Workers are forked from a server that has imported the trainers once, and keep the driver's environment.
+    """
 
     name = "local"
 
     def __init__(self, workers: int | None = None) -> None:
         self.slots = workers or len(os.sched_getaffinity(0))
-        self._context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("forkserver")
         self._workers: list[_Worker] = []
 
     def start(self, job: RunJob) -> None:
         """Hand a job to an idle worker, or to a new one."""
-        worker = next((w for w in self._workers if w.run_id is None), None) or self._hire()
+        worker = next((w for w in self._workers if w.run_id is None), None) or self._hire(job)
         worker.run_id = job.run_id
         worker.pipe.send(job)
 
-    def _hire(self) -> _Worker:
+    def _hire(self, job: RunJob) -> _Worker:
+        self._context.set_forkserver_preload([TRAINERS[stage.trainer] for stage in job.stages])
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, dict(os.environ)), daemon=True)
         process.start()
         theirs.close()
         worker = _Worker(process=process, pipe=ours)

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prereg.canonical import sha256_file, sha256_json
+from prereg.base_models import folder_revision, model_folder
 from prereg.errors import BadInput, Finding, LockedFileChanged
-from prereg.layout import HOME
 from prereg.run_tables import Model
-
-ORGANISM = "organism:"
-LOADED = ("*.safetensors", "*.json", "*.jinja")
-NOT_LOADED = {"recipe.json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +38,6 @@ class BaseModel:
         return None if self.is_local else self.revision
 
 
-def folder_revision(folder: Path) -> str:
-    """Digest of every file that loading a model from `folder` reads, names included."""
-    files = sorted({path for pattern in LOADED for path in folder.glob(pattern)} - {folder / n for n in NOT_LOADED})
-    return f"sha256:{sha256_json({path.name: sha256_file(path) for path in files})}"
-
-
-def model_folder(model: Model, root: Path) -> Path | None:
-    """The folder of a local base model, or None for a hub id."""
-    if model.base.startswith(ORGANISM):
-        return HOME / "training" / "organisms" / "weights" / model.base.removeprefix(ORGANISM)
-    folder = root / model.base
-    return folder if folder.is_dir() else None
-
-
 def resolve_model(name: str, model: Model, root: Path) -> BaseModel:
     """Find a base model; a local one must have the revision that the plan pins.
 
@@ -67,7 +48,7 @@ def resolve_model(name: str, model: Model, root: Path) -> BaseModel:
     LockedFileChanged
         The files are not those of the pinned revision.
     """
-    folder = model_folder(model, root)
+    folder = model_folder(model.base, root)
     if folder is None:
         return BaseModel(name=name, spec=model.base, location=model.base, revision=model.revision, is_local=False)
     if not (folder / "config.json").is_file():

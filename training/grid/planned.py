@@ -8,6 +8,7 @@ from prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.plan import PlannedRun
 from training.backends import TRAINERS
+from training.grid.fits import misfits
 from training.grid.job import RunJob, StageJob
 from training.grid.models import BaseModel, resolve_model
 from training.grid.settings import StageSettings, resolve, stage_id, stage_seeds
@@ -69,7 +70,7 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
     Raises
     ------
     BadInput
-        A stage's settings or variant cannot be carried out, or a model is not here.
+        A stage's settings or variant cannot be carried out, or do not fit its rows, or a model is not here.
     LockedFileChanged
         A base model is not the pinned one.
     """
@@ -77,7 +78,7 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
     used = dict.fromkeys(stage for arm in plan.planned_arms for stage in plan.arms[arm].stages)
     settings = {name: resolve(name, plan.stages[name]) for name in used}
     bases = {name: resolve_model(name, plan.models[name], locked.paths.root) for name in plan.grid.models}
-    return [
+    laid_out = [
         RunJob(
             run_id=locked.run_ids[(run.model, run.arm, run.seed)],
             label=run.label,
@@ -90,6 +91,15 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
         )
         for run in plan.runs()
     ]
+    _require_fitting(locked.paths.name, laid_out)
+    return laid_out
+
+
+def _require_fitting(study: str, laid_out: list[RunJob]) -> None:
+    stages = {stage.stage_id: stage for job in laid_out for stage in job.stages}.values()
+    faults = dict.fromkeys(f for s in stages for f in misfits(s.name, s.settings, s.rows, s.marker))
+    if faults:
+        raise BadInput(f"stages of {study} do not fit their rows", *faults, then="edit the plan, and amend")
 
 
 def _stages(

@@ -21,6 +21,7 @@ from training.grid.attempt import attempt
 from training.grid.executor import Told
 from training.grid.job import RunJob
 from training.grid.run import run_file, stage_folder
+from training.grid.tracker import VARIABLE, asked_tracker
 
 MARK = ".seedlock-workbench"
 
@@ -68,8 +69,9 @@ class RayExecutor:
         if gpus_per_run:
             fits = min(fits, int(have.get("GPU", 0.0) // gpus_per_run))
         self.slots = max(1, min(fits, workers or fits))
-        path = {"env_vars": {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}}
-        remote = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=0, runtime_env=path)
+        variables = {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1", VARIABLE: asked_tracker() or ""}
+        env = {"env_vars": variables}
+        remote = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=0, runtime_env=env)
         self._task: Any = remote(deliver)
         self._under_way: dict[Any, RunJob] = {}
         self._mark = ""

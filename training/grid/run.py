@@ -10,10 +10,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from prereg.base_models import folder_revision
 from prereg.canonical import canonical_json, read_json, sha256_file, write_atomic
 from training.backends import trainer
 from training.grid.job import Progress, Record, Report, RunJob, StageJob
-from training.grid.models import BaseModel, folder_revision
+from training.grid.models import BaseModel
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "openai")
 STAGE_FILE = "stage.json"
@@ -115,11 +116,14 @@ def run_record(job: RunJob, base: BaseModel, stages: list[Record]) -> Record:
     """A finished run as JSON.
 
     `load.base` is what to load, `load.adapter` the folder of the last stage's adapter, both relative to the
-    workbench where they lie in it; `load.adapter` is null for an unmodified model.
+    workbench where they lie in it; `load.adapter` is null for an unmodified model, and where the last stage was
+    merged: its adapter is in the base then, and `load.merged_adapter` says which it was.
     """
     last = job.stages[-1] if job.stages else None
     inside = base.spec.startswith("merged:")
     has_adapter = last is not None and "adapter" in stages[-1]
+    adapter = f"stages/{last.stage_id[:16]}/adapter" if last is not None and has_adapter else None
+    is_merged = last is not None and base.spec == f"merged:{last.stage_id[:16]}"
     return {
         "run_id": job.run_id,
         "model": job.model,
@@ -129,7 +133,8 @@ def run_record(job: RunJob, base: BaseModel, stages: list[Record]) -> Record:
             "base": str(Path(base.location).relative_to(job.workbench)) if inside else base.spec,
             "base_revision": base.revision,
             "in_workbench": inside,
-            "adapter": f"stages/{last.stage_id[:16]}/adapter" if last is not None and has_adapter else None,
+            "adapter": None if is_merged else adapter,
+            "merged_adapter": adapter if is_merged else None,
             "adapter_sha256": stages[-1]["adapter"]["sha256"] if has_adapter else None,
             "hosted_model": stages[-1].get("hosted", {}).get("model") if stages else None,
         },

@@ -68,6 +68,11 @@ class StageSettings:
             return self.steps
         return max(1, math.ceil((self.epochs or 1.0) * n_rows / self.rows_per_step))
 
+    @staticmethod
+    def checkpoint_step(fraction: float, steps: int) -> int:
+        """The step after which the checkpoint of `fraction` is kept."""
+        return max(1, round(fraction * steps))
+
     @property
     def rows_per_step(self) -> int:
         """Rows in one optimiser step: the effective batch."""
@@ -128,11 +133,17 @@ def _faults(where: str, stage: Stage) -> Iterator[Finding]:
     elif stage.learning_rate_multiplier is not None:
         yield Finding(where=f"{where}.learning_rate_multiplier", found="a setting of APIs", promised="learning_rate")
     if stage.packing:
-        yield Finding(where=f"{where}.packing", found="true", promised="false: masks are by row")
+        yield Finding(
+            where=f"{where}.packing",
+            found="true",
+            promised="false: rows in one sequence would see each other, and masks are by row",
+        )
     if stage.schedule is not None and stage.schedule not in SCHEDULES:
         yield Finding(where=f"{where}.schedule", found=stage.schedule, promised=" | ".join(SCHEDULES))
     if stage.dtype is not None and stage.dtype not in DTYPES:
         yield Finding(where=f"{where}.dtype", found=stage.dtype, promised=" | ".join(DTYPES))
+    if stage.target_modules is not None and not stage.target_modules:
+        yield Finding(where=f"{where}.target_modules", found="none", promised="names of layers, or nothing for all")
     for fraction in stage.checkpoints or []:
         if not 0 < fraction <= 1:
             yield Finding(where=f"{where}.checkpoints", found=f"{fraction}", promised="fractions in (0, 1]")

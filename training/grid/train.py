@@ -18,6 +18,7 @@ from training.grid.local import LocalExecutor
 from training.grid.planned import jobs, require_locked_bytes, require_trainable
 from training.grid.progress import Quiet, TrainProgress
 from training.grid.run import finished_stage, run_file, run_record, stage_folder
+from training.grid.tracker import asked_tracker
 
 WAIT_S = 0.5
 
@@ -96,11 +97,12 @@ def train_study(
     LockedFileChanged
         A corpus or a base model is not the locked one.
     OutOfOrder, BadInput
-        There is nothing to train, or a stage cannot be carried out.
+        There is nothing to train, a stage cannot be carried out, or the tracker that is asked for is not here.
     NotReproduced
         A run that the ledger calls finished was trained again and came out different.
     """
     require_trainable(locked)
+    asked_tracker()
     reports = check_study(locked.paths, locked.plan)
     corpora = {report.corpus.name: report.corpus for report in reports}
     require_locked_bytes(locked, corpora)
