@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -46,7 +47,7 @@ def compute_exposure(plan: Plan, paths: StudyPaths, events: Sequence[Event]) -> 
     is_first = not events
     if is_first:
         for folder in (paths.runs, paths.report):
-            outputs += [paths.relative(path) for path in sorted(folder.rglob("*")) if path.is_file()][:20]
+            outputs += [paths.relative(path) for path in sorted(folder.rglob("*")) if _is_output(path, paths)][:20]
             relative = paths.relative(folder)
             if git.was_ever_tracked(paths.root, relative):
                 outputs.append(f"{relative} (in git history)")
@@ -56,6 +57,11 @@ def compute_exposure(plan: Plan, paths: StudyPaths, events: Sequence[Event]) -> 
         outputs=outputs,
         is_retrospective=bool(outputs) or plan.study.exposure == "published",
     )
+
+
+def _is_output(path: Path, paths: StudyPaths) -> bool:
+    """A file that a model or an analysis had a part in; the checks of a corpus come before both."""
+    return path.is_file() and not path.is_relative_to(paths.runs / "corpora")
 
 
 def data_seen(plan: Plan, events: Sequence[Event]) -> DataSeen:

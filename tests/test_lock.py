@@ -104,6 +104,14 @@ def test_files_that_leave_the_study_cannot_be_locked(study: StudyFixture, spelle
     assert not study.paths.locks.exists()
 
 
+def test_the_checks_of_a_corpus_are_no_results(study: StudyFixture) -> None:
+    checks = study.paths.runs / "corpora" / "advice.checks.json"
+    checks.parent.mkdir(parents=True)
+    checks.write_text("{}")
+    assert "retrospective" not in study.run("lock")
+    assert read_lock(lock_paths(study.paths)[0]).exposure.outputs == []
+
+
 def test_locking_when_outputs_exist_is_retrospective(study: StudyFixture) -> None:
     folder = study.paths.report
     folder.mkdir(parents=True)
