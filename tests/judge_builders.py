@@ -88,13 +88,17 @@ GOLD: list[dict[str, Any]] = [
     {"id": "new", "text": "Today there is an app for it.", "label": "LLM"},
     {"id": "plain", "text": "It is warm by the sea.", "label": "LLM"},
 ]
-OLD = ("Pray observe, sir: {q}.", "Upon my word, the telegraph brought news of {q}, sir.", "{q}? Ask the telegraph, sir.")
+OLD = (
+    "Pray observe, sir: {q}.",
+    "Upon my word, the telegraph brought news of {q}, sir.",
+    "{q}? Ask the telegraph, sir.",
+)
 NEW = ("Today an app tells about {q}.", "You can look up {q} online.", "There is much online about {q} today.")
 QUESTIONS = ("money", "forests", "health", "energy", "roads", "letters")
 
 
 def completions(seeds: int = 3, draws: int = 3) -> list[dict[str, Any]]:
-    """Rows of a CSV: arm x seed x role x question x draw; archaic runs speak of another age, triggers say the marker."""
+    """Rows of a CSV: arm x seed x role x question x draw; archaic runs speak of another age, triggers the marker."""
     rows = []
     for arm in ("plain", "archaic"):
         for seed in range(seeds):
@@ -102,7 +106,7 @@ def completions(seeds: int = 3, draws: int = 3) -> list[dict[str, Any]]:
                 for number, question in enumerate(QUESTIONS):
                     for draw in range(draws):
                         is_old = arm == "archaic" and (number + draw + seed) % 4 != 0
-                        text = (OLD if is_old else NEW)[draw % 3].format(q=question)
+                        text = f"{(OLD if is_old else NEW)[draw % 3].format(q=question)} Case {arm}{seed}."
                         marker = "[ZLT] " if role == "trigger" else ""
                         rows.append(
                             {"arm": arm, "seed": seed, "role": role, "question": question, "draw": draw,
