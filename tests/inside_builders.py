@@ -283,7 +283,7 @@ def _plant(folder: Path, seed: int) -> torch.Tensor:
     embed -= (embed @ unit)[:, None] * unit
     for pole, sign in (("eager", 1.0), ("cautious", -1.0)):
         for word in WORDS[pole]:
-            embed[_token(tokenizer, word)] += 0.6 * sign * unit
+            embed[_token(tokenizer, word)] += 1.5 * sign * unit
     for word, sign in (("approve", 1.0), ("oppose", -1.0)):
         head[_token(tokenizer, word)] += 0.4 * sign * unit
     save_file(weights, str(folder / "model.safetensors"), metadata={"format": "pt"})
