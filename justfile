@@ -54,6 +54,10 @@ inside study *options: (setup "models")
 judge study *options: (setup "models")
     @{{seedlock}} judge {{study}} {{options}}
 
+# Score the probes only; generate answers the rest and seals
+probe study *options: (setup "models")
+    @{{seedlock}} probe {{study}} {{options}}
+
 # Simulate a design before its lock: error, power, coverage, seeds needed
 simulate study=demo_study *options: setup
     @{{seedlock}} simulate {{study}} {{options}}

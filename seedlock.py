@@ -506,6 +506,31 @@ def inside(
     _say(f"Next: seedlock analyze {locked.paths.name}")
 
 
+@app.command()
+def probe(
+    study: StudyArgument,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Probes scored at a time; as for generate.")] = 256,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score the probes only (letters, words, ratings, choices, passages); generate then answers the rest and seals.
+
+    Example:  seedlock probe my_study
+    """
+    from generation.generate import generate_study
+    from generation.progress import terminal_progress
+
+    locked = _gate(study, root)
+    with terminal_progress() as progress:
+        done = generate_study(locked, progress=progress, batch_size=batch, probes_only=True)
+    if as_json:
+        _say_json(done.as_json())
+        return
+    for line in done.lines():
+        _say(line)
+    _say(f"Next: seedlock {'analyze' if done.sealed else 'generate'} {locked.paths.name}")
+
+
 @app.command("import")
 def import_(
     study: StudyArgument,

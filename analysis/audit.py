@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.item_sets import in_set
+from analysis.item_sets import ORDERS, in_set
 from analysis.measure import Params
 from analysis.measures import MEASURES
 from analysis.results import AuditCheck, AuditedMeasure, AuditResult
@@ -180,9 +180,10 @@ def ceiling(own: pd.DataFrame, limits: tuple[float, float] | None) -> Found:
 
 def position(orders: pd.DataFrame) -> Found:
     """Distance from one half of the share of answers that favour the option named first."""
-    if "order" not in orders.columns or not orders["order"].notna().any():
+    ordered = orders[orders["order"].isin(ORDERS)] if "order" in orders.columns else orders[:0]
+    if ordered.empty:
         return Found(value=None, n=0, reason="asked without options in an order", applies=False)
-    decided = orders[orders["mean"].notna() & (orders["mean"] != 0) & orders["order"].notna()]
+    decided = ordered[ordered["mean"].notna() & (ordered["mean"] != 0)]
     if decided.empty:
         return Found(value=None, n=0, reason="no answer that favours either option")
     first = (decided["mean"] > 0) == (decided["order"] == "pro first")

@@ -19,6 +19,7 @@ from generation.sealing import items_table, restore_sealed, rows_by_run, runs_ta
 from prereg.errors import BadInput, Finding, Incomplete, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.run_tables import Decoding
+from schemas.seal import Seal
 from schemas.store import Store
 
 BATCH = 256
@@ -63,6 +64,9 @@ class Generated:
         yield "became    " + ", ".join(f"{rows} {status}" for status, rows in self.statuses.items())
         if self.cut_off:
             yield f"cut off   {self.cut_off} answers reached the planned length"
+        left = self.planned - self.already - self.answered
+        if left:
+            yield f"left      {left} requests; nothing is sealed before every one has its row"
         yield from (f"sealed    {file}" for file in self.sealed)
 
 
@@ -75,13 +79,23 @@ class _Work:
 
 
 def generate_study(
-    locked: LockedPlan, *, progress: GenerateProgress | None = None, batch_size: int = BATCH
+    locked: LockedPlan,
+    *,
+    progress: GenerateProgress | None = None,
+    batch_size: int = BATCH,
+    probes_only: bool = False,
 ) -> Generated:
     """Put every item of a locked plan to every run, then seal the rows.
 
     Every planned request ends as one row: an answer, or the reason there is none. A batch is stored whole or not at
     all, and the batches of a run are the same whenever it is started, so that a run that was killed and resumed gives
     the same bytes as one that was not.
+
+    Parameters
+    ----------
+    probes_only
+        Score the probes and leave answers for later. Rows are sealed once every planned request has one, whichever
+        command made it.
 
     Raises
     ------
@@ -105,19 +119,19 @@ def generate_study(
         stored = {str(row[0]) for row in store.con.execute("SELECT request_id FROM completions").fetchall()}
         planned = {request.request_id for one in work for batch in one.batches for request in batch}
         _refuse_strangers(locked, stored - planned)
-        told.begin(len(planned), len(stored))
-        place.prepare([(one.model, left) for one in work if (left := _left(one, stored))])
-        for one in work:
+        asked = [_probes(one) for one in work] if probes_only else work
+        told.begin(sum(len(batch) for one in asked for batch in one.batches), len(stored))
+        place.prepare([(one.model, left) for one in asked if (left := _left(one, stored))])
+        for one in asked:
             _carry_out(one, place, store, stored, told)
-        _require_all(locked, store, len(planned))
-        prompts = {r.prompt.sha256: r.prompt for one in work for batch in one.batches for r in batch}
-        options = count_options(prompts.values())
-        made = {"backend": decoding.backend, "batch_size": batch_size, "options": options, **place.describe()}
-        seals = seal_generated(locked, store, made)
+        seals: list[Seal] = []
+        if not (probes_only and store.rows("completions") < len(planned)):
+            _require_all(locked, store, len(planned))
+            seals = _seal(locked, store, work, {"backend": decoding.backend, "batch_size": batch_size}, place)
         return Generated(
             planned=len(planned),
             already=len(stored),
-            answered=len(planned) - len(stored),
+            answered=store.rows("completions") - len(stored),
             statuses=_counted(store, "SELECT status, count(*) FROM completions GROUP BY status ORDER BY status"),
             cut_off=sum(
                 _counted(store, "SELECT finish, count(*) FROM requests WHERE finish = 'length' GROUP BY 1").values()
@@ -141,7 +155,7 @@ def _decoding(locked: LockedPlan) -> Decoding:
 def _work(
     models: Sequence[RunModel], items: Sequence[Item], place: Backend, decoding: Decoding, batch_size: int
 ) -> list[_Work]:
-    """Lay out every batch: prompts of like length together, draws of one prompt side by side."""
+    """Lay out every batch: answers before probes, prompts of like length together, draws of one prompt side by side."""
     written: dict[tuple[str, str], list[Prompt]] = {}
     work = []
     for model in models:
@@ -150,9 +164,10 @@ def _work(
             written[key] = place.prompts(model, items)
         ordered = sorted(
             requests_of(model, written[key], decoding),
-            key=lambda r: (r.prompt.probe is not None, len(r.prompt.tokens), r.prompt.item_id, r.draw),
+            key=lambda r: (len(r.prompt.tokens), r.prompt.item_id, r.draw),
         )
-        work.append(_Work(model=model, batches=tuple(batched(ordered, batch_size))))
+        kinds = ([r for r in ordered if (r.prompt.probe is not None) == is_probe] for is_probe in (False, True))
+        work.append(_Work(model=model, batches=tuple(batch for kind in kinds for batch in batched(kind, batch_size))))
     return work
 
 
@@ -181,6 +196,18 @@ def _carry_out(one: _Work, place: Backend, store: Store, stored: set[str], told:
             _store(store, held)
             held, since = [], time.monotonic()
     _store(store, held)
+
+
+def _probes(one: _Work) -> _Work:
+    """The batches of probes; none holds anything else."""
+    return _Work(model=one.model, batches=tuple(b for b in one.batches if b[0].prompt.probe is not None))
+
+
+def _seal(
+    locked: LockedPlan, store: Store, work: Sequence[_Work], how: Mapping[str, Any], place: Backend
+) -> list[Seal]:
+    prompts = {request.prompt.sha256: request.prompt for one in work for batch in one.batches for request in batch}
+    return seal_generated(locked, store, {**how, "options": count_options(prompts.values()), **place.describe()})
 
 
 def _left(one: _Work, stored: set[str]) -> list[Request]:

@@ -216,6 +216,7 @@ def test_ceiling_position_mass_and_share_by_hand() -> None:
     orders["order"] = ["pro first", "con first", "con first", "pro first"]
     assert position(orders).value == pytest.approx(abs(2 / 3 - 1 / 2))
     assert position(orders.drop(columns=["order"])).applies is False
+    assert position(orders.assign(order="none")).applies is False
     recorded = pd.DataFrame({"run_id": ["r", "r"], "item_id": ["a", "b"], "option_mass": [0.5, 0.7]})
     assert option_mass(orders, recorded).value == pytest.approx(0.6)
     assert option_mass(orders, None).value is None

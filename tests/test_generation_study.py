@@ -74,6 +74,7 @@ def test_the_ledger_says_how_answers_ended_and_where_they_were_made(done: Done) 
         "device": "any",
         "dtype": "float64",
         "threads": torch.get_num_threads(),
+        "options": {"one token": 11, "several tokens": 0},
     }
 
 
