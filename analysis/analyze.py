@@ -22,7 +22,7 @@ from analysis.inside.frame import inside_of
 from analysis.item_sets import average_orders, plan_measures, with_sets
 from analysis.judges import judge_results, require_judgements
 from analysis.multiverse import multiverse
-from analysis.posteriors import Posterior, posteriors
+from analysis.posteriors import Posterior, posteriors, save_posteriors
 from analysis.presenting import hypothesis_result
 from analysis.report.build import build_report
 from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, JudgeResult, Results
@@ -30,13 +30,14 @@ from analysis.samples import draw_samples
 from analysis.scores import cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
 from prereg.canonical import sha256_file, write_atomic
+from prereg.due import due_runs, missing_runs, runs_with_data
 from prereg.errors import Finding, Incomplete
 from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_seals, status_of
 from prereg.ledger import append_event, read_ledger
 from prereg.lock import tool_version
 from prereg.plan import Hypothesis, Plan
 from prereg.review import review_page
-from prereg.verify import CANNOT_KNOW, missing_runs
+from prereg.verify import CANNOT_KNOW
 from schemas.seal import unseal
 from schemas.table import to_frame
 
@@ -228,7 +229,8 @@ def _accounting(locked: LockedPlan, data: Data) -> Accounting:
     looks = sum(event.name == "look.opened" for event in read_ledger(locked.paths.ledger))
     return Accounting(
         runs_planned=len(locked.lock.runs),
-        runs_with_data=len(locked.lock.runs) - len(absent),
+        runs_with_data=len(runs_with_data(sealed, locked.lock)),
+        runs_not_due=len(locked.lock.runs) - len(due_runs(sealed, locked.lock)),
         runs_missing=absent,
         answers=sum(rows) if rows else None,
         answers_missing=_answers_missing(data),
@@ -330,6 +332,7 @@ def _build(
         shutil.copyfile(table.path, draft / "data" / table.path.name)
     write_atomic(draft / "results.json", results.to_bytes())
     draws = {identity: p.draws for identity, p in found.items() if p.draws is not None}
+    save_posteriors(found, draft)
     build_report(results, locked, draws, draft)
     write_atomic(draft / "REVIEW.md", review_page(locked).encode())
     write_atomic(draft / "manifest.sha256", _manifest(draft))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.bayes.models import MODELS
 from analysis.bayes.priors import parse_prior
 from analysis.estimators import ESTIMATORS
 from analysis.measure import PLAN_SAYS
 from analysis.measures import MEASURES
-from analysis.posteriors import MODELS
 from analysis.scores import named_measure
 from analysis.tost_power import tost_power
 from prereg.crosscheck import unknown

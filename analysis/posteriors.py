@@ -2,123 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from analysis.bayes.cells import CellCounts, CellMeans, Nesting, count_cells, mean_cells
-from analysis.report.inputs import PosteriorDraws
+from analysis.bayes_fits import Fits, Fitted
+from analysis.report.inputs import FloatArray, PosteriorDraws
 from analysis.results import BayesResult
-from analysis.selection import ALL, ordered_mean, select
+from analysis.selection import ALL
 from analysis.testing import Data, Tested, in_words
-from prereg.canonical import sha256_json
 from prereg.errors import Refusal
 from prereg.plan import Hypothesis
 
 if TYPE_CHECKING:
+    from analysis.bayes.checks import FitChecks
     from analysis.bayes.contrast import ContrastPosterior
-    from analysis.bayes.hierarchy import HierarchyFit
+    from analysis.bayes.units_left_out import LeaveOneOut
 
-MODELS = ("seed_hierarchy",)
-"""Names a plan may give as `bayes`."""
-PAIRED_TESTS = frozenset({"paired_t", "clustered_t"})
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Archive:
+    """A fit to be kept beside the report, and the file it goes to (relative to the report)."""
+
+    path: str
+    fitted: Fitted
+    log_likelihood_KU: FloatArray | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posterior:
-    """What results.json carries of one hypothesis, and the draws its figures need (None where refused)."""
+    """What results.json carries of one hypothesis, the draws its figures need, and its fit (None where refused)."""
 
     result: BayesResult
     draws: PosteriorDraws | None
+    archive: Archive | None = None
 
 
 def posteriors(data: Data, tested: Mapping[str, Tested], hypotheses: Mapping[str, Hypothesis]) -> dict[str, Posterior]:
     """Fit every hypothesis that names a Bayesian model; those that speak of the same data share a fit."""
-    fits: dict[str, HierarchyFit | Refusal] = {}
-    found = {}
-    for identity, hypothesis in hypotheses.items():
-        if hypothesis.bayes is not None:
-            found[identity] = _posterior(data, tested[identity], hypothesis, fits)
-    return found
+    fits = Fits(data=data)
+    return {
+        identity: _posterior(tested[identity], hypothesis, fits)
+        for identity, hypothesis in hypotheses.items()
+        if hypothesis.bayes is not None
+    }
 
 
-def _posterior(
-    data: Data, tested: Tested, hypothesis: Hypothesis, fits: dict[str, HierarchyFit | Refusal]
-) -> Posterior:
+def save_posteriors(found: Mapping[str, Posterior], report: Path) -> None:
+    """Write `posteriors/fit-N.nc` of every fit that a hypothesis speaks from; it names those that do."""
+    archives = {posterior.archive.path: posterior.archive for posterior in found.values() if posterior.archive}
+    for path, archive in archives.items():
+        from analysis.bayes.archive import save_draws  # noqa: PLC0415
+
+        (report / path).parent.mkdir(exist_ok=True)
+        speakers = [identity for identity, p in found.items() if p.archive is not None and p.archive.path == path]
+        fit = archive.fitted.fit
+        about = {
+            "hypotheses": ", ".join(speakers),
+            "likelihood": fit.likelihood,
+            "run_sd_prior": str(fit.priors.run_sd),
+            "seed": str(fit.sampler.seed),
+        }
+        save_draws(fit, report / path, about=about, log_likelihood_KU=archive.log_likelihood_KU)
+
+
+def _posterior(tested: Tested, hypothesis: Hypothesis, fits: Fits) -> Posterior:
     blank = BayesResult(model=str(hypothesis.bayes))
     if tested.estimate is None or tested.scale is None:
         why = tested.reasons[0] if tested.reasons else "not testable"
         return Posterior(result=blank.model_copy(update={"reason": why}), draws=None)
     try:
-        fit = _fit(data, hypothesis, tested, data.plan.bayes.run_sd_prior, fits)
-        return _read(data, hypothesis, tested, fit, fits)
+        fitted = fits.of(hypothesis, tested, fits.data.plan.bayes.run_sd_prior)
+        return _read(hypothesis, tested, fitted, fits)
     except Refusal as refusal:
         failed = blank.model_copy(update={"reason": in_words(refusal), "gates_passed": False})
         return Posterior(result=failed, draws=None)
 
 
-def _fit(
-    data: Data, hypothesis: Hypothesis, tested: Tested, run_sd: str, fits: dict[str, HierarchyFit | Refusal]
-) -> HierarchyFit:
-    """The fit for a hypothesis's data, made once; all levels of the contrasted factor lend their spread."""
-    from analysis.bayes.hierarchy import fit_hierarchy  # noqa: PLC0415  (PyMC takes seconds to import)
-    from analysis.bayes.priors import HierarchyPriors, parse_prior  # noqa: PLC0415
-
-    rows = _rows(data, hypothesis, tested)
-    key = sha256_json([rows.to_json(orient="values"), hypothesis.test in PAIRED_TESTS, run_sd])
-    if key not in fits:
-        bayes = data.plan.bayes
-        try:
-            cells = _cells(rows, is_paired=hypothesis.test in PAIRED_TESTS)
-            fits[key] = fit_hierarchy(
-                cells,
-                likelihood="binomial" if isinstance(cells, CellCounts) else "gaussian",
-                seed=bayes.seed,
-                priors=HierarchyPriors(run_sd=parse_prior(run_sd)),
-                draws=bayes.draws,
-                chains=bayes.chains,
-            )
-        except Refusal as refusal:
-            fits[key] = refusal
-    fit = fits[key]
-    if isinstance(fit, Refusal):
-        raise fit
-    return fit
-
-
-def _rows(data: Data, hypothesis: Hypothesis, tested: Tested) -> pd.DataFrame:
-    """One row a unit and level: k and n where answers were counted, else the unit's mean."""
-    chosen = tested.chosen
-    if hypothesis.contrast is not None and hypothesis.test not in PAIRED_TESTS:
-        levels = [level for level in data.cells[hypothesis.over].dropna().unique() if level != "base"]
-        everyone = hypothesis.model_copy(update={"contrast": dict.fromkeys(levels, 1.0)})
-        chosen = select(data.cells, data.plan, everyone, tested.extra)
-    if chosen is None:
-        raise AssertionError("a tested hypothesis has its rows")
-    scored = chosen[chosen["mean"].notna()]
-    groups = scored.groupby(["level", "unit_label"], sort=True)
-    is_count = bool(scored["k"].notna().all() and scored["n_scored"].notna().all())
-    frame = groups[["k", "n_scored"]].sum().astype("Int64") if is_count else pd.DataFrame(index=groups.size().index)
-    frame["mean"] = [ordered_mean(rows["mean"]) for _, rows in groups]
-    return frame.reset_index()
-
-
-def _cells(rows: pd.DataFrame, *, is_paired: bool) -> CellCounts | CellMeans:
-    level, unit = [str(v) for v in rows["level"]], [str(v) for v in rows["unit_label"]]
-    nesting: Nesting = "paired" if is_paired and len(set(level)) > 1 else "nested"
-    if "k" in rows:
-        k, n = rows["k"].to_numpy(dtype="int64"), rows["n_scored"].to_numpy(dtype="int64")
-        return count_cells(level=level, unit=unit, k=k, n=n, nesting=nesting)
-    return mean_cells(level=level, unit=unit, mean=rows["mean"].to_numpy(dtype="float64"), nesting=nesting)
-
-
-def _read(
-    data: Data, hypothesis: Hypothesis, tested: Tested, fit: HierarchyFit, fits: dict[str, HierarchyFit | Refusal]
-) -> Posterior:
+def _read(hypothesis: Hypothesis, tested: Tested, fitted: Fitted, fits: Fits) -> Posterior:
     from analysis.bayes.contrast import contrast, eti  # noqa: PLC0415
+    from analysis.bayes.sensitivity import prior_sensitivity  # noqa: PLC0415
 
+    fit = fitted.fit
     raw = tested.scale.raw_per_unit if tested.scale else 1.0
     weights = hypothesis.contrast or {ALL: 1.0}
     found = contrast(fit, weights)
@@ -129,8 +96,14 @@ def _read(
     sd_interval = eti(sd_K, level)
     icc = fit.response.icc_KA
     checks = fit.diagnostics
+    asked = fits.checks(hypothesis, tested)
+    leaning = prior_sensitivity(fit, asked.log_likelihood_KU, found)
+    archive = Archive(
+        path=f"posteriors/{fits.name(hypothesis, tested)}.nc", fitted=fitted, log_likelihood_KU=asked.log_likelihood_KU
+    )
     result = BayesResult(
         model=str(hypothesis.bayes),
+        likelihood=fit.likelihood,
         estimate=float(found.mean_K.mean() / raw),
         ci=(interval.low, interval.high),
         ci_level=level,
@@ -150,7 +123,15 @@ def _read(
             "bfmi": checks.bfmi,
             "attempts": len(fit.attempts),
         },
-        sensitivity=[_sensitivity(data, hypothesis, tested, words, fits) for words in data.plan.bayes.sensitivity],
+        sensitivity=[_sensitivity(hypothesis, tested, words, fits) for words in fits.data.plan.bayes.sensitivity],
+        power_scaling={
+            "priors": leaning.priors,
+            "likelihood": leaning.likelihood,
+            "diagnosis": leaning.diagnosis,
+        },
+        predictive_checks=_replicated(asked),
+        left_out=[_left_out("unit", asked.unit), _left_out("cell", asked.cell)],
+        draws_file=archive.path,
         gates_passed=fit.is_sound,
     )
     chains = fit.sampler.chains
@@ -159,14 +140,44 @@ def _read(
         new_unit_K=found.new_unit_M / raw,
         unit_sd_K=fit.response.unit_sd_model_KA.mean(axis=1),
         unit_sd_prior_K=fit.prior.unit_sd_M,
-        unit_sd_unit="log-odds" if fit.likelihood == "binomial" else "the measure's unit",
+        unit_sd_unit="log-odds" if fit.likelihood in {"binomial", "beta-binomial"} else "the measure's unit",
         chains_CK={
             "contrast": found.mean_K.reshape(chains, -1) / raw,
             f"SD between {hypothesis.unit}s": fit.response.unit_sd_model_KA.mean(axis=1).reshape(chains, -1),
         },
         diagnostics=result.diagnostics,
     )
-    return Posterior(result=result, draws=draws)
+    return Posterior(result=result, draws=draws, archive=archive)
+
+
+def _replicated(asked: FitChecks) -> list[dict[str, Any]]:
+    """Posterior predictive checks, in the measure's own unit."""
+    return [
+        {
+            "level": check.level,
+            "statistic": check.statistic,
+            "observed": check.observed,
+            "replicated_mean": check.replicated_mean,
+            "p": check.p,
+        }
+        for check in asked.replicated
+    ]
+
+
+def _left_out(what: str, loo: LeaveOneOut | str) -> dict[str, Any]:
+    """Leave-one-out of units or cells, or why there is none."""
+    if isinstance(loo, str):
+        return {"left_out": what, "reason": loo}
+    worst = float(loo.pareto_k_U.max())
+    return {
+        "left_out": what,
+        "n": len(loo.names),
+        "elpd": loo.elpd,
+        "se": loo.se,
+        "worst_pareto_k": worst if math.isfinite(worst) else None,
+        "n_influential": len(loo.influential),
+        "influential": ", ".join(loo.influential[:5]),
+    }
 
 
 def _bands(hypothesis: Hypothesis, found: ContrastPosterior, raw: float) -> tuple[dict[str, float], dict[str, float]]:
@@ -183,16 +194,13 @@ def _bands(hypothesis: Hypothesis, found: ContrastPosterior, raw: float) -> tupl
     return mean, new
 
 
-def _sensitivity(
-    data: Data, hypothesis: Hypothesis, tested: Tested, words: str, fits: dict[str, HierarchyFit | Refusal]
-) -> dict[str, float | str | None]:
+def _sensitivity(hypothesis: Hypothesis, tested: Tested, words: str, fits: Fits) -> dict[str, float | str | None]:
     """The same answer under another prior of the run SD."""
     from analysis.bayes.contrast import contrast, eti  # noqa: PLC0415
 
     raw = tested.scale.raw_per_unit if tested.scale else 1.0
     try:
-        fit = _fit(data, hypothesis, tested, words, fits)
-        found = contrast(fit, hypothesis.contrast or {ALL: 1.0})
+        found = contrast(fits.of(hypothesis, tested, words).fit, hypothesis.contrast or {ALL: 1.0})
     except Refusal as refusal:
         return {"prior": words, "reason": in_words(refusal)}
     bands, new_bands = _bands(hypothesis, found, raw)

@@ -38,6 +38,7 @@ class BayesResult(Part):
     """
 
     model: str
+    likelihood: str | None = None
     estimate: float | None = None
     ci: tuple[float, float] | None = None
     ci_level: float | None = None
@@ -51,6 +52,10 @@ class BayesResult(Part):
     icc: float | None = None
     diagnostics: dict[str, float | int | None] = {}
     sensitivity: list[dict[str, float | str | None]] = []
+    power_scaling: dict[str, Any] | None = None
+    predictive_checks: list[dict[str, float | str | None]] = []
+    left_out: list[dict[str, float | int | str | None]] = []
+    draws_file: str | None = None
     gates_passed: bool | None = None
     reason: str | None = None
 
@@ -217,10 +222,14 @@ class InputResult(Part):
 
 
 class Accounting(Part):
-    """Runs and answers planned, done, missing, excluded: nothing swept away."""
+    """Runs and answers planned, done, missing, excluded: nothing swept away.
+
+    Runs not due belong to a later planned look; they are not missing.
+    """
 
     runs_planned: int
     runs_with_data: int
+    runs_not_due: int = 0
     runs_missing: list[str]
     answers: int | None
     answers_missing: dict[str, int]

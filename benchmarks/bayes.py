@@ -118,7 +118,7 @@ def rows_form(cells: CellCounts) -> Timed:
             progressbar=False,
             compute_convergence_checks=False,
         )
-    note = f"{ROWS_DRAWS} draws after {ROWS_DRAWS}, 1 chain, PyMC's NUTS"
+    note = f"{ROWS_DRAWS} draws after {ROWS_DRAWS}, 1 chain, PyMC's default sampler"
     return clock.timed("one row a completion", tree.posterior["level"].to_numpy(), compiled, note)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from prereg.due import runs_with_data
 from prereg.errors import SeedlockError
 from prereg.gate import status_of
 from prereg.layout import StudyPaths
 from prereg.ledger import read_ledger
 from prereg.lock import load_locked_plan, lock_paths, read_lock
 from prereg.plan_file import read_plan
-from prereg.verify import missing_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def standing(paths: StudyPaths) -> Standing:
         status=status,
         gates=tuple(gate for gate, is_passed in passed.items() if is_passed),
         runs_planned=len(locks[-1].runs),
-        runs_done=len(locks[-1].runs) - len(missing_runs(sealed, locks[-1])),
+        runs_done=len(runs_with_data(sealed, locks[-1])),
         runs_failed=names.count("run.failed"),
         next_command=_next_command(paths, has_import=plan.import_ is not None, passed=passed),
     )

@@ -13,6 +13,7 @@ from prereg import git
 from prereg.binding import check_markdown, check_page
 from prereg.canonical import read_json, sha256_bytes, sha256_file
 from prereg.checks import Check, Verification, failed, not_checked, verdict
+from prereg.due import due_runs, missing_runs
 from prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
 from prereg.evidence import evidence_checks, level_reached
 from prereg.gate import chain_faults, deviations, plan_faults, status_of
@@ -197,14 +198,10 @@ def _data(paths: StudyPaths, events: list[Event], lock: Lock) -> Iterator[Check]
     yield _runs(sealed, lock)
 
 
-def missing_runs(sealed: list[Event], lock: Lock) -> list[str]:
-    """Promised runs of which no row was ever sealed."""
-    with_rows = {run for event in sealed for run in event.body.get("runs", {})}
-    return [run.run_id for run in lock.runs if run.run_id not in with_rows]
-
-
 def _runs(sealed: list[Event], lock: Lock) -> Check:
-    what = f"every planned run has sealed data ({len(lock.runs)} runs)"
+    due = len(due_runs(sealed, lock))
+    interim = "" if due == len(lock.runs) else f"; {len(lock.runs) - due} are due at a later look"
+    what = f"every planned run has sealed data ({due} runs{interim})"
     missing = missing_runs(sealed, lock)
     faults = tuple(Finding(where=run, found="no row", promised="a run of the plan") for run in missing)
     if faults and lock.plan.parsed["missing"]["runs"] == "analyse and disclose":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
+from analysis.bayes.models import Likelihood
 from analysis.bayes.prior_predictive import PriorPredictive, prior_predictive
 from analysis.bayes.priors import HierarchyPriors
 from analysis.bayes.problem import Problem, counts_problem, means_problem
@@ -19,7 +20,9 @@ from prereg.errors import BadInput, NoSpread, NotCounts
 if TYPE_CHECKING:
     import xarray as xr
 
-type Likelihood = Literal["binomial", "beta-binomial", "gaussian", "student-t"]
+_MANY_ITEMS = 200
+"""Items times levels beyond which a step of 0.8 is no risk: measured, 5 items x 2 levels diverge there."""
+
 type Geometry = Literal["informed", "non-centred"]
 
 
@@ -172,8 +175,8 @@ def fit_hierarchy(
 def first_sampler(
     cells: CellCounts | CellMeans, *, seed: int, draws: int = 1000, chains: int = 4, cores: int = 2
 ) -> Sampler:
-    """Settings of the first run: short steps for few numbers; thousands of items leave no funnel and need none."""
-    step = 0.8 if cells.design.items else 0.95
+    """Settings of the first run: short steps for few numbers; hundreds of items leave no funnel and need none."""
+    step = 0.8 if len(cells.design.levels) * len(cells.design.items) > _MANY_ITEMS else 0.95
     return Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores, target_accept=step)
 
 

@@ -106,6 +106,39 @@ class Assumed(Part):
     source: Literal["plan", "item files", "default"]
 
 
+class Share(Part):
+    """How often the central 80% of a posterior held one quantity's truth."""
+
+    name: str
+    inside_80: float
+
+
+class CalibrationRow(Part):
+    """Simulation-based calibration of one planned hierarchy: the truth is as often in the posterior as that says.
+
+    Parameters
+    ----------
+    ids
+        Hypotheses that this hierarchy answers.
+    simulations, unsound, refused
+        Data sets fitted, those of them that failed a gate, and those that the engine refused.
+    p_values
+        Quantity -> chi-square test of uniform ranks.
+    is_calibrated
+        None with a `reason` where it was not simulated.
+    """
+
+    ids: list[str]
+    design: str | None = None
+    simulations: int = 0
+    unsound: int = 0
+    refused: int = 0
+    p_values: dict[str, float] = {}
+    shares: list[Share] = []
+    is_calibrated: bool | None = None
+    reason: str | None = None
+
+
 class SimulationResult(Part):
     """A simulated design. `points` gives each measure's seed SD at every point of the grid.
 
@@ -127,6 +160,7 @@ class SimulationResult(Part):
     seeds_needed: list[SeedsNeeded]
     wanted_power: float
     not_simulated: list[str]
+    calibration: list[CalibrationRow] = []
 
     def to_bytes(self) -> bytes:
         """Canonical JSON and one line feed."""

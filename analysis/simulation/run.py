@@ -27,7 +27,7 @@ ONE_BY_ONE = 200
 SEARCH_STUDIES = 1000
 NOT_SIMULATED = (
     "missing answers and lost runs",
-    "the Bayesian models",
+    "what the Bayesian models would conclude (--bayes calibrates their posteriors)",
     "gates: hypotheses are tested as if every gate had held",
     "the error with which an SD scale is estimated: it is taken at what the design makes of it",
 )
@@ -189,8 +189,16 @@ def simulation_path(paths: StudyPaths) -> Path:
     return paths.locks / "simulation.json"
 
 
-def run_simulation(paths: StudyPaths, *, simulations: int, seed: int, progress: Progress = quiet) -> SimulationResult:
-    """Simulate a study's plan and write `lockfiles/STUDY/simulation.json`, which the next lock records."""
+def run_simulation(
+    paths: StudyPaths, *, simulations: int, seed: int, progress: Progress = quiet, bayes: int = 0
+) -> SimulationResult:
+    """Simulate a study's plan and write `lockfiles/STUDY/simulation.json`, which the next lock records.
+
+    Parameters
+    ----------
+    bayes
+        Data sets on which each planned Bayesian hierarchy is calibrated; 0 for none.
+    """
     plan = read_plan(paths.plan)
     result = simulate_design(
         plan,
@@ -201,6 +209,12 @@ def run_simulation(paths: StudyPaths, *, simulations: int, seed: int, progress: 
         study=paths.name,
         plan_sha256=sha256_file(paths.plan),
     )
+    if bayes:
+        from analysis.simulation.bayes import calibrations  # noqa: PLC0415 - numba takes seconds to import
+
+        items = count_items(plan, paths)
+        rows = calibrations(plan, simulations=bayes, seed=seed, progress=progress, items=items)
+        result = result.model_copy(update={"calibration": rows})
     write_atomic(simulation_path(paths), result.to_bytes())
     return result
 

@@ -31,6 +31,8 @@ def tables(result: SimulationResult) -> Iterator[Table]:
         yield _looks(result, Table(title="studies that go as far as a look"))
     if result.seeds_needed:
         yield _seeds(result, Table(title=f"seeds an arm for power {result.wanted_power:g} at the expected effect"))
+    if result.calibration:
+        yield _calibration(result, Table(title="is the truth as often in the posterior as that says?"))
 
 
 def in_words(measured: Measured | None, digits: int = 3) -> str:
@@ -83,6 +85,20 @@ def _seeds(result: SimulationResult, table: Table) -> Table:
     for row in result.seeds_needed:
         seeds = str(row.seeds) if row.seeds is not None else row.reason or "-"
         table.add_row(row.id, _sds(result.points[row.point]), seeds, in_words(row.power, 2))
+    return table
+
+
+def _calibration(result: SimulationResult, table: Table) -> Table:
+    for column in ("hypotheses", "hierarchy", "data sets", "failed a gate", "smallest p", "calibrated"):
+        table.add_column(column)
+    for row in result.calibration:
+        ids = ", ".join(row.ids)
+        if row.reason is not None:
+            table.add_row(ids, row.reason, "", "", "", "not known")
+            continue
+        name, p = min(row.p_values.items(), key=lambda entry: entry[1])
+        said = "yes" if row.is_calibrated else "NO"
+        table.add_row(ids, row.design, str(row.simulations), str(row.unsound), f"{p:.3f} ({name})", said)
     return table
 
 

@@ -38,8 +38,9 @@ def accounting_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
         (Code(reason), " ", Number(pointer("accounting", "answers_missing", reason), "integer"))
         for reason in a["answers_missing"]
     ]
+    later: Line = (", ", n("runs_not_due"), " due at a later look") if a["runs_not_due"] else ()
     return (
-        ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data")),
+        ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data", *later)),
         ("Answers scored", answers),
         ("Answers without a score", joined(missing) or ("none",)),
         ("Rows in quarantine", mapping_line("/accounting/quarantined", a["quarantined"], "number2") or ("none",)),

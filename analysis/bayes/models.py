@@ -1,0 +1,34 @@
+"""Words a plan may give as `bayes`, and the hierarchy each stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+type Likelihood = Literal["binomial", "beta-binomial", "gaussian", "student-t"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One word of a plan.
+
+    Parameters
+    ----------
+    of_counts, of_means
+        Likelihood where answers were counted, and where only a mean a unit is known; None where it has none.
+    is_crossed
+        Units are crossed with items: every unit x item is a cell, and items differ by level.
+    """
+
+    of_counts: Likelihood | None
+    of_means: Likelihood | None
+    is_crossed: bool = False
+
+
+MODELS: Mapping[str, Model] = {
+    "seed_hierarchy": Model(of_counts="binomial", of_means="gaussian"),
+    "seed_hierarchy_items": Model(of_counts="binomial", of_means=None, is_crossed=True),
+    "seed_hierarchy_overdispersed": Model(of_counts="beta-binomial", of_means=None, is_crossed=True),
+    "seed_hierarchy_heavy_tails": Model(of_counts=None, of_means="student-t"),
+}

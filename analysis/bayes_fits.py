@@ -1,0 +1,135 @@
+"""One Bayesian fit for all hypotheses that speak of the same data, with its checks: made once, numbered in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis.bayes.cells import CellCounts, CellMeans, Nesting, count_cells, mean_cells
+from analysis.bayes.models import MODELS, Likelihood, Model
+from analysis.selection import ordered_mean, select
+from analysis.testing import Data, Tested
+from prereg.canonical import sha256_json
+from prereg.errors import NotCounts, NotThisDesign, Refusal
+from prereg.plan import Hypothesis
+
+if TYPE_CHECKING:
+    from analysis.bayes.checks import FitChecks
+    from analysis.bayes.hierarchy import HierarchyFit
+
+PAIRED_TESTS = frozenset({"paired_t", "clustered_t"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitted:
+    """A fit and the cells behind it."""
+
+    fit: HierarchyFit
+    cells: CellCounts | CellMeans
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Fits:
+    """Fits made so far for one set of data; a refusal is remembered like a fit."""
+
+    data: Data
+    made: dict[str, Fitted | Refusal] = field(default_factory=dict)
+    checked: dict[str, FitChecks] = field(default_factory=dict)
+
+    def of(self, hypothesis: Hypothesis, tested: Tested, run_sd_prior: str) -> Fitted:
+        """The fit that answers a hypothesis under a prior of the run SD.
+
+        Raises
+        ------
+        Refusal
+            The data cannot carry the model.
+        """
+        from analysis.bayes.hierarchy import fit_hierarchy  # noqa: PLC0415  (numba takes seconds to import)
+        from analysis.bayes.priors import HierarchyPriors, parse_prior  # noqa: PLC0415
+
+        key = self.key(hypothesis, tested, run_sd_prior)
+        bayes, model = self.data.plan.bayes, MODELS[str(hypothesis.bayes)]
+        if key not in self.made:
+            try:
+                cells = _cells(self._rows(hypothesis, tested), model, is_paired=hypothesis.test in PAIRED_TESTS)
+                fit = fit_hierarchy(
+                    cells,
+                    likelihood=_likelihood(hypothesis, model, cells),
+                    seed=bayes.seed,
+                    priors=HierarchyPriors(run_sd=parse_prior(run_sd_prior)),
+                    items=self.data.plan.inference.items if model.is_crossed else "these",
+                    draws=bayes.draws,
+                    chains=bayes.chains,
+                )
+                self.made[key] = Fitted(fit=fit, cells=cells)
+            except Refusal as refusal:
+                self.made[key] = refusal
+        found = self.made[key]
+        if isinstance(found, Refusal):
+            raise found
+        return found
+
+    def checks(self, hypothesis: Hypothesis, tested: Tested) -> FitChecks:
+        """Checks of the fit under the plan's own prior, made once."""
+        from analysis.bayes.checks import check_fit  # noqa: PLC0415
+
+        prior = self.data.plan.bayes.run_sd_prior
+        key, found = self.key(hypothesis, tested, prior), self.of(hypothesis, tested, prior)
+        if key not in self.checked:
+            self.checked[key] = check_fit(found.fit, found.cells)
+        return self.checked[key]
+
+    def name(self, hypothesis: Hypothesis, tested: Tested) -> str:
+        """`fit-1`: the place of a hypothesis's own fit among those that have checks."""
+        key = self.key(hypothesis, tested, self.data.plan.bayes.run_sd_prior)
+        return f"fit-{1 + list(self.checked).index(key)}"
+
+    def key(self, hypothesis: Hypothesis, tested: Tested, run_sd_prior: str) -> str:
+        """What determines a fit."""
+        rows = self._rows(hypothesis, tested)
+        paired = hypothesis.test in PAIRED_TESTS
+        return sha256_json([rows.to_json(orient="values"), paired, run_sd_prior, hypothesis.bayes])
+
+    def _rows(self, hypothesis: Hypothesis, tested: Tested) -> pd.DataFrame:
+        """One row a unit and level (and item): k and n where answers were counted, else the unit's mean.
+
+        All levels of the contrasted factor lend their spread, unless units are paired.
+        """
+        chosen = tested.chosen
+        if hypothesis.contrast is not None and hypothesis.test not in PAIRED_TESTS:
+            levels = [level for level in self.data.cells[hypothesis.over].dropna().unique() if level != "base"]
+            everyone = hypothesis.model_copy(update={"contrast": dict.fromkeys(levels, 1.0)})
+            chosen = select(self.data.cells, self.data.plan, everyone, tested.extra)
+        if chosen is None:
+            raise AssertionError("a tested hypothesis has its rows")
+        scored = chosen[chosen["mean"].notna()]
+        is_crossed = MODELS[str(hypothesis.bayes)].is_crossed
+        groups = scored.groupby(["level", "unit_label", *(["item_id"] if is_crossed else [])], sort=True)
+        is_count = bool(scored["k"].notna().all() and scored["n_scored"].notna().all())
+        frame = groups[["k", "n_scored"]].sum().astype("Int64") if is_count else pd.DataFrame(index=groups.size().index)
+        frame["mean"] = [ordered_mean(rows["mean"]) for _, rows in groups]
+        return frame.reset_index()
+
+
+def _likelihood(hypothesis: Hypothesis, model: Model, cells: CellCounts | CellMeans) -> Likelihood:
+    found = model.of_counts if isinstance(cells, CellCounts) else model.of_means
+    if found is None:
+        wants = "means, and answers were counted" if isinstance(cells, CellCounts) else "counts, and there are means"
+        raise NotCounts(f"{hypothesis.bayes} is a model of {wants}")
+    if model.is_crossed and hypothesis.unit in {"item", "answer"}:
+        raise NotThisDesign(f"{hypothesis.bayes} crosses units with items, but the items are the units")
+    return found
+
+
+def _cells(rows: pd.DataFrame, model: Model, *, is_paired: bool) -> CellCounts | CellMeans:
+    level, unit = [str(v) for v in rows["level"]], [str(v) for v in rows["unit_label"]]
+    nesting: Nesting = "paired" if is_paired and len(set(level)) > 1 else "nested"
+    if "k" not in rows or model.of_counts is None:
+        return mean_cells(level=level, unit=unit, mean=rows["mean"].to_numpy(dtype="float64"), nesting=nesting)
+    k, n = rows["k"].to_numpy(dtype="int64"), rows["n_scored"].to_numpy(dtype="int64")
+    item = [str(v) for v in rows["item_id"]] if model.is_crossed else None
+    if item is not None and len(set(item)) < 2:
+        raise NotThisDesign(f"units cannot be crossed with {len(set(item))} item")
+    return count_cells(level=level, unit=unit, item=item, k=k, n=n, nesting=nesting)
