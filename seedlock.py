@@ -154,6 +154,7 @@ def simulate(
     study: StudyArgument,
     simulations: Annotated[int, typer.Option("--simulations", help="Simulated studies in each world.")] = 2000,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
+    bayes: Annotated[int, typer.Option("--bayes", help="Data sets to calibrate each planned hierarchy on.")] = 0,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -168,7 +169,7 @@ def simulate(
 
     paths = _find(study, root)
     with _bar() as advance:
-        result = run_simulation(paths, simulations=simulations, seed=seed, progress=advance)
+        result = run_simulation(paths, simulations=simulations, seed=seed, progress=advance, bayes=bayes)
     plan = read_plan(paths.plan)
     svg, _ = write_picture(design_picture(plan, count_items(plan, paths)), paths.locks)
     if as_json:
