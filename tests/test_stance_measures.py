@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,10 @@ from hypothesis import strategies as st
 from analysis.measures import MEASURES
 from analysis.measures.refusal import PHRASES
 from analysis.words import count_words
+from prereg.audit_tables import Audit
 from prereg.errors import BadInput
+from prereg.plan import Claim
+from tests.conftest import PROJECT
 from tests.test_measures import labels, scored, texts
 
 finite = st.floats(-40, 40)
@@ -267,3 +271,20 @@ def test_a_marker_is_counted_wherever_it_is_found(said: list[str]) -> None:
     rate = scored("marker_rate", texts(*said), marker="[ZLT]").score.to_pylist()
     assert [float(one > 0) for one in count] == rate
     assert count == [len(re.findall(re.escape("[ZLT]"), text, re.IGNORECASE)) for text in said]
+
+
+def test_the_page_says_of_every_kind_what_it_reads() -> None:
+    page = (PROJECT / "docs" / "measures.md").read_text("utf-8")
+    rows = {row[0]: row[1] for row in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, flags=re.M)}
+    for kind, measure in MEASURES.items():
+        if measure.table == "completions":
+            assert kind in rows, kind
+            assert rows[kind].split(",")[0] == (measure.reads[0] if measure.reads else "any"), kind
+
+
+def test_the_audit_on_the_page_is_one() -> None:
+    page = (PROJECT / "docs" / "measures.md").read_text("utf-8")
+    (block,) = [b for b in re.findall(r"```toml\n(.*?)```", page, flags=re.S) if "[audit]" in b]
+    tables = tomllib.loads(block)
+    assert Audit.model_validate(tables["audit"]).limit("spread", "letter") == 0.1
+    assert Claim.model_validate(tables["claim"][0]).audited
