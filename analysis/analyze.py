@@ -17,8 +17,10 @@ from analysis.cell_table import cell_results
 from analysis.design import require_known
 from analysis.duplicates import duplicated_runs
 from analysis.inference import Inference, infer
-from analysis.inside.cells import InsideCells, inside_cells
-from analysis.inside.frame import inside_of
+from analysis.inside.cells import InsideCells, inside_cells, items_by_set
+from analysis.inside.frame import Inside, inside_of
+from analysis.inside.results import InsideResult
+from analysis.inside.summary import inside_results
 from analysis.item_sets import average_orders, plan_measures, with_sets
 from analysis.judges import judge_results, require_judgements
 from analysis.multiverse import multiverse
@@ -135,6 +137,7 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
             ],
             cannot_know=list(CANNOT_KNOW),
             multiverse=multiverse(data, shut=_shut(inference)),
+            inside=_inside_in_brief(plan, sealed),
             audit=inference.audit,
             judges=_judges(locked, sealed),
             known=list(plan.study.known),
@@ -194,13 +197,26 @@ def _option_mass(sealed: Sealed) -> pd.DataFrame | None:
     return to_frame(pa.concat_tables(parts)).dropna() if parts else None
 
 
-def _inside(plan: Plan, sealed: Sealed, runs: pd.DataFrame, items: pd.DataFrame) -> InsideCells | None:
-    """Cells of readings, where any are sealed."""
+def _readings(sealed: Sealed, runs: pd.DataFrame) -> Inside | None:
+    """Readings with their conditions, where any are sealed."""
     readings, conditions, directions = (sealed.whole(name) for name in ("readings", "conditions", "directions"))
     if readings is None or conditions is None:
         return None
     found = None if directions is None else to_frame(directions)
-    return inside_cells(plan, inside_of(to_frame(readings), to_frame(conditions), found, runs), items)
+    return inside_of(to_frame(readings), to_frame(conditions), found, runs)
+
+
+def _inside(plan: Plan, sealed: Sealed, runs: pd.DataFrame, items: pd.DataFrame) -> InsideCells | None:
+    """Cells of readings, where any are sealed."""
+    found = _readings(sealed, runs)
+    return None if found is None else inside_cells(plan, found, items)
+
+
+def _inside_in_brief(plan: Plan, sealed: Sealed) -> list[InsideResult]:
+    """What the figures of the readings show."""
+    runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
+    found = _readings(sealed, runs)
+    return [] if found is None else inside_results(plan, found, items_by_set(plan, with_sets(items)))
 
 
 def _frame(table: pa.Table | None) -> pd.DataFrame:

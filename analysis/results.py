@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from analysis.inside.results import InsideResult
 from prereg.audit_tables import CheckName
 from prereg.canonical import canonical_json
 from prereg.errors import OutOfOrder
@@ -347,6 +348,7 @@ class Results(Part):
     caveats: list[str] = []
     next_steps: list[str] = []
     multiverse: list[MultiverseResult] = []
+    inside: list[InsideResult] = []
     judges: list[JudgeResult] = []
     audit: AuditResult | None = None
 

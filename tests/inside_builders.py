@@ -279,7 +279,7 @@ def _plant(folder: Path, seed: int) -> torch.Tensor:
     weights = load_file(str(folder / "model.safetensors"))
     embed, head = weights["model.embed_tokens.weight"], weights["lm_head.weight"]
     drawn = torch.from_numpy(np.random.default_rng([seed, 1]).standard_normal(embed.shape[1])).float()
-    unit = drawn / drawn.norm()
+    unit: torch.Tensor = drawn / drawn.norm()
     embed -= (embed @ unit)[:, None] * unit
     for pole, sign in (("eager", 1.0), ("cautious", -1.0)):
         for word in WORDS[pole]:

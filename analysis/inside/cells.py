@@ -37,7 +37,7 @@ def inside_cells(plan: Plan, inside: Inside, items: pd.DataFrame) -> InsideCells
     items
         From `analysis.item_sets.with_sets`.
     """
-    sets = {name: frozenset(items.loc[_listed(items, name), "item_id"]) for name in plan.items}
+    sets = items_by_set(plan, items)
     parts: list[tuple[pd.DataFrame, pd.DataFrame]] = []
     for name, measure in plan.measures.items():
         named = named_measure(name, measure.kind, measure.params)
@@ -47,6 +47,11 @@ def inside_cells(plan: Plan, inside: Inside, items: pd.DataFrame) -> InsideCells
         return None
     described = pd.concat([one for _, one in parts], ignore_index=True).drop_duplicates("item_id")
     return InsideCells(cells=pd.concat([one for one, _ in parts], ignore_index=True), items=described)
+
+
+def items_by_set(plan: Plan, items: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """Item set -> ids of the items that its file lists."""
+    return {name: frozenset(items.loc[_listed(items, name), "item_id"]) for name in plan.items}
 
 
 def _listed(items: pd.DataFrame, name: str) -> pd.Series[bool]:

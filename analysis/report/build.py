@@ -10,6 +10,7 @@ from typing import Any
 from analysis.report.figures.cells import cell_figures
 from analysis.report.figures.convergence import convergence_figures
 from analysis.report.figures.forest import forest_figures
+from analysis.report.figures.inside import inside_figures
 from analysis.report.figures.multiverse import multiverse_figures
 from analysis.report.figures.style import Figure
 from analysis.report.figures.unit_sd import unit_sd_figures
@@ -55,6 +56,7 @@ def draw_figures(results: Mapping[str, Any], posteriors: Mapping[str, PosteriorD
         unit_sd_figures(results, posteriors),
         convergence_figures(results, posteriors),
         multiverse_figures(results),
+        inside_figures(results),
     )
 
 

@@ -140,18 +140,20 @@ def _carry_out(todo: Sequence[Pass], store: Store, told: InsideProgress) -> None
     """Do what has no rows yet; store every few seconds, whole passes at a time."""
     held: list[Reading] = []
     since = time.monotonic()
-    for one in todo:
-        rows = one.make()
-        if len(rows) != one.n_rows:
-            fault = Finding(where=one.run.label, found=f"{len(rows)} readings", promised=str(one.n_rows))
-            raise Incomplete("a pass did not give what it was planned to give", fault)
-        held += rows
-        told.read(one.run.label, len(rows))
-        if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
+    try:
+        for one in todo:
+            rows = one.make()
+            if len(rows) != one.n_rows:
+                fault = Finding(where=one.run.label, found=f"{len(rows)} readings", promised=str(one.n_rows))
+                raise Incomplete("a pass did not give what it was planned to give", fault)
+            held += rows
+            told.read(one.run.label, len(rows))
+            if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
+                store.append("readings", readings_table(held))
+                held, since = [], time.monotonic()
+    finally:
+        if held:
             store.append("readings", readings_table(held))
-            held, since = [], time.monotonic()
-    if held:
-        store.append("readings", readings_table(held))
 
 
 def _stored(store: Store) -> dict[tuple[str, str, str], set[str]]:
