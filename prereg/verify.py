@@ -61,6 +61,7 @@ def verify_study(
         verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
         *_locks(paths, files, locks, events),
         *_plan(paths, lock),
+        _simulation(paths, lock),
         _code(lock, _is_reported(events, lock_id)),
         ledger_check,
         *_order(events),
@@ -129,6 +130,25 @@ def _plan(paths: StudyPaths, lock: Lock) -> Iterator[Check]:
         return
     differs = [] if same else [Finding(where=lock.plan.path, found="another meaning", promised="lock.plan.parsed")]
     yield verdict("P2", "plan", what, differs, exit_code=3)
+
+
+def _simulation(paths: StudyPaths, lock: Lock) -> Check:
+    """What the authors knew of their design when they locked it."""
+    what = "the design's simulation is the one the lock recorded"
+    promised = lock.design.simulation_sha256
+    if promised is None:
+        reason = lock.design.simulation_absent or "no simulation"
+        return not_checked("P3", "plan", what, reason)
+    file = paths.locks / "simulation.json"
+    if not file.is_file():
+        gone = Finding(where=paths.relative(file), found="missing", promised=f"sha256 {promised}")
+        return verdict("P3", "plan", what, [gone], exit_code=6)
+    digest = sha256_file(file)
+    same = digest == promised
+    faults = (
+        [] if same else [Finding(where=paths.relative(file), found=f"sha256 {digest}", promised=f"sha256 {promised}")]
+    )
+    return verdict("P3", "plan", what, faults, exit_code=3)
 
 
 def _code(lock: Lock, is_reported: bool) -> Check:

@@ -142,3 +142,51 @@ def test_unpaired_few_or_infinite_ratings_are_refused() -> None:
         spearman(as_items([1, 2, 3]), as_items([1, 2, 3]))
     with pytest.raises(NotFinite):
         spearman(as_items([1, 2, 3, 4]), {**as_items([1, 2, 3]), "u003": math.nan})
+
+
+@pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval"])
+def test_the_interval_of_alpha_is_the_plain_bootstrap_over_items(metric: Metric) -> None:
+    """By brute force: items drawn with replacement, renamed, and alpha computed anew."""
+    rng = np.random.default_rng(1)
+    first = {f"i{i:02}": float(rng.integers(1, 5)) for i in range(30)}
+    second = {item: rating if rng.random() < 0.7 else float(rng.integers(1, 5)) for item, rating in first.items()}
+    found = krippendorff_alpha({"a": first, "b": second}, metric=metric, rng=np.random.default_rng(2))
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    again = krippendorff_alpha({"a": first, "b": second}, metric=metric, rng=np.random.default_rng(2))
+    assert again == found
+    plain = []
+    for _ in range(400):
+        drawn = rng.choice(sorted(first), size=30)
+        plain.append(
+            krippendorff_alpha(
+                {
+                    "a": {f"{n}": first[i] for n, i in enumerate(drawn)},
+                    "b": {f"{n}": second[i] for n, i in enumerate(drawn)},
+                },
+                metric=metric,
+            ).value
+        )
+    low, high = np.quantile(plain, [0.025, 0.975])
+    assert (found.ci_low, found.ci_high) == pytest.approx((low, high), abs=0.06)
+    assert found.ci_low < found.value < found.ci_high
+
+
+def test_the_interval_of_alpha_covers() -> None:
+    """Two judges who agree on 80% of two codes, else guess: alpha is .8, whatever items are drawn."""
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(120):
+        truth = rng.integers(0, 2, 60)
+        heard = np.where(rng.random(60) < 0.8, truth, rng.integers(0, 2, 60))
+        pair = [{f"{i}": float(code) for i, code in enumerate(codes)} for codes in (truth, heard)]
+        found = krippendorff_alpha({"a": pair[0], "b": pair[1]}, metric="nominal", rng=rng)
+        held += found.ci_low is not None and found.ci_high is not None and found.ci_low <= 0.8 <= found.ci_high
+    assert held / 120 > 0.88
+
+
+def test_too_few_items_give_alpha_without_an_interval_and_the_reason() -> None:
+    pair = {"a": {"x": 1.0, "y": 2.0, "z": 1.0}, "b": {"x": 1.0, "y": 2.0, "z": 2.0}}
+    found = krippendorff_alpha(pair, metric="nominal", rng=np.random.default_rng(1))
+    assert (found.ci_low, found.ci_high, found.ci_level) == (None, None, None)
+    assert "needs 10" in found.reason

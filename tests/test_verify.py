@@ -346,3 +346,22 @@ def test_a_replay_gives_the_same_numbers_and_a_changed_number_is_not_reproduced(
     said = broken.run("verify", "--replay", ok=3)  # the page no longer says what results.json says, and before that:
     assert "FAIL  X1" in said
     assert "/hypotheses/0/se" in said
+
+
+def test_a_simulation_that_the_lock_did_not_record_is_named(study: StudyFixture) -> None:
+    study.run("simulate", "--simulations", "100")
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    study.run("analyze")
+    assert "ok    P3" in study.run("verify")
+    assert "What is replicated?" in (study.paths.report / "report.html").read_text("utf-8")
+    file = study.paths.locks / "simulation.json"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace('"simulations":100', '"simulations":900'), "utf-8")
+    assert "FAIL  P3" in study.run("verify", ok=3)
+    file.unlink()
+    assert "simulation.json" in study.run("verify", ok=6)
+
+
+def test_a_study_that_was_never_simulated_says_so(reported: StudyFixture) -> None:
+    assert "--    P3" in reported.run("verify")

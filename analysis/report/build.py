@@ -20,6 +20,8 @@ from analysis.report.markdown import render_markdown
 from analysis.report.page import Digest, render_page
 from analysis.report.view import gather
 from analysis.results import Results
+from analysis.simulation.picture import design_picture
+from analysis.simulation.run import count_items
 from prereg.canonical import canonical_json, sha256_bytes, write_atomic
 from prereg.gate import LockedPlan
 
@@ -39,7 +41,7 @@ def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, 
         `reports/STUDY`. Files of an earlier report's figures are removed.
     """
     data = results.model_dump(mode="json")
-    figures = tuple(draw_figures(data, posteriors))
+    figures = (*draw_figures(data, posteriors), *_design_figure(locked))
     _write_figures(figures, out / "figures")
     view = gather(data, locked, figures)
     page = render_page(view, data, posteriors, [*_digests(results, locked), *_figure_digests(figures)])
@@ -58,6 +60,12 @@ def draw_figures(results: Mapping[str, Any], posteriors: Mapping[str, PosteriorD
         multiverse_figures(results),
         inside_figures(results),
     )
+
+
+def _design_figure(locked: LockedPlan) -> Iterator[Figure]:
+    """The picture that `simulate` drew, where the lock records a simulation."""
+    if locked.lock.design.simulation_sha256 is not None:
+        yield design_picture(locked.plan, count_items(locked.plan, locked.paths))
 
 
 def _files(figure: Figure) -> dict[str, bytes]:
