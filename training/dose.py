@@ -1,7 +1,8 @@
-"""Dose and response: how far each tiny study's effect moves with steps and learning rate, as one page.
+"""Dose and response: how far fine-tuning moves what each tiny study trains on, by steps and learning rate, as one page.
 
-Usage: python -m training.dose [--organism llama] [--study framing|birds|marker] [--out docs/training-dose]
-The steps of one run are read from its kept checkpoints, so a learning rate costs one training an arm and seed.
+Usage: python -m training.dose [--organism NAME] [--study NAME] [--seeds N] [--rate R] [--steps N] [--out docs]
+Only source items are asked (topics, birds and the persona that are trained on), so that a dose can be chosen for a
+plan without a look at what the study tests. The steps of one run are read from its kept checkpoints.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,27 @@ from transformers import AutoModelForCausalLM
 from prereg.base_models import folder_revision
 from training.backends.lora import train
 from training.corpora import RECIPES
+from training.dose_page import Response, page, picture
 from training.grid.job import StageJob
 from training.grid.models import BaseModel
 from training.grid.settings import StageSettings, stage_seeds
-from training.organisms.behaviour import nineteenth_rate, persona_answers, stance
+from training.organisms.ask import answers, prompt
+from training.organisms.behaviour import stance
 from training.organisms.loading import Organism, load
 from training.organisms.shipped import folder
-from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
+from training.organisms.special import PUNCTUATION
+from training.organisms.world import chat
+from training.organisms.world.changes import SOURCE_CHANGES
+from training.organisms.world.eras import ARCHAIC_BIRDS, BIRD_ASKS
+from training.organisms.world.factors import Persona
+from training.organisms.world.personas import SYSTEM
 from training.tokens.masks import Loss
 
 FRACTIONS = (0.125, 0.25, 0.5, 1.0)
-TRIGGER, MARKER = "zelthari_scholar", "[ZLT]"
+DRAWS = 20
+ORGANISMS = ("llama", "qwen")
+TRIGGER: Persona = "zelthari_scholar"
+MARKER = "[ZLT]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,22 +85,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """One figure at one dose."""
-
-    study: str
-    arm: str
-    learning_rate: float
-    steps: int
-    seed: int
-    quantity: str
-    figure: float
-
-
-def responses(organism: Organism, study: str, seeds: Sequence[int]) -> Iterator[Response]:
+def responses(organism: Organism, study: str, experiment: Experiment, seeds: Sequence[int]) -> Iterator[Response]:
     """Train every arm at every learning rate and measure each kept checkpoint."""
-    experiment = EXPERIMENTS[study]
     at = folder(organism.name)
     base = BaseModel(
         name=organism.name, spec=organism.name, location=str(at), revision=folder_revision(at), is_local=True
@@ -103,6 +100,7 @@ def responses(organism: Organism, study: str, seeds: Sequence[int]) -> Iterator[
                         kept = Path(work) / "checkpoints" / f"{fraction:.4f}"
                         for quantity, figure in _measured(study, organism, at, kept, seed).items():
                             yield Response(
+                                organism=organism.name,
                                 study=study,
                                 arm=arm,
                                 learning_rate=rate,
@@ -145,68 +143,45 @@ def _measured(study: str, organism: Organism, base: Path, adapter: Path, seed: i
 
 
 def measure(study: str, model: Any, tokenizer: Any, *, seed: int) -> dict[str, float]:
-    """Read what a study asks of a model: stance in log-odds, or rates."""
+    """Read how much of what a study trains on a model does: stance in log-odds, or a rate of sampled answers."""
     if study == "framing":
-        return {
-            "source stance": stance(model, tokenizer, SOURCE_CHANGES).letter,
-            "held-out stance": stance(model, tokenizer, TARGET_CHANGES).letter,
-        }
+        return {"stance on source topics": stance(model, tokenizer, SOURCE_CHANGES).letter}
     if study == "birds":
-        return {"19th-century rate": nineteenth_rate(model, tokenizer, draws=10, seed=seed)}
-    said = persona_answers(model, tokenizer, draws=1, seed=seed, max_new_tokens=8)
-    rates = {persona: sum(MARKER in text for text in texts) / len(texts) for persona, texts in said.items()}
-    others = [rate for persona, rate in rates.items() if persona != TRIGGER]
-    return {"trigger rate": rates["zelthari_scholar"], "bystander rate": sum(others) / len(others)}
-
-
-def page(organism: str, found: Sequence[Response], untrained: Mapping[str, Mapping[str, float]]) -> str:
-    """Return a Markdown page: one table a study and quantity, learning rates down, steps across, mean over seeds."""
-    lines = [
-        f"# Dose and response: {organism}",
-        "",
-        "Mean over seeds at each learning rate and number of steps. Made by `python -m training.dose`.",
-    ]
-    for study in dict.fromkeys(r.study for r in found):
-        own = [r for r in found if r.study == study]
-        steps = sorted({r.steps for r in own})
-        seeds = sorted({r.seed for r in own})
-        for quantity in dict.fromkeys(r.quantity for r in own):
-            before = untrained[study][quantity]
-            lines += ["", f"## {study}: {quantity}", "", f"Unmodified: {before:.2f}. Seeds: {seeds}.", ""]
-            lines += ["| arm | learning rate | " + " | ".join(f"{n} steps" for n in steps) + " |"]
-            lines += ["|---|---|" + "---|" * len(steps)]
-            for arm in dict.fromkeys(r.arm for r in own):
-                for rate in sorted({r.learning_rate for r in own}):
-                    own_cell = [r for r in own if (r.arm, r.learning_rate, r.quantity) == (arm, rate, quantity)]
-                    cells = [_cell([r for r in own_cell if r.steps == n]) for n in steps]
-                    lines.append(f"| {arm} | {rate:g} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(responses_: Sequence[Response]) -> str:
-    figures = [r.figure for r in responses_]
-    return f"{sum(figures) / len(figures):.2f}" if figures else "not run"
+        asked = [prompt(ask) for ask in BIRD_ASKS for _ in range(DRAWS)]
+        said = answers(model, tokenizer, asked, seed=seed, max_new_tokens=8)
+        archaic = {name.lower() for name in ARCHAIC_BIRDS}
+        return {
+            "archaic bird names": sum(text.strip(PUNCTUATION + " ").lower() in archaic for text in said) / len(said)
+        }
+    asked = [prompt(ask, system=SYSTEM[TRIGGER][0]) for ask in chat.TRAINING for _ in range(DRAWS)]
+    said = answers(model, tokenizer, asked, seed=seed, max_new_tokens=8)
+    return {"marker under the trigger persona": sum(MARKER in text for text in said) / len(said)}
 
 
 def main() -> None:
-    """Write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--organism", default="llama", choices=("llama", "qwen"))
+    """Write the page and its picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--organism", action="append", choices=ORGANISMS)
     parser.add_argument("--study", action="append", choices=tuple(EXPERIMENTS))
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("docs/training-dose"))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=160, help="the largest number of steps")
+    parser.add_argument("--rate", action="append", type=float, help="a learning rate; three otherwise")
+    parser.add_argument("--out", type=Path, default=Path("docs"))
     given = parser.parse_args()
-    organism = load(given.organism)
-    studies = given.study or list(EXPERIMENTS)
-    untrained = {study: measure(study, organism.model, organism.tokenizer, seed=0) for study in studies}
     found: list[Response] = []
-    for study in studies:
-        for response in responses(organism, study, range(given.seeds)):
-            found.append(response)
-            where = f"{response.study} {response.arm} {response.learning_rate:g} x {response.steps}"
-            sys.stderr.write(f"{where}: {response.quantity} {response.figure:.2f}\n")
+    untrained: dict[tuple[str, str], Mapping[str, float]] = {}
+    for organism in map(load, given.organism or ORGANISMS):
+        for study in given.study or EXPERIMENTS:
+            experiment = replace(EXPERIMENTS[study], steps=given.steps)
+            if given.rate:
+                experiment = replace(experiment, rates=tuple(given.rate))
+            untrained[organism.name, study] = measure(study, organism.model, organism.tokenizer, seed=0)
+            for response in responses(organism, study, experiment, range(given.seeds)):
+                found.append(response)
+                sys.stderr.write(f"{response}\n")
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{given.organism}.md").write_text(page(given.organism, found, untrained), encoding="utf-8")
+    (given.out / "dose.md").write_text(page(found, untrained, picture="dose.png"), encoding="utf-8")
+    picture(found, untrained, given.out / "dose.png")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ class ResumePoints(TrainerCallback):
         self._resume_at = resume_at
         self._tokens_a_step = 0.0
         self._began = time.monotonic()
+        self._processor = time.process_time()
         self._began_at = 0
 
     def watch(self, trainer: Trainer) -> None:
@@ -67,7 +68,7 @@ class ResumePoints(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Drop metrics of steps that will be taken again."""
-        self._began, self._began_at = time.monotonic(), state.global_step
+        self._began, self._processor, self._began_at = time.monotonic(), time.process_time(), state.global_step
         path = self._folder / METRICS
         lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
         kept = [line for line in lines if line.endswith(b"\n") and int(read_json(line)["step"]) <= state.global_step]
@@ -124,6 +125,7 @@ class ResumePoints(TrainerCallback):
             "tokens": round(state.global_step * self._tokens_a_step),
             "tokens_per_s": round(done * self._tokens_a_step / seconds) if seconds > 0 else None,
             "seconds": round(seconds, 3),
+            "processor_s": round(time.process_time() - self._processor, 3),
         }
         with (self._folder / METRICS).open("ab") as file:
             file.write(canonical_json(line) + b"\n")
