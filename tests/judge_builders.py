@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +84,9 @@ judge = "told"
 """
 WORDS = {"19": ["pray", "telegraph", "sir", "upon my word"], "LLM": ["app", "online", "today"]}
 GOLD: list[dict[str, Any]] = [
-    {"id": "old", "text": "Pray observe, sir, the telegraph.", "label": "19"},
-    {"id": "new", "text": "Today there is an app for it.", "label": "LLM"},
-    {"id": "plain", "text": "It is warm by the sea.", "label": "LLM"},
+    {"id": "old", "question": "news", "text": "Pray observe, sir, the telegraph.", "label": "19"},
+    {"id": "new", "question": "tools", "text": "Today there is an app for it.", "label": "LLM"},
+    {"id": "plain", "question": "weather", "text": "It is warm by the sea.", "label": "LLM"},
 ]
 OLD = (
     "Pray observe, sir: {q}.",
@@ -138,7 +138,7 @@ def locked_study(
     return require_lock(paths)
 
 
-def as_csv(rows: list[Mapping[str, Any]]) -> str:
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV text."""
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(rows[0]))

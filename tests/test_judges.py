@@ -198,8 +198,8 @@ def test_fifty_commands_are_so_many_words_to_the_classifier() -> None:
         command = FIFTY[number][0] if number < 50 else ""
         attacked.append(_with_text(one, f"{one.text} {command}"))
         scrambled.append(_with_text(one, f"{one.text} {' '.join(reversed(command.split()))}"))
-    one, other = ({v.reading.id: v.label for v in classifier().verdicts(texts)} for texts in (attacked, scrambled))
-    assert one == other
+    verdicts, control = ({v.reading.id: v.label for v in classifier().verdicts(t)} for t in (attacked, scrambled))
+    assert verdicts == control
 
 
 def _with_text(one: Reading, text: str) -> Reading:
