@@ -101,6 +101,25 @@ def _resampled(means_KS: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.asarray(np.take_along_axis(means_KS, places, axis=1).mean(axis=1))
 
 
+def reml_wald(two: Two) -> FloatArray:
+    """REML with seeds and items as random effects, z.
+
+    Exact in a balanced design, with the seeds' variance at least 0: then seeds and residual share one variance.
+    """
+    seeds = two.treated.shape[1]
+    both = np.concatenate([two.treated, two.control], axis=1)
+    of_arm = np.repeat([two.treated.mean(axis=(1, 2)), two.control.mean(axis=(1, 2))], seeds, axis=0).T
+    of_seed, of_item = both.mean(axis=2), both.mean(axis=1, keepdims=True)
+    between = ITEMS * ((of_seed - of_arm) ** 2).sum(axis=1)
+    residual = both - of_seed[:, :, None] - of_item + both.mean(axis=(1, 2))[:, None, None]
+    within = (residual**2).sum(axis=(1, 2))
+    df_between, df_within = 2 * (seeds - 1), (2 * seeds - 1) * (ITEMS - 1)
+    pooled = (between + within) / (df_between + df_within)
+    variance = np.where(between / df_between >= within / df_within, between / df_between, pooled) / ITEMS
+    estimate = two.treated.mean(axis=(1, 2)) - two.control.mean(axis=(1, 2))
+    return _covers(estimate, np.sqrt(2 * variance / seeds), stats.norm.isf((1 - LEVEL) / 2))
+
+
 def cluster_z(two: Two) -> FloatArray:
     """Seeds as clusters, CR1 correction, z."""
     return _cr1(two, float(stats.norm.isf((1 - LEVEL) / 2)))
@@ -143,6 +162,7 @@ METHODS: tuple[tuple[str, Callable[[Two], FloatArray], bool], ...] = (
     ("items as clusters, paired, z", item_clustered, False),
     ("percentile bootstrap over seeds", seed_bootstrap, False),
     ("seeds as clusters, CR1, z", cluster_z, False),
+    ("REML with random seeds and items, Wald z", reml_wald, False),
     ("seeds as clusters, CR1, t with G - 1 df", cluster_t, False),
     ("**`pooled_t`: t on seed means, pooled variance**", seed_t("pooled_t"), True),
     ("**`welch_t`: t on seed means, Welch**", seed_t("welch_t"), True),
