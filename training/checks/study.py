@@ -14,7 +14,7 @@ from training.checks import CHECKS, LIMITS
 from training.checks.result import CheckInput, CheckResult
 from training.rows.study import Corpus, read_corpus, recipe_of
 
-TEXT_KEYS = ("user", "prompt", "question", "text")
+TEXT_KEYS = ("user", "prompt", "question", "text", "passage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
