@@ -55,13 +55,18 @@ def _model(plan: Plan, inside: Inside, model: str, items: Mapping[str, frozenset
         probe_unit=PROBE_UNIT,
         floor=steer.floor if steer else None,
         layers=layers,
-        projections=list(_projections(here)),
+        projections=sorted(_projections(here), key=lambda row: _place(plan, row.arm)),
         doses=list(_doses(plan, inside, model, items)) if steer else [],
         ranks=[rank for o in ("add", "ablate") if (rank := _rank(shares[o], o)) is not None],
         patches=list(_patches(shares["patch"])),
-        weights=list(_weights(here)),
+        weights=sorted(_weights(here), key=lambda row: _place(plan, row.arm)),
         geometry=list(_geometry(here)),
     )
+
+
+def _place(plan: Plan, arm: str) -> int:
+    """Where an arm stands in the plan."""
+    return plan.planned_arms.index(arm) if arm in plan.planned_arms else -1
 
 
 def _of(rows: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:

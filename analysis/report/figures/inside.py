@@ -72,6 +72,7 @@ def _layers(one: Mapping[str, Any], number: int) -> Figure:
         axes.set_ylim(0.4, 1.03)
         _label(axes, f"layer of {one['model']}", "held-out accuracy", [x["layer"] for x in layers])
         chosen = one["layer"]
+        figure.tight_layout()
         return finish(
             figure,
             slug=f"inside-layers-{number}",
@@ -96,8 +97,9 @@ def _projections(one: Mapping[str, Any], number: int) -> Figure:
             banded = [row for row in mine if row["ci"] is not None]
             low, high = [row["ci"][0] for row in banded], [row["ci"][1] for row in banded]
             axes.fill_between([row["layer"] for row in banded], low, high, color=colour, alpha=0.18, linewidth=0)
-        axes.legend(frameon=False, fontsize=7.5)
+        axes.legend(frameon=False, fontsize=7.5, ncols=len(arms), loc="lower center", bbox_to_anchor=(0.5, 1.0))
         _label(axes, f"layer of {one['model']}", "shift along the direction", sorted({r["layer"] for r in rows}))
+        figure.tight_layout()
         return finish(
             figure,
             slug=f"inside-projections-{number}",
@@ -124,6 +126,7 @@ def _doses(one: Mapping[str, Any], number: int) -> Figure:
                 above.plot([dose["dose"]], [dose["effect"]], "o", markersize=10, markerfacecolor="none", color=INK)
         _label(above, "", "made of the gap, log-odds", x)
         _label(below, f"dose, share of the stream's length, {one['model']}", "rise of perplexity, %", x)
+        figure.tight_layout()
         return finish(
             figure,
             slug=f"inside-doses-{number}",
@@ -150,6 +153,7 @@ def _ranks(one: Mapping[str, Any], number: int) -> Figure:
         axes.axvline(0, color=RULE, linewidth=0.8)
         axes.set_yticks(ticks, labels)
         axes.set_xlabel(f"made or taken of the gap, log-odds, {one['model']}")
+        figure.tight_layout()
         return finish(
             figure,
             slug=f"inside-ranks-{number}",
@@ -166,14 +170,15 @@ def _patches(one: Mapping[str, Any], number: int) -> Figure:
     share = {(patch["layer"], patch["position"]): patch["share"] for patch in one["patches"]}
     with canvas(0.9 + 0.34 * len(layers)) as (figure, (axes,)):
         grid = [[share.get((layer, place)) or 0.0 for place in places] for layer in layers]
-        axes.imshow(grid, cmap="RdBu_r", vmin=-1.2, vmax=1.2, aspect="auto", origin="lower")
+        axes.pcolormesh(grid, cmap="RdBu_r", vmin=-2.5, vmax=2.5, edgecolors="white", linewidth=1)
         for y, layer in enumerate(layers):
             for x, place in enumerate(places):
                 value = share.get((layer, place))
                 text = "–" if value is None else f"{100 * value:.0f}%"
-                axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color=INK)
-        axes.set_xticks(range(len(places)), ["every" if p == "all" else f"−{p}" for p in places])
+                axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=7.5, color=INK)
+        axes.set_xticks([x + 0.5 for x in range(len(places))], ["every" if p == "all" else f"−{p}" for p in places])
         _label(axes, f"position from the end of the prompt, {one['model']}", "layer", [], y_ticks=layers)
+        figure.tight_layout()
         return finish(
             figure,
             slug=f"inside-patches-{number}",
@@ -190,7 +195,7 @@ def _label(axes: Axes, across: str, up: str, x_ticks: Sequence[float], *, y_tick
     if x_ticks:
         axes.set_xticks(list(x_ticks))
     if y_ticks is not None:
-        axes.set_yticks(range(len(y_ticks)), [str(tick) for tick in y_ticks])
+        axes.set_yticks([y + 0.5 for y in range(len(y_ticks))], [str(tick) for tick in y_ticks])
 
 
 def _cycled(n: int) -> list[str]:
