@@ -25,7 +25,7 @@ from prereg.progress import standing
 from prereg.verify import verify_study
 from schemas.table import quoted
 
-TABLE_NAMES = ("runs", "items", "completions", "requests", "judgements", "counts")
+TABLE_NAMES = ("runs", "items", "completions", "requests", "judgements", "canaries", "counts")
 
 
 class Study:

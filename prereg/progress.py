@@ -56,6 +56,8 @@ def standing(paths: StudyPaths) -> Standing:
         return _unreadable(paths, error, f"seedlock verify {paths.name}")
     names = [event.name for event in events]
     sealed = [event for event in events if event.name == "data.sealed"]
+    judged = {str(event.body.get("judge")) for event in sealed if event.body["table"] == "judgements"}
+    waits = bool(set(plan.judges) - judged)
     passed = {
         "planned": True,
         "locked": True,
@@ -71,16 +73,16 @@ def standing(paths: StudyPaths) -> Standing:
         runs_planned=len(locks[-1].runs),
         runs_done=len(runs_with_data(sealed, locks[-1])),
         runs_failed=names.count("run.failed"),
-        next_command=_next_command(paths, has_import=plan.import_ is not None, passed=passed),
+        next_command=_next_command(paths, has_import=plan.import_ is not None, passed=passed, waits=waits),
     )
 
 
-def _next_command(paths: StudyPaths, *, has_import: bool, passed: dict[str, bool]) -> str:
+def _next_command(paths: StudyPaths, *, has_import: bool, passed: dict[str, bool], waits: bool) -> str:
     study = paths.name
     if passed["reported"]:
         return f"seedlock verify {study}"
     if passed["sealed"]:
-        return f"seedlock analyze {study}"
+        return f"seedlock judge {study}" if waits else f"seedlock analyze {study}"
     if has_import:
         return f"seedlock import {study}"
     return f"seedlock generate {study}" if passed["trained"] else f"seedlock train {study}"

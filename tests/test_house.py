@@ -15,6 +15,7 @@ from analysis.measure import Measure
 from analysis.measures import MEASURES
 from generation.backends import BACKENDS
 from generation.importers import IMPORTERS
+from generation.judges import JUDGES
 from prereg.plan_file import read_plan
 from schemas import TABLES
 from tests.conftest import PROJECT
@@ -24,6 +25,7 @@ FOLDERS: list[tuple[str, dict[str, Any]]] = [
     ("analysis/estimators", dict(ESTIMATORS)),
     ("generation/backends", dict(BACKENDS)),
     ("generation/importers", dict(IMPORTERS)),
+    ("generation/judges", dict(JUDGES)),
 ]
 
 

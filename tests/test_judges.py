@@ -253,7 +253,9 @@ def test_the_sample_is_the_plans_alone(tmp_path: Path) -> None:
 
 def test_from_the_plan_to_the_report(two_judges: LockedPlan) -> None:
     study = StudyFixture(two_judges.paths)
+    assert "seedlock judge spoken" in study.run("status")
     said = study.run("judge")
+    assert "seedlock analyze spoken" in study.run("status")
     assert "216 judgements: 216 ok" in said
     assert "already sealed" in study.run("judge")
     again = require_lock(two_judges.paths)
