@@ -453,7 +453,7 @@ def generate(
         return
     for line in done.lines():
         _say(line)
-    _say(f"Next: seedlock analyze {locked.paths.name}")
+    _say(f"Next: {_next_step(locked.paths)}")
 
 
 @app.command()
@@ -479,7 +479,7 @@ def judge(
         return
     for line in done.lines():
         _say(line)
-    _say(f"Next: seedlock {'analyze' if done.is_complete else 'judge'} {locked.paths.name}")
+    _say(f"Next: {_next_step(locked.paths)}")
 
 
 @app.command()
@@ -567,7 +567,7 @@ def import_(
         return
     for line in done.lines():
         _say(line)
-    _say(f"Next: seedlock analyze {locked.paths.name}")
+    _say(f"Next: {_next_step(locked.paths)}")
 
 
 @app.command()
