@@ -57,11 +57,6 @@ class Judged:
 
     judges: tuple[JudgeAccount, ...]
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every judge's judgements are sealed."""
-        return all(one.state != "submitted" for one in self.judges)
-
     def as_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         return asdict(self)
