@@ -162,8 +162,9 @@ def simulate(
 
     Example:  seedlock simulate my_study --simulations 2000
     """
+    from analysis.simulation.counting import count_items
     from analysis.simulation.picture import design_picture, write_picture
-    from analysis.simulation.run import count_items, run_simulation, simulation_path
+    from analysis.simulation.run import run_simulation, simulation_path
     from analysis.simulation.table import tables
     from prereg.plan_file import read_plan
 

@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prereg.errors import BadInput, Finding
+from schemas.asked import Asked
 
-type Asked = Literal["answer", "letter", "word", "rating", "choice", "passage"]
-"""How an item is put to a model: it answers freely, or one kind of probe is scored."""
 PLAN_SAYS = "the measure's own unit"
 """Unit of a kind whose numbers only the plan can name."""
 SHOWN = 20

@@ -120,7 +120,8 @@ def generate_study(
         planned = {request.request_id for one in work for batch in one.batches for request in batch}
         _refuse_strangers(locked, stored - planned)
         asked = [_probes(one) for one in work] if probes_only else work
-        told.begin(sum(len(batch) for one in asked for batch in one.batches), len(stored))
+        wanted = {request.request_id for one in asked for batch in one.batches for request in batch}
+        told.begin(len(wanted), len(wanted & stored))
         place.prepare([(one.model, left) for one in asked if (left := _left(one, stored))])
         for one in asked:
             _carry_out(one, place, store, stored, told)

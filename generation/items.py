@@ -9,11 +9,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from generation.probes import ORDERS, PROBE_KEYS, Probe, pair_name, parse_probe
+from generation.probes import ORDERS, PROBE_KEYS, Probe, parse_probe
 from prereg.canonical import canonical_json, read_json
 from prereg.errors import BadInput, Finding
 from prereg.gate import LockedPlan
 from prereg.plan import Plan
+from schemas.asked import Asked, pair_name
 from schemas.identity import item_id
 
 TURN_KEYS = frozenset({"item_id", "messages", "user", "system"})
@@ -41,14 +42,14 @@ class Item:
     probe: Probe | None
 
     @property
-    def asked(self) -> str:
+    def asked(self) -> Asked:
         """How the item is put to a model: "answer" where it answers freely, else the kind of the probe."""
         return "answer" if self.probe is None else self.probe.kind
 
     @property
     def pair(self) -> str | None:
         """What the two orders of one question share; None where the item has no orders."""
-        return pair_name(self.probe, self.attributes)
+        return pair_name(self.attributes) if self.probe is not None and self.probe.is_pair else None
 
 
 def read_items(locked: LockedPlan) -> list[Item]:

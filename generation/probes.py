@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from schemas.identity import item_id
-
-type ProbeKind = Literal["letter", "word", "rating", "choice", "passage"]
+from schemas.asked import ProbeKind, probe_kind
 
 ORDERS = ("pro first", "con first")
 PROBE_KEYS = frozenset({"passage", "options", "answer"})
 """Keys of an item that are said or scored, and are no attributes."""
-OWN_OF_AN_ORDER = frozenset({"order", "pro", "con"})
-"""Attributes in which the two orders of one question may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +54,11 @@ def parse_probe(row: Mapping[str, Any]) -> Probe:
     ValueError
         It is none of `pro` and `con` with `order`, `scale`, `options` with `answer`, or `passage`.
     """
+    kind = probe_kind(row)
     match row:
-        case {"pro": str(pro), "con": str(con)} if pro and con and pro != con:
+        case {"pro": str(pro), "con": str(con)} if kind is not None and pro and con and pro != con:
             if row.get("order") not in ORDERS:
                 raise ValueError(f"order {row.get('order')!r}: a pair of options says which is named first")
-            kind: ProbeKind = "letter" if _is_letter(pro) and _is_letter(con) else "word"
             return Probe(kind=kind, labels=("pro", "con"), options=(pro, con))
         case {"scale": [int(low), int(high)]} if low < high <= low + 100:
             numbers = tuple(str(number) for number in range(low, high + 1))
@@ -74,11 +70,6 @@ def parse_probe(row: Mapping[str, Any]) -> Probe:
     raise ValueError("a probe without pro and con, scale = [lowest, highest], options and answer, or passage")
 
 
-def _is_letter(option: str) -> bool:
-    said = option.strip()
-    return len(said) == 1 and said.isascii() and said.isupper()
-
-
 def _choice(options: list[Any], answer: str) -> Probe:
     said = tuple(str(option) for option in options if isinstance(option, str) and option)
     if len(said) != len(options) or len(said) < 2 or len(set(said)) != len(said):
@@ -86,14 +77,3 @@ def _choice(options: list[Any], answer: str) -> Probe:
     if answer not in said:
         raise ValueError(f"answer {answer!r} is none of the options")
     return Probe(kind="choice", labels=said, options=said, right=said.index(answer))
-
-
-def pair_name(probe: Probe | None, attributes: Mapping[str, str | None]) -> str | None:
-    """Name what two orders of one question share: the attribute `pair`, else every attribute but the order's own.
-
-    None where the item is not one of a pair.
-    """
-    if probe is None or not probe.is_pair:
-        return None
-    given = attributes.get("pair")
-    return given or item_id([attributes[name] or "" for name in sorted(attributes) if name not in OWN_OF_AN_ORDER])

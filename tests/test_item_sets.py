@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,8 +16,10 @@ from analysis.item_sets import average_orders, in_set, measured_items, plan_meas
 from analysis.scale import scale_of
 from analysis.scores import cells_of_scores, describe_cells, score_rows
 from analysis.selection import build_sample, select
+from analysis.simulation.counting import count_items
 from prereg.crosscheck import cross_check
 from prereg.errors import BadInput, EmptyCell
+from prereg.layout import StudyPaths
 from prereg.plan import Estimand, Plan
 from schemas import TABLES
 from schemas.identity import request_id
@@ -285,3 +288,21 @@ HYPOTHESIS_OF_SETS = {
     "id": "H1", "claim": "c", "measure": "letter", "items": "bystanders", "predicted": "up", "test": "one_sample_t",
     "bands": ["down", 0.5, "up"],
 }  # fmt: skip
+
+
+def test_a_design_counts_the_items_that_its_measures_score(tmp_path: Path) -> None:
+    from dataclasses import asdict
+
+    from training.organisms.banks import banks
+
+    paths = StudyPaths(root=tmp_path, name="counted")
+    paths.study.mkdir(parents=True)
+    rows = [asdict(row) for row in banks()["target_items"]]
+    (paths.study / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    questions = {(row["domain"], row["change"], row["paraphrase"]) for row in rows}
+    assert len(rows) == 5 * len(questions)
+    assert count_items(plan(), paths) == {"target": len(questions)}
+    ratings = [PLAN["hypothesis"][0] | {"measure": "rating"}]
+    assert count_items(plan(hypothesis=ratings), paths) == {"target": len(questions)}
+    untested = [PLAN["hypothesis"][0] | {"items": "source"}]
+    assert count_items(plan(hypothesis=untested), paths) == {"target": len(rows)}

@@ -20,8 +20,8 @@ from analysis.report.markdown import render_markdown
 from analysis.report.page import Digest, render_page
 from analysis.report.view import gather
 from analysis.results import Results
+from analysis.simulation.counting import count_items
 from analysis.simulation.picture import design_picture
-from analysis.simulation.run import count_items
 from prereg.canonical import canonical_json, sha256_bytes, write_atomic
 from prereg.gate import LockedPlan
 

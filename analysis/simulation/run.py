@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.design import require_known
+from analysis.simulation.counting import count_items
 from analysis.simulation.result import Assumed, LookRow, RuleRow, SeedsNeeded, SimulationResult, TargetRow
 from analysis.simulation.rules import look_rules
 from analysis.simulation.seeds_needed import Search
@@ -240,16 +241,3 @@ def simulation_for_lock(paths: StudyPaths) -> bytes | None:
             then=f"seedlock simulate {paths.name}  again,  or delete the file to lock without a simulation",
         )
     return data
-
-
-def count_items(plan: Plan, paths: StudyPaths) -> dict[str, int]:
-    """Items of every set whose file lies in the study folder, after the set's own filter."""
-    found = {}
-    for name, items in plan.items.items():
-        file = paths.study / items.file if items.file else None
-        if file is None or not file.is_file() or file.suffix != ".jsonl":
-            continue
-        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
-        wanted = {f: {str(w) for w in (v if isinstance(v, list) else [v])} for f, v in items.where.items()}
-        found[name] = sum(all(str(row.get(f)) in levels for f, levels in wanted.items()) for row in rows)
-    return found
