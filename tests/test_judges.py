@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from prereg.gate import LockedPlan, require_lock
 from prereg.judge_tables import ClassifierJudge, LexiconJudge
 from prereg.plan_file import parse_plan
 from prereg.verify import verify_study
-from tests.conftest import StudyFixture
+from tests.conftest import PROJECT, StudyFixture
 from tests.judge_builders import CLASSIFIER, GOLD, LEXICON, NEW, OLD, PLAN, WORDS, completions, locked_study
 
 HOSTED = """
@@ -337,3 +338,27 @@ def test_conditions_that_nothing_meets_are_refused(tmp_path: Path) -> None:
 def test_verdicts_are_typed() -> None:
     verdict = Verdict(reading=reading("t"), status="ok", value=3.0)
     assert verdict.said == "3"
+
+
+def test_every_judge_of_the_page_is_one_that_a_plan_may_name() -> None:
+    page = (PROJECT / "docs" / "judges.md").read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, flags=re.S)
+    whole = [block for block in blocks if "[judges." in block]
+    sets = '\n[items.bystanders]\nwhere = { role = "bystander" }\n'
+    for block in whole:
+        base = PLAN if "[judges.era]" in block else PLAN + LEXICON
+        plan = parse_plan((base + sets + block).encode(), Path("spoken/plan.toml"))
+        assert set(plan.judges) <= {"era", "told"}
+    keys = next(block for block in blocks if block.startswith("items"))
+    plan = parse_plan(
+        (
+            PLAN
+            + LEXICON
+            + sets
+            + "[judges.told]\nkind = 'classifier'\n"
+            + keys.replace('arm = ["a", "b"]', 'arm = "plain"')
+        ).encode(),
+        Path("spoken/plan.toml"),
+    )
+    assert plan.judges["told"].sample == 50
+    assert len(whole) == 3
