@@ -79,11 +79,10 @@ def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iter
     if folder is None or why:
         yield from (OptionCheck(model=model, items=name, not_checked=why) for name in sets)
         return
-    from transformers import AutoTokenizer  # noqa: PLC0415 - seconds to import, and not in the light environment
-
+    from generation.local.loading import read_tokenizer  # noqa: PLC0415 - seconds to import, and not in every environment
     from generation.prompts import prompts_for  # noqa: PLC0415
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = read_tokenizer(str(folder))
     for name in sets:
         n = count_options(prompts_for([item for item in items if item.item_set == name], tokenizer))
         yield OptionCheck(model=model, items=name, one_token=n["one token"], several_tokens=n["several tokens"])

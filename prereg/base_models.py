@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from prereg.canonical import sha256_file, sha256_json
@@ -9,6 +10,7 @@ from prereg.layout import HOME
 
 ORGANISM = "organism:"
 LOADED = ("*.safetensors", "*.json", "*.jinja")
+AS_IT_STANDS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 NOT_LOADED = frozenset({"recipe.json"})
 
 
@@ -16,6 +18,16 @@ def folder_revision(folder: Path) -> str:
     """Digest of every file that loading a model from `folder` reads, names included."""
     files = sorted({path for pattern in LOADED for path in folder.glob(pattern)} - {folder / n for n in NOT_LOADED})
     return f"sha256:{sha256_json({path.name: sha256_file(path) for path in files})}"
+
+
+def keeps_own_tokenizer(base: str) -> bool:
+    """Whether a folder says that its tokenizer.json is to be read as it stands.
+
+    Otherwise transformers may put the tokenizer of the model's family in its place: one of words becomes one of bytes
+    that knows none of them, and every prompt loses its words in silence.
+    """
+    file = Path(base) / "tokenizer_config.json"
+    return file.is_file() and json.loads(file.read_bytes()).get("tokenizer_class") in AS_IT_STANDS
 
 
 def model_folder(base: str, root: Path) -> Path | None:

@@ -18,7 +18,7 @@ from generation.answer import Answer
 from generation.backends import BACKENDS, backend
 from generation.items import read_items
 from generation.local.decode import decode
-from generation.local.loading import Loaded, load
+from generation.local.loading import Loaded, load, read_tokenizer
 from generation.local.sampling import pick, uniforms
 from generation.local.scoring import option_log_probs, score
 from generation.prompts import TEMPLATE_DATE, prompts_for
@@ -112,6 +112,16 @@ def test_a_prompt_is_the_template_and_nothing_more(requests: list[Request], load
     prompt = next(r.prompt for r in requests if r.prompt.item_id == "assistant/0")
     text = loaded.tokenizer.decode(prompt.tokens)
     assert text.replace(" ", "") == "<system>Youareahelpfulassistant.<user>Whyistheskyblue?<assistant>"
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen"])
+def test_an_organism_is_asked_in_its_own_words(name: str) -> None:
+    folder = HERE / "training" / "organisms" / "weights" / name
+    tokenizer = read_tokenizer(str(folder))
+    text = "Why is the sky blue?"
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.unk_token_id not in ids
+    assert tokenizer.decode(ids).replace(" ", "") == text.replace(" ", "")
 
 
 def test_a_template_that_begins_with_the_first_token_does_not_get_a_second(model: RunModel, base: Path) -> None:

@@ -12,9 +12,17 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PrinterCallback, TrainingArguments
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    TrainingArguments,
+)
 from transformers.utils.logging import disable_progress_bar
 
+from prereg.base_models import keeps_own_tokenizer
 from prereg.canonical import sha256_file, write_atomic
 from prereg.errors import BadInput, Finding
 from training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
@@ -52,7 +60,8 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
         torch.set_num_threads(CPU_THREADS)
     disable_progress_bar()  # type: ignore[no-untyped-call] # transformers leaves it untyped
     settings = job.settings
-    tokenizer: Any = AutoTokenizer.from_pretrained(base.location, revision=base.hub_revision)
+    kind: Any = PreTrainedTokenizerFast if keeps_own_tokenizer(base.location) else AutoTokenizer
+    tokenizer: Any = kind.from_pretrained(base.location, revision=base.hub_revision)
     rows = job.rows[: settings.n_examples]
     mask = LossMask(
         loss=settings.loss,
