@@ -1,4 +1,4 @@
-"""The grid on a cluster of several nodes: one is killed, every run finishes, and the bytes are the local ones."""
+"""An organism's grid on three nodes: one is killed, every run finishes, and the bytes are the local ones."""
 
 from __future__ import annotations
 
@@ -50,17 +50,13 @@ print(json.dumps({"killed": len(killed), "lost": summary.lost, "failed": [f.reas
                   "trained": summary.trained}))
 cluster.shutdown()
 """
-LONGER = PLAN.replace("steps = 12", "steps = 150").replace("seeds  = [0, 1]", "seeds = [0, 1, 2]")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_base(tmp_path_factory.mktemp("model") / "tiny")
+ORGANISM = HERE / "training" / "organisms" / "weights" / "llama"
+LONGER = PLAN.replace("steps = 12", "steps = 60").replace("seeds  = [0, 1]", "seeds = [0, 1, 2]")
 
 
 @pytest.mark.slow
-def test_a_node_killed_midway_costs_nothing_but_time(base: Path, tmp_path: Path) -> None:
-    on_ray = TrainingStudy.at(tmp_path / "ray", base, LONGER).write_corpora()
+def test_a_node_killed_midway_costs_nothing_but_time(tmp_path: Path) -> None:
+    on_ray = TrainingStudy.at(tmp_path / "ray", ORGANISM, LONGER).write_corpora()
     on_ray.lock()
     script = tmp_path / "driver.py"
     script.write_text(DRIVER)
@@ -80,18 +76,18 @@ def test_a_node_killed_midway_costs_nothing_but_time(base: Path, tmp_path: Path)
     assert said["lost"] >= 1, "the node that died was at work"
     lost = [event for event in on_ray.events("run.failed") if event.body["worker_lost"]]
     assert len(lost) == said["lost"]
-    local = TrainingStudy.at(tmp_path / "local", base, LONGER).write_corpora()
+    local = TrainingStudy.at(tmp_path / "local", ORGANISM, LONGER).write_corpora()
     assert train_study(local.lock(), workers=2).failed == ()
     assert on_ray.adapters() == local.adapters()
 
 
-def test_a_node_that_does_not_see_the_workbench_sends_its_files_back(base: Path, tmp_path: Path) -> None:
+def test_a_node_that_does_not_see_the_workbench_sends_its_files_back(tmp_path: Path) -> None:
     from training.checks.study import check_study
     from training.grid.planned import jobs
     from training.grid.ray_cluster import deliver
     from training.grid.run import run_file
 
-    study = TrainingStudy.at(tmp_path / "r", base).write_corpora()
+    study = TrainingStudy.at(tmp_path / "r", tiny_base(tmp_path / "base")).write_corpora()
     locked = study.lock()
     corpora = {report.corpus.name: report.corpus for report in check_study(locked.paths, locked.plan)}
     job = jobs(locked, corpora)[0]
