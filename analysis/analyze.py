@@ -26,10 +26,11 @@ from analysis.judges import judge_results, require_judgements
 from analysis.multiverse import multiverse
 from analysis.posteriors import Posterior, posteriors, save_posteriors
 from analysis.presenting import hypothesis_result
+from analysis.rating_counts import count_scores, rated_measures
 from analysis.report.build import build_report
 from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, JudgeResult, Results
 from analysis.samples import draw_samples
-from analysis.scores import cells_of_counts, cells_of_scores, describe_cells, score_rows
+from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
 from prereg.canonical import sha256_file, write_atomic
 from prereg.due import due_runs, missing_runs, runs_with_data
@@ -188,7 +189,15 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
         duplicates=duplicates,
         by_order=by_order if plan.audit else None,
         option_mass=_option_mass(sealed) if plan.audit else None,
+        ratings=_ratings(plan, sealed, measures),
     )
+
+
+def _ratings(plan: Plan, sealed: Sealed, measures: list[NamedMeasure]) -> pd.DataFrame | None:
+    """How often each score was given, where a Bayesian model of ratings asks for it."""
+    wanted = rated_measures(plan)
+    rated = [named for named in measures if named.name in wanted]
+    return count_scores(score_rows(sealed.batches("completions"), rated)) if rated else None
 
 
 def _option_mass(sealed: Sealed) -> pd.DataFrame | None:

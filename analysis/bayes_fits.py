@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.bayes.cells import CellCounts, CellMeans, Nesting, count_cells, mean_cells
+from analysis.bayes.cells import CellCounts, Nesting, count_cells, mean_cells
 from analysis.bayes.models import MODELS, Likelihood, Model
+from analysis.bayes.rating_cells import rating_cells
 from analysis.selection import ordered_mean, select
 from analysis.testing import Data, Tested
 from prereg.canonical import sha256_json
@@ -17,7 +18,7 @@ from prereg.plan import Hypothesis
 
 if TYPE_CHECKING:
     from analysis.bayes.checks import FitChecks
-    from analysis.bayes.hierarchy import HierarchyFit
+    from analysis.bayes.hierarchy import Cells, HierarchyFit
 
 PAIRED_TESTS = frozenset({"paired_t", "clustered_t"})
 
@@ -27,7 +28,7 @@ class Fitted:
     """A fit and the cells behind it."""
 
     fit: HierarchyFit
-    cells: CellCounts | CellMeans
+    cells: Cells
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -105,6 +106,8 @@ class Fits:
         if chosen is None:
             raise AssertionError("a tested hypothesis has its rows")
         scored = chosen[chosen["mean"].notna()]
+        if MODELS[str(hypothesis.bayes)].of_ratings is not None:
+            return _rating_rows(scored, self.data.ratings, hypothesis)
         is_crossed = MODELS[str(hypothesis.bayes)].is_crossed
         groups = scored.groupby(["level", "unit_label", *(["item_id"] if is_crossed else [])], sort=True)
         is_count = bool(scored["k"].notna().all() and scored["n_scored"].notna().all())
@@ -113,7 +116,20 @@ class Fits:
         return frame.reset_index()
 
 
-def _likelihood(hypothesis: Hypothesis, model: Model, cells: CellCounts | CellMeans) -> Likelihood:
+def _rating_rows(scored: pd.DataFrame, ratings: pd.DataFrame | None, hypothesis: Hypothesis) -> pd.DataFrame:
+    """One row a unit, level and score, with how often it was given."""
+    if ratings is None:
+        raise NotThisDesign(f"{hypothesis.bayes} reads single answers, and only counts or means are sealed")
+    own = ratings.loc[ratings["measure"] == hypothesis.measure, ["run_id", "item_id", "score", "n"]]
+    joined = scored[["run_id", "item_id", "level", "unit_label"]].merge(own, on=["run_id", "item_id"])
+    if int(joined["n"].sum()) != int(scored["n_scored"].sum()):
+        raise NotThisDesign(f"{hypothesis.bayes} reads single answers; these were averaged before they were compared")
+    return joined.groupby(["level", "unit_label", "score"], sort=True)["n"].sum().reset_index()
+
+
+def _likelihood(hypothesis: Hypothesis, model: Model, cells: Cells) -> Likelihood:
+    if model.of_ratings is not None:
+        return model.of_ratings
     found = model.of_counts if isinstance(cells, CellCounts) else model.of_means
     if found is None:
         wants = "means, and answers were counted" if isinstance(cells, CellCounts) else "counts, and there are means"
@@ -123,9 +139,12 @@ def _likelihood(hypothesis: Hypothesis, model: Model, cells: CellCounts | CellMe
     return found
 
 
-def _cells(rows: pd.DataFrame, model: Model, *, is_paired: bool) -> CellCounts | CellMeans:
+def _cells(rows: pd.DataFrame, model: Model, *, is_paired: bool) -> Cells:
     level, unit = [str(v) for v in rows["level"]], [str(v) for v in rows["unit_label"]]
     nesting: Nesting = "paired" if is_paired and len(set(level)) > 1 else "nested"
+    if model.of_ratings is not None:
+        score, times = rows["score"].to_numpy(dtype="float64"), rows["n"].to_numpy(dtype="int64")
+        return rating_cells(level=level, unit=unit, score=score, n=times, paired=nesting == "paired")
     if "k" not in rows or model.of_counts is None:
         return mean_cells(level=level, unit=unit, mean=rows["mean"].to_numpy(dtype="float64"), nesting=nesting)
     k, n = rows["k"].to_numpy(dtype="int64"), rows["n_scored"].to_numpy(dtype="int64")

@@ -140,7 +140,9 @@ def _read(hypothesis: Hypothesis, tested: Tested, fitted: Fitted, fits: Fits) ->
         new_unit_K=found.new_unit_M / raw,
         unit_sd_K=fit.response.unit_sd_model_KA.mean(axis=1),
         unit_sd_prior_K=fit.prior.unit_sd_M,
-        unit_sd_unit="log-odds" if fit.likelihood in {"binomial", "beta-binomial"} else "the measure's unit",
+        unit_sd_unit="log-odds"
+        if fit.likelihood in {"binomial", "beta-binomial", "cumulative-logit"}
+        else "the measure's unit",
         chains_CK={
             "contrast": found.mean_K.reshape(chains, -1) / raw,
             f"SD between {hypothesis.unit}s": fit.response.unit_sd_model_KA.mean(axis=1).reshape(chains, -1),

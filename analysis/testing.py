@@ -31,6 +31,8 @@ class Data:
         Groups of run ids whose completions are byte-identical.
     by_order
         The cells before the two orders of a question were averaged, for the audit; None where that is not known.
+    ratings
+        Run, item, measure, score and how often it was given; None where no model asks for it.
     option_mass
         Run, item and the probability that its options shared; None where nothing recorded it.
     """
@@ -40,6 +42,7 @@ class Data:
     duplicates: tuple[tuple[str, ...], ...] = ()
     by_order: pd.DataFrame | None = None
     option_mass: pd.DataFrame | None = None
+    ratings: pd.DataFrame | None = None
 
     def is_proportion(self, measure: str) -> bool:
         """Whether a measure is a yes/no rate."""

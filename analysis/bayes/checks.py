@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.bayes.cells import CellCounts, CellMeans, FloatArray
-from analysis.bayes.hierarchy import HierarchyFit
+from analysis.bayes.cells import FloatArray
+from analysis.bayes.hierarchy import Cells, HierarchyFit
 from analysis.bayes.predictive_check import PredictiveCheck, predictive_checks
 from analysis.bayes.units_left_out import LeaveOneOut, leave_one_cell_out, leave_one_unit_out, unit_log_likelihood
 from prereg.errors import Refusal
@@ -33,7 +33,7 @@ class FitChecks:
     log_likelihood_KU: FloatArray | None
 
 
-def check_fit(fit: HierarchyFit, cells: CellCounts | CellMeans) -> FitChecks:
+def check_fit(fit: HierarchyFit, cells: Cells) -> FitChecks:
     """Run every check; the same fit gives the same numbers."""
     replicated = predictive_checks(fit, cells, np.random.default_rng([fit.sampler.seed, 3]))
     unit: LeaveOneOut | str

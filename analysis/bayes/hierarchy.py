@@ -13,6 +13,8 @@ from analysis.bayes.models import Likelihood
 from analysis.bayes.prior_predictive import PriorPredictive, prior_predictive
 from analysis.bayes.priors import HierarchyPriors
 from analysis.bayes.problem import Problem, counts_problem, means_problem
+from analysis.bayes.rating_cells import CellRatings
+from analysis.bayes.ratings import ratings_problem, ratings_response
 from analysis.bayes.response import ItemTarget, Response, counts_response, means_response
 from analysis.bayes.sampling import Diagnostics, GateRules, Sampler, diagnose, sample
 from prereg.errors import BadInput, NoSpread, NotCounts
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _MANY_ITEMS = 200
 """Items times levels beyond which a step of 0.8 is no risk: measured, 5 items x 2 levels diverge there."""
 
+type Cells = CellCounts | CellMeans | CellRatings
 type Geometry = Literal["informed", "non-centred"]
 
 
@@ -93,7 +96,7 @@ class HierarchyFit:
 
 
 def fit_hierarchy(
-    cells: CellCounts | CellMeans,
+    cells: Cells,
     *,
     likelihood: Likelihood,
     seed: int,
@@ -110,7 +113,8 @@ def fit_hierarchy(
     Parameters
     ----------
     cells
-        Counts for "binomial" and "beta-binomial", means for "gaussian" and "student-t".
+        Counts for "binomial" and "beta-binomial", means for "gaussian" and "student-t", ratings for
+        "cumulative-logit".
     likelihood
         How answers scatter about their unit.
     seed
@@ -172,19 +176,17 @@ def fit_hierarchy(
     )
 
 
-def first_sampler(
-    cells: CellCounts | CellMeans, *, seed: int, draws: int = 1000, chains: int = 4, cores: int = 2
-) -> Sampler:
+def first_sampler(cells: Cells, *, seed: int, draws: int = 1000, chains: int = 4, cores: int = 2) -> Sampler:
     """Settings of the first run: short steps for few numbers; hundreds of items leave no funnel and need none."""
     step = 0.8 if len(cells.design.levels) * len(cells.design.items) > _MANY_ITEMS else 0.95
     return Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores, target_accept=step)
 
 
-def _attempts(cells: CellCounts | CellMeans, first: Sampler) -> tuple[tuple[Geometry, Sampler], ...]:
+def _attempts(cells: Cells, first: Sampler) -> tuple[tuple[Geometry, Sampler], ...]:
     """Name the runs to make, in order, until one passes: smaller steps and more draws, then another geometry."""
     careful = replace(first, target_accept=0.99, draws=4 * first.draws)
     runs: tuple[tuple[Geometry, Sampler], ...] = (("informed", first), ("informed", careful))
-    return (*runs, ("non-centred", careful)) if isinstance(cells, CellCounts) else runs
+    return runs if isinstance(cells, CellMeans) else (*runs, ("non-centred", careful))
 
 
 def _differences(level_mean_KA: FloatArray) -> FloatArray:
@@ -193,9 +195,7 @@ def _differences(level_mean_KA: FloatArray) -> FloatArray:
     return level_mean_KA[:, high_P] - level_mean_KA[:, low_P]
 
 
-def _problem(
-    cells: CellCounts | CellMeans, priors: HierarchyPriors, likelihood: Likelihood, form: Geometry, by_level: bool
-) -> Problem:
+def _problem(cells: Cells, priors: HierarchyPriors, likelihood: Likelihood, form: Geometry, by_level: bool) -> Problem:
     if isinstance(cells, CellCounts):
         return counts_problem(
             cells,
@@ -204,24 +204,30 @@ def _problem(
             is_overdispersed=likelihood == "beta-binomial",
             is_run_sd_by_level=by_level,
         )
+    if isinstance(cells, CellRatings):
+        return ratings_problem(cells, priors, is_informed=form == "informed")
     return means_problem(cells, priors, is_heavy_tailed=likelihood == "student-t", is_run_sd_by_level=by_level)
 
 
-def _respond(tree: xr.DataTree, cells: CellCounts | CellMeans, items: ItemTarget, rng: np.random.Generator) -> Response:
+def _respond(tree: xr.DataTree, cells: Cells, items: ItemTarget, rng: np.random.Generator) -> Response:
     if isinstance(cells, CellCounts):
         return counts_response(tree, cells, items, rng)
+    if isinstance(cells, CellRatings):
+        return ratings_response(tree, cells, rng)
     return means_response(tree, cells, rng)
 
 
-def _in_measure_unit(
-    cells: CellCounts | CellMeans, likelihood: Likelihood, priors: HierarchyPriors
-) -> tuple[HierarchyPriors, bool]:
+def _in_measure_unit(cells: Cells, likelihood: Likelihood, priors: HierarchyPriors) -> tuple[HierarchyPriors, bool]:
     """Refuse a likelihood that does not fit the cells; put the priors of means in the measure's unit."""
     if isinstance(cells, CellCounts):
         if likelihood not in ("binomial", "beta-binomial"):
             raise NotCounts(f"{likelihood!r} needs means per unit, not counts")
         if likelihood == "beta-binomial" and cells.n_GI.shape[1] < 2:
             raise NotCounts("with one cell a unit, overdispersion cannot be told from the spread between units")
+        return priors, False
+    if isinstance(cells, CellRatings) or likelihood == "cumulative-logit":
+        if not isinstance(cells, CellRatings) or likelihood != "cumulative-logit":
+            raise NotCounts("the cumulative logit is for ratings, and ratings are for it")
         return priors, False
     if likelihood not in ("gaussian", "student-t"):
         raise NotCounts(f"{likelihood!r} needs counts, not means")

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.bayes.cells import CellCounts
 from analysis.bayes.priors import HierarchyPriors
+from analysis.bayes.rating_cells import CellRatings
 
 if TYPE_CHECKING:
     import bambi as bmb
@@ -75,6 +76,26 @@ def pymc_counts(cells: CellCounts, priors: HierarchyPriors) -> pm.Model:
             logit_GI = logit_GI + item_AI[design.level_G]
         scored_GI = cells.n_GI > 0
         pm.Binomial("k", n=cells.n_GI[scored_GI], logit_p=logit_GI[scored_GI], observed=cells.k_GI[scored_GI])
+    return model
+
+
+def pymc_ratings(cells: CellRatings, priors: HierarchyPriors) -> pm.Model:
+    """Build the cumulative logit hierarchy in PyMC: level means sum to zero, cutpoints in order."""
+    import pymc as pm  # noqa: PLC0415
+
+    design, cuts = cells.design, len(cells.score_C) - 1
+    with pm.Model() as model:
+        level_mean_A = pm.ZeroSumNormal("level_mean", priors.level_mean.scale, shape=len(design.levels))
+        cut = pm.Normal(
+            "cutpoint",
+            priors.cutpoint.centre,
+            priors.cutpoint.scale,
+            shape=cuts,
+            transform=pm.distributions.transforms.ordered,
+            initval=np.arange(cuts, dtype=float),
+        )
+        run_G = pm.Normal("run", level_mean_A[design.level_G], priors.run_sd.variable("run_sd"), shape=design.n_groups)
+        pm.OrderedMultinomial("n", eta=run_G, cutpoints=cut, n=cells.n_GC.sum(axis=1), observed=cells.n_GC)
     return model
 
 

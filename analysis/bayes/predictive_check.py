@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from analysis.bayes.cells import CellCounts, CellMeans, FloatArray
-from analysis.bayes.hierarchy import HierarchyFit
+from analysis.bayes.cells import CellCounts, FloatArray
+from analysis.bayes.hierarchy import Cells, HierarchyFit
+from analysis.bayes.rating_cells import CellRatings
+from analysis.bayes.ratings import score_shares
 from analysis.bayes.response import parameters, stacked
 
 
@@ -27,9 +29,7 @@ class PredictiveCheck:
     p: float
 
 
-def predictive_checks(
-    fit: HierarchyFit, cells: CellCounts | CellMeans, rng: np.random.Generator
-) -> tuple[PredictiveCheck, ...]:
+def predictive_checks(fit: HierarchyFit, cells: Cells, rng: np.random.Generator) -> tuple[PredictiveCheck, ...]:
     """Replicate every unit as a new one, with its sampling noise, and compare SD, smallest and largest unit mean.
 
     Parameters
@@ -55,7 +55,7 @@ def predictive_checks(
     return tuple(found)
 
 
-def _replicate(fit: HierarchyFit, cells: CellCounts | CellMeans, rng: np.random.Generator) -> FloatArray:
+def _replicate(fit: HierarchyFit, cells: Cells, rng: np.random.Generator) -> FloatArray:
     """Unit means of one replicated data set a draw, every unit a new one, shape (K, G)."""
     design, par = fit.design, parameters(fit.tree)
     z_KG = rng.standard_normal((len(par.level_mean_KA), design.n_groups))
@@ -67,6 +67,8 @@ def _replicate(fit: HierarchyFit, cells: CellCounts | CellMeans, rng: np.random.
     true_KG = centre_KG + par.run_sd_KA[:, design.level_G] * z_KG
     if isinstance(cells, CellCounts):
         return _answers(fit, cells, true_KG, rng)
+    if isinstance(cells, CellRatings):
+        return _ratings(fit, cells, true_KG, rng)
     if cells.se_G is not None:
         return true_KG + cells.se_G * rng.standard_normal(true_KG.shape)
     if cells.n_G is not None:
@@ -89,6 +91,15 @@ def _answers(fit: HierarchyFit, cells: CellCounts, logit_KG: FloatArray, rng: np
             p_KI = rng.beta(p_KI * concentration_K1, (1.0 - p_KI) * concentration_K1)
         rate_KG[:, g] = rng.binomial(cells.n_GI[g], p_KI).sum(axis=1) / cells.n_GI[g].sum()
     return rate_KG
+
+
+def _ratings(fit: HierarchyFit, cells: CellRatings, logit_KG: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Mean rating over a unit's answers."""
+    cut_KC = stacked(fit.tree, "cutpoint")
+    mean_KG = np.empty_like(logit_KG)
+    for g, n in enumerate(cells.n_GC.sum(axis=1)):
+        mean_KG[:, g] = rng.multinomial(n, score_shares(logit_KG[:, g], cut_KC)) @ cells.score_C / n
+    return mean_KG
 
 
 def _sd(values: FloatArray) -> float:

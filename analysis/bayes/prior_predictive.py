@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
 from analysis.bayes.priors import HierarchyPriors
+from analysis.bayes.rating_cells import CellRatings
 
 _SIMULATIONS = 4000
 
@@ -34,7 +35,7 @@ class PriorPredictive:
 
 
 def prior_predictive(
-    cells: CellCounts | CellMeans, priors: HierarchyPriors, rng: np.random.Generator
+    cells: CellCounts | CellMeans | CellRatings, priors: HierarchyPriors, rng: np.random.Generator
 ) -> PriorPredictive:
     """Simulate one new unit a prior draw, with its sampling noise, and compare the observed unit means.
 
@@ -54,12 +55,23 @@ def prior_predictive(
         n_G = cells.n_GI.sum(axis=1)
         simulated_M = rng.binomial(int(n_G.min()), expit(centre_M)) / int(n_G.min())
         observed_G = cells.k_GI.sum(axis=1) / n_G
+    elif isinstance(cells, CellRatings):
+        simulated_M, observed_G = _ratings(cells, priors, centre_M, rng), cells.mean_G
     else:
         simulated_M = centre_M + _noise_sd(cells, priors, rng) * rng.standard_normal(_SIMULATIONS)
         observed_G = cells.mean_G
     low, high = (float(edge) for edge in np.quantile(simulated_M, [0.0005, 0.9995]))
     beyond = (observed_G < low) | (observed_G > high)
     return PriorPredictive(unit_sd_M=unit_sd_M, low=low, high=high, outside=_names(design, beyond))
+
+
+def _ratings(cells: CellRatings, priors: HierarchyPriors, centre_M: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Mean rating of the smallest unit at prior cutpoints."""
+    cut_MC = np.sort(priors.cutpoint.draw(rng, (_SIMULATIONS, len(cells.score_C) - 1)), axis=1)
+    below_MC = expit(cut_MC - centre_M[:, None])
+    share_MC = np.diff(below_MC, axis=1, prepend=0.0, append=1.0)
+    n = int(cells.n_GC.sum(axis=1).min())
+    return np.asarray(rng.multinomial(n, share_MC) @ cells.score_C / n)
 
 
 def _noise_sd(cells: CellMeans, priors: HierarchyPriors, rng: np.random.Generator) -> FloatArray | float:

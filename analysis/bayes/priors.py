@@ -149,6 +149,8 @@ class HierarchyPriors:
         Means only: SD of answers within a unit.
     overdispersion
         Beta-binomial only: omega, where a cell's rate scatters as beta with concentration 1 / omega^2.
+    cutpoint
+        Ratings only: logits at which one score ends and the next begins, in order.
     outcome_sd, outcome_centre
         Means only: the unit and zero of the other priors, in the measure's unit. None takes the SD and
         mean of the unit means at hand, and the fit says so.
@@ -166,6 +168,7 @@ class HierarchyPriors:
     shared_sd: Prior = field(default_factory=lambda: parse_prior("half-normal(1.5)"))
     residual_sd: Prior = field(default_factory=lambda: parse_prior("half-normal(2.5)"))
     overdispersion: Prior = field(default_factory=lambda: parse_prior("half-normal(0.5)"))
+    cutpoint: Prior = field(default_factory=lambda: parse_prior("normal(0, 5)"))
     outcome_sd: float | None = None
     outcome_centre: float | None = None
 
@@ -180,11 +183,12 @@ class HierarchyPriors:
                     Finding(where=f"bayes.{name}_prior", found=str(prior), promised=", ".join(sorted(POSITIVE))),
                 )
 
-        if self.level_mean.family != "normal":
-            raise BadInput(
-                "the prior of level means is normal",
-                Finding(where="bayes.level_mean_prior", found=str(self.level_mean), promised=WORDS["normal"]),
-            )
+        for name, prior in (("level means", self.level_mean), ("cutpoints", self.cutpoint)):
+            if prior.family != "normal":
+                raise BadInput(
+                    f"the prior of {name} is normal",
+                    Finding(where=f"bayes, {name}", found=str(prior), promised=WORDS["normal"]),
+                )
 
     def in_unit(self, unit: float, centre: float) -> HierarchyPriors:
         """Return the same priors in the measure's own unit."""

@@ -87,7 +87,7 @@ def counts_problem(
         unit=n_units,
         run=design.n_groups,
     )
-    prior = _prior_arrays(priors.run_sd, priors.shared_sd, priors.item_sd, priors.overdispersion)
+    prior = prior_arrays(priors.run_sd, priors.shared_sd, priors.item_sd, priors.overdispersion)
     data = (cells.k_GI.astype(np.float64), cells.n_GI.astype(np.float64), design.level_G, about.logit_G, information_G)
     of_items = (about_items.shift_AJ, item_information_A)
     about_level = (priors.level_mean.centre, priors.level_mean.scale, n_units, n_run_sds)
@@ -136,7 +136,7 @@ def means_problem(
         nu=int(is_heavy_tailed),
         unit=n_units if is_heavy_tailed else 0,
     )
-    prior = _prior_arrays(priors.run_sd, priors.shared_sd, priors.residual_sd)
+    prior = prior_arrays(priors.run_sd, priors.shared_sd, priors.residual_sd)
     about_level = (priors.level_mean.centre, priors.level_mean.scale, n_units, n_run_sds)
     known_G = np.zeros(design.n_groups) if cells.se_G is None else cells.se_G**2
     n_G = np.ones(design.n_groups) if cells.n_G is None else cells.n_G.astype(np.float64)
@@ -192,7 +192,7 @@ def _dims(n_run_sds: int) -> dict[str, tuple[str, ...]]:
     return {"level_mean": by_level, "item_sd": by_level, "run_sd": by_level if n_run_sds > 1 else ()}
 
 
-def _prior_arrays(*priors: Prior) -> tuple[IntArray, FloatArray, FloatArray]:
+def prior_arrays(*priors: Prior) -> tuple[IntArray, FloatArray, FloatArray]:
     """Families, scales and degrees of freedom, as the compiled densities read them."""
     return (
         np.array([_CODES[prior.family] for prior in priors], dtype=np.int64),

@@ -91,7 +91,7 @@ def counts_response(tree: xr.DataTree, cells: CellCounts, items: ItemTarget, rng
     """
     design, par = cells.design, parameters(tree)
     item_KAI = at_hand_KAI = stacked(tree, "item_shift") if design.items else None
-    new_MA = _new_unit_centres(par, rng)
+    new_MA = new_unit_centres(par, rng)
     centre_KA, spread_KA = par.level_mean_KA, par.unit_sd_KA
     item_sd_KA: FloatArray | None = None
     if items == "new" and par.item_sd_KA is not None:
@@ -143,14 +143,14 @@ def means_response(tree: xr.DataTree, cells: CellMeans, rng: np.random.Generator
     return Response(
         level_mean_KA=par.level_mean_KA,
         these_units_KA=_level_averages(unit_KG, cells.design),
-        new_unit_MA=_new_unit_centres(par, rng, nu_K),
+        new_unit_MA=new_unit_centres(par, rng, nu_K),
         unit_sd_KA=unit_sd_KA,
         unit_sd_model_KA=unit_sd_KA,
         icc_KA=icc_KA,
     )
 
 
-def _new_unit_centres(par: Parameters, rng: np.random.Generator, nu_K: FloatArray | None = None) -> FloatArray:
+def new_unit_centres(par: Parameters, rng: np.random.Generator, nu_K: FloatArray | None = None) -> FloatArray:
     """Model-scale means of new units drawn from the hyperparameters, shape (M, A); Student-t where `nu_K` is given."""
     centre_MA = np.repeat(par.level_mean_KA, NEW_UNITS_PER_DRAW, axis=0)
     run_sd_MA = np.repeat(par.run_sd_KA, NEW_UNITS_PER_DRAW, axis=0)

@@ -68,7 +68,7 @@ def _diagnosis(prior: float, likelihood: float | None) -> Diagnosis:
 def log_priors(fit: HierarchyFit) -> dict[str, FloatArray]:
     """Log density of each top-level prior at every draw, shape (K,)."""
     found: dict[str, FloatArray] = {}
-    for name in ("level_mean", "run_sd", "shared_sd", "item_sd", "residual_sd", "overdispersion"):
+    for name in ("level_mean", "run_sd", "shared_sd", "item_sd", "residual_sd", "overdispersion", "cutpoint"):
         if name in fit.tree.posterior:
             draws = stacked(fit.tree, name)
             log_density = getattr(fit.priors, name).log_density(draws)

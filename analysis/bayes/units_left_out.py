@@ -10,8 +10,9 @@ from scipy.optimize import brentq
 from scipy.special import betaln, expit, gammaln, logsumexp
 
 from analysis.bayes.cells import CellCounts, CellMeans, FloatArray, IntArray
-from analysis.bayes.hierarchy import HierarchyFit
+from analysis.bayes.hierarchy import Cells, HierarchyFit
 from analysis.bayes.mcmc import psis
+from analysis.bayes.rating_cells import CellRatings
 from analysis.bayes.response import Parameters, parameters, stacked
 from analysis.bayes.sketch import sketch
 from prereg.errors import NotCounts
@@ -69,7 +70,7 @@ def leave_one_unit_out(fit: HierarchyFit, log_likelihood_KU: FloatArray) -> Leav
     return _loo(fit, log_likelihood_KU, design.units if design.is_paired else _group_names(fit))
 
 
-def leave_one_cell_out(fit: HierarchyFit, cells: CellCounts | CellMeans) -> LeaveOneOut:
+def leave_one_cell_out(fit: HierarchyFit, cells: Cells) -> LeaveOneOut:
     """Estimate prediction of one more cell (a unit's answers to one item) of the units at hand.
 
     Raises
@@ -97,7 +98,7 @@ def leave_one_cell_out(fit: HierarchyFit, cells: CellCounts | CellMeans) -> Leav
     )
 
 
-def unit_log_likelihood(fit: HierarchyFit, cells: CellCounts | CellMeans) -> FloatArray:
+def unit_log_likelihood(fit: HierarchyFit, cells: Cells) -> FloatArray:
     """Log likelihood of each unit given the top-level parameters (and items) alone, shape (K, U).
 
     With items K counts `thinned` draws.
@@ -105,10 +106,14 @@ def unit_log_likelihood(fit: HierarchyFit, cells: CellCounts | CellMeans) -> Flo
     Raises
     ------
     NotCounts
-        Overdispersion, or paired units with items or heavy tails: their unit likelihood is not offered.
+        Ratings, overdispersion, or paired units with items or heavy tails: their unit likelihood is not offered.
     """
     paired = fit.design.is_paired
-    if fit.likelihood == "beta-binomial" or (paired and (fit.design.items or fit.likelihood == "student-t")):
+    if (
+        isinstance(cells, CellRatings)
+        or fit.likelihood == "beta-binomial"
+        or (paired and (fit.design.items or fit.likelihood == "student-t"))
+    ):
         raise NotCounts(f"leaving out units is not offered for {fit.likelihood!r} with these cells")
     par = parameters(fit.tree)
     if isinstance(cells, CellCounts):
