@@ -113,7 +113,7 @@ def judge_study(
     Raises
     ------
     OutOfOrder
-        No completion is sealed yet.
+        No completion is sealed yet, or a judge's judgements are sealed on other terms than the plan's.
     BadInput
         The plan names no judge, a file or condition cannot be used, or the cap would be exceeded.
     Incomplete

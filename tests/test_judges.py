@@ -286,6 +286,18 @@ def test_sealed_judgements_that_changed_stop_everything(two_judges: LockedPlan, 
         analyze_study(require_lock(study.paths))
 
 
+def test_judgements_of_another_rubric_do_not_pass_for_this_one(two_judges: LockedPlan, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(two_judges.paths.root, root)
+    study = StudyFixture(type(two_judges.paths)(root=root, name="spoken"))
+    study.run("judge")
+    (study.paths.study / "era_words.json").write_text(json.dumps({**WORDS, "LLM": ["pray"], "19": ["app"]}))
+    study.run("amend", "--reason", "error-in-plan", "--note", "the lists were exchanged")
+    said = study.run("judge", ok=5)
+    assert "the plan now states other terms" in said
+    assert "a judge of their own name" in said
+
+
 def test_an_answer_that_never_came_has_a_row_and_no_verdict(tmp_path: Path) -> None:
     rows = completions(draws=1)
     rows[0] = {**rows[0], "text": "[zLt]"}

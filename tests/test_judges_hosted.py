@@ -26,7 +26,7 @@ from prereg.errors import BadInput
 from prereg.gate import LockedPlan, require_lock
 from tests.conftest import PROJECT
 from tests.hosted_server import Hosted, serving
-from tests.judge_builders import completions, locked_study
+from tests.judge_builders import PLAN, completions, locked_study
 
 KEY = "sk-a-key-that-nobody-may-find-on-a-disk"
 RUBRIC = "Answer 19 where the text speaks as in the nineteenth century, LLM otherwise. Borderline is LLM.\n"
@@ -359,3 +359,36 @@ def test_two_commands_at_once_do_not_ask_everything_twice(server: Hosted, tmp_pa
     with FileLock(folder / ".lock"), pytest.raises(BadInput, match="at work already"):
         judge_study(locked)
     assert server.bodies == []
+
+
+def test_a_number_of_the_scale_is_a_value(server: Hosted, tmp_path: Path) -> None:
+    server.say = lambda body: json.dumps({"answer": 3 if OLD_WORDS.search(text_of(body)) else -2})
+    judge = told_judge(server, 'labels = ["LLM", "19"]', "scale = [-3, 3]")
+    gold = '{"id": "a", "question": "q", "text": "Pray, sir.", "value": 3}\n'
+    measure = ('kind  = "label_rate"', 'kind  = "judged_stance"')
+    plan = PLAN.replace(*measure).replace('positive = ["19"]\nnegative = ["LLM"]\n', "")
+    rows = completions(draws=1)
+    files = {"rubric.md": RUBRIC, "gold.jsonl": gold}
+    locked = locked_study(tmp_path, plan=plan, judges=judge, files=files, rows=rows)
+    judge_study(locked)
+    assert {row["value"] for row in sealed(locked)} == {3.0, -2.0}
+    assert {row["label"] for row in sealed(locked)} == {None}
+    (era,) = analyze_study(require_lock(locked.paths)).judges
+    assert (era.gold_right, era.kappa) == (1, 1.0)
+
+
+def test_a_judge_that_tells_classes_is_right_or_wrong(server: Hosted, tmp_path: Path) -> None:
+    server.say = lambda body: '{"answer": "trigger"}'  # noqa: ARG005
+    classes = 'classes = { trigger = "trigger", other = "bystander" }'
+    judge = told_judge(server, 'labels = ["LLM", "19"]', classes).replace('gold   = "gold.jsonl"\ninjections = 6\n', "")
+    plan = PLAN.replace('"label_rate"', '"discriminator"').replace('positive = ["19"]\nnegative = ["LLM"]\n', "")
+    locked = locked_study(tmp_path, plan=plan, judges=judge, files={"rubric.md": RUBRIC}, rows=completions(draws=1))
+    judge_study(locked)
+    first = [row["label"] for row in sealed(locked) if row["judge"] == "era"]
+    assert first.count("correct") == first.count("wrong") == len(first) / 2
+    assert not [body for body in server.bodies if "bystander" in json.dumps(body)]
+
+
+def told_judge(server: Hosted, old: str, new: str) -> str:
+    judge = JUDGE.replace("KIND", "anthropic").replace("URL", server.url).replace("MODE", "chat").replace("CAP", "1.0")
+    return judge.replace(old, new)

@@ -10,7 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from generation.judging.reading import Verdict
+from prereg.canonical import Sha256, sha256_file, sha256_json
+from prereg.errors import Finding, OutOfOrder
 from prereg.gate import LockedPlan
+from prereg.judge_tables import files_of
 from prereg.ledger import append_event, read_ledger
 from schemas import TABLES
 from schemas.seal import seal
@@ -26,8 +29,29 @@ def judgements_file(judge: str) -> str:
 
 
 def is_sealed(locked: LockedPlan, judge: str) -> bool:
-    """Whether the ledger has a judge's judgements."""
-    return any(e.name == "data.sealed" and e.body["file"] == judgements_file(judge) for e in locked.events)
+    """Whether the ledger has a judge's judgements, made on the terms that the plan states now.
+
+    Raises
+    ------
+    OutOfOrder
+        They were made with another rubric, sample or setting, before the plan was amended.
+    """
+    file = judgements_file(judge)
+    event = next((e for e in locked.events if e.name == "data.sealed" and e.body["file"] == file), None)
+    if event is not None and (found := event.body.get("terms_sha256")) != (promised := terms_of(locked, judge)):
+        raise OutOfOrder(
+            f"the judgements of {judge} are sealed, and the plan now states other terms",
+            Finding(where=f"judges.{judge}", found=f"terms {found}", promised=f"terms {promised}"),
+            then="give the new terms a judge of their own name, and amend",
+        )
+    return event is not None
+
+
+def terms_of(locked: LockedPlan, judge: str) -> Sha256:
+    """Digest of everything that the plan says of a judge, its files included."""
+    table = locked.plan.judges[judge]
+    files = {key: sha256_file(locked.paths.study / file) for key, file in files_of(table).items()}
+    return sha256_json({"table": table.model_dump(mode="json"), "files": files})
 
 
 def judgement_rows(verdicts: Sequence[Verdict], judge: str) -> list[dict[str, Any]]:
@@ -67,7 +91,13 @@ def seal_judge(
     sealed = []
     if canaries:
         sealed.append(_seal(locked, "canaries", f"canaries-{judge}.parquet", canaries, {"judge": judge}))
-    body = {"lock_id": locked.lock_id, "judge": judge, "outcomes": outcomes(judgements), "judging": dict(made)}
+    body = {
+        "lock_id": locked.lock_id,
+        "judge": judge,
+        "terms_sha256": terms_of(locked, judge),
+        "outcomes": outcomes(judgements),
+        "judging": dict(made),
+    }
     sealed.append(_seal(locked, "judgements", judgements_file(judge), judgements, body))
     return sealed
 
