@@ -331,6 +331,9 @@ def status(
             f"  runs   {row.runs_done} of {row.runs_planned} with sealed data"
             + (f", {row.runs_failed} failed" if row.runs_failed else "")
         )
+        if row.answers_planned is not None:
+            failed = f", {row.answers_failed} without an answer" if row.answers_failed else ""
+            _say(f"  asked  {row.answers_done} of {row.answers_planned} requests have their row{failed}")
         _say(f"  next   {row.next_command}")
 
 

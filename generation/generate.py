@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import batched
 from typing import Any
@@ -16,6 +16,7 @@ from generation.progress import GenerateProgress, Quiet
 from generation.request import Prompt, Request, requests_of
 from generation.run_models import RunModel, run_models
 from generation.sealing import items_table, restore_sealed, rows_by_run, runs_table, seal_generated
+from prereg.canonical import canonical_json, write_atomic
 from prereg.errors import BadInput, Finding, Incomplete, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.run_tables import Decoding
@@ -124,7 +125,9 @@ def generate_study(
         told.begin(len(wanted), len(wanted & stored))
         place.prepare([(one.model, left) for one in asked if (left := _left(one, stored))])
         for one in asked:
-            _carry_out(one, place, store, stored, told)
+            _account(locked, store, len(planned))
+            _carry_out(one, place, store, stored, told, account=lambda: _account(locked, store, len(planned)))
+        _account(locked, store, len(planned))
         seals: list[Seal] = []
         if not (probes_only and store.rows("completions") < len(planned)):
             _require_all(locked, store, len(planned))
@@ -183,7 +186,15 @@ def _refuse_strangers(locked: LockedPlan, strangers: set[str]) -> None:
         )
 
 
-def _carry_out(one: _Work, place: Backend, store: Store, stored: set[str], told: GenerateProgress) -> None:
+def _carry_out(
+    one: _Work,
+    place: Backend,
+    store: Store,
+    stored: set[str],
+    told: GenerateProgress,
+    *,
+    account: Callable[[], None],
+) -> None:
     """Answer what has no row yet, whole batches at a time; store every few seconds."""
     todo = [batch for batch in one.batches if any(request.request_id not in stored for request in batch)]
     if not todo:
@@ -195,6 +206,7 @@ def _carry_out(one: _Work, place: Backend, store: Store, stored: set[str], told:
         told.answered([answer for answer in answers if answer.request.request_id not in stored])
         if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
             _store(store, held)
+            account()
             held, since = [], time.monotonic()
     _store(store, held)
 
@@ -220,6 +232,12 @@ def _store(store: Store, answers: Sequence[Answer]) -> None:
         with store.transaction():
             for table, rows in tables_of(answers).items():
                 store.append(table, rows)
+
+
+def _account(locked: LockedPlan, store: Store, planned: int) -> None:
+    """Write how far the answers are, for `seedlock status`: a store has room for one reader at a time."""
+    statuses = _counted(store, "SELECT status, count(*) FROM completions GROUP BY status ORDER BY status")
+    write_atomic(locked.paths.answers, canonical_json({"planned": planned, "statuses": statuses}) + b"\n")
 
 
 def _require_all(locked: LockedPlan, store: Store, planned: int) -> None:

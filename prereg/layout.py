@@ -50,6 +50,11 @@ class StudyPaths:
         return self.runs / "store.duckdb"
 
     @property
+    def answers(self) -> Path:
+        """How many requests have an answer, as far as the last command came."""
+        return self.runs / "answers.json"
+
+    @property
     def report(self) -> Path:
         """The published report and its evidence."""
         return self.root / "reports" / self.name

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from prereg.canonical import read_json
 from prereg.due import runs_with_data
 from prereg.errors import SeedlockError
 from prereg.gate import status_of
 from prereg.layout import StudyPaths
 from prereg.ledger import read_ledger
 from prereg.lock import load_locked_plan, lock_paths, read_lock
+from prereg.plan import Plan
 from prereg.plan_file import read_plan
 
 
@@ -24,6 +26,9 @@ class Standing:
     runs_planned: int
     runs_done: int
     runs_failed: int
+    answers_planned: int | None = None
+    answers_done: int | None = None
+    answers_failed: int | None = None
     next_command: str
 
     def as_json(self) -> dict[str, Any]:
@@ -73,19 +78,34 @@ def standing(paths: StudyPaths) -> Standing:
         runs_planned=len(locks[-1].runs),
         runs_done=len(runs_with_data(sealed, locks[-1])),
         runs_failed=names.count("run.failed"),
-        next_command=_next_command(paths, has_import=plan.import_ is not None, passed=passed, waits=waits),
+        next_command=_next_command(paths, plan, passed=passed, waits=waits),
+        **_answers(paths),
     )
 
 
-def _next_command(paths: StudyPaths, *, has_import: bool, passed: dict[str, bool], waits: bool) -> str:
+def _answers(paths: StudyPaths) -> dict[str, int]:
+    """Requests planned, answered, and ended without an answer, where any was asked from here."""
+    if not paths.answers.is_file():
+        return {}
+    told = read_json(paths.answers.read_bytes())
+    done = sum(told["statuses"].values())
+    return {
+        "answers_planned": told["planned"],
+        "answers_done": done,
+        "answers_failed": done - told["statuses"].get("ok", 0),
+    }
+
+
+def _next_command(paths: StudyPaths, plan: Plan, *, passed: dict[str, bool], waits: bool) -> str:
     study = paths.name
     if passed["reported"]:
         return f"seedlock verify {study}"
     if passed["sealed"]:
         return f"seedlock judge {study}" if waits else f"seedlock analyze {study}"
-    if has_import:
+    if plan.import_ is not None:
         return f"seedlock import {study}"
-    return f"seedlock generate {study}" if passed["trained"] else f"seedlock train {study}"
+    trains = any(plan.arms[arm].stages for arm in plan.planned_arms)
+    return f"seedlock train {study}" if trains and not passed["trained"] else f"seedlock generate {study}"
 
 
 def _unreadable(paths: StudyPaths, error: SeedlockError, then: str) -> Standing:

@@ -103,6 +103,19 @@ def test_a_lost_store_is_rebuilt_from_the_seals(done: Done, tmp_path: Path) -> N
     assert study.run("status").count("5 of 5 with sealed data") == 1
 
 
+def test_status_counts_answers_and_names_the_stage_that_comes_next(tmp_path: Path, base: Path) -> None:
+    locked = locked_study(tmp_path / "r", base)
+    study = StudyFixture(locked.paths)
+    said = study.run("status")
+    assert "next   seedlock generate said" in said  # no arm has a stage: there is nothing to train
+    assert "asked" not in said
+    generate_study(locked)
+    assert f"asked  {5 * PER_RUN} of {5 * PER_RUN} requests have their row\n" in study.run("status")
+    told = json.loads(locked.paths.answers.read_text())
+    locked.paths.answers.write_text(json.dumps(told | {"statuses": {"ok": 50, "error": 4}}))
+    assert f"asked  54 of {5 * PER_RUN} requests have their row, 4 without an answer" in study.run("status")
+
+
 def test_sealed_answers_are_analysed_to_a_report(done: Done, tmp_path: Path) -> None:
     shutil.copytree(done.locked.paths.root, tmp_path / "r")
     study = StudyFixture(type(done.locked.paths)(root=tmp_path / "r", name="said"))
