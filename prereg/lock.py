@@ -39,6 +39,7 @@ LOCKED_CODE = (
     "generation/importers/*.py",
     "generation/intake/*.py",
     "generation/local/*.py",
+    "generation/vllm_offline/*.py",
     "generation/judge.py",
     "generation/judges/*.py",
     "generation/judging/*.py",

@@ -20,6 +20,7 @@ BACKENDS: dict[str, str] = {
     "anthropic": "generation.backends.anthropic",
     "openai": "generation.backends.openai",
     "transformers": "generation.backends.transformers",
+    "vllm": "generation.backends.vllm",
 }
 
 
