@@ -61,6 +61,7 @@ class Fits:
                     seed=bayes.seed,
                     priors=HierarchyPriors(run_sd=parse_prior(run_sd_prior)),
                     items=self.data.plan.inference.items if model.is_crossed else "these",
+                    is_run_sd_by_level=_is_by_level(hypothesis, model, by_level=bayes.run_sd == "by level"),
                     draws=bayes.draws,
                     chains=bayes.chains,
                 )
@@ -125,6 +126,12 @@ def _rating_rows(scored: pd.DataFrame, ratings: pd.DataFrame | None, hypothesis:
     if int(joined["n"].sum()) != int(scored["n_scored"].sum()):
         raise NotThisDesign(f"{hypothesis.bayes} reads single answers; these were averaged before they were compared")
     return joined.groupby(["level", "unit_label", "score"], sort=True)["n"].sum().reset_index()
+
+
+def _is_by_level(hypothesis: Hypothesis, model: Model, *, by_level: bool) -> bool:
+    if by_level and model.of_ratings is not None:
+        raise NotThisDesign(f'{hypothesis.bayes} has one SD between runs: [bayes] run_sd = "shared"')
+    return by_level
 
 
 def _likelihood(hypothesis: Hypothesis, model: Model, cells: Cells) -> Likelihood:

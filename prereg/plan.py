@@ -213,9 +213,13 @@ class Missing(Table):
 
 
 class Bayes(Table):
-    """`[bayes]`: priors and sampler of the seed hierarchy."""
+    """`[bayes]`: priors and sampler of the seed hierarchy.
+
+    `run_sd`: one SD between runs for all arms, or one an arm ("by level" of the contrasted factor).
+    """
 
     run_sd_prior: str = "half-normal(1)"
+    run_sd: Literal["shared", "by level"] = "shared"
     sensitivity: list[str] = []
     draws: int = Field(default=1000, ge=200)
     chains: int = Field(default=4, ge=2)

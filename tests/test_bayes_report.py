@@ -52,6 +52,17 @@ def test_a_report_carries_the_checks_of_its_hierarchy_and_its_draws(study: Study
         assert float(contrast.mean()) == pytest.approx(bayes["estimate"], abs=1e-12)
 
 
+def test_each_arm_has_its_own_spread_where_the_plan_says_so(study: StudyFixture) -> None:
+    study.write_plan(with_model("seed_hierarchy").replace("[bayes]", '[bayes]\nrun_sd = "by level"'))
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    study.run("analyze")
+    bayes = json.loads((study.paths.report / "results.json").read_text("utf-8"))["hypotheses"][0]["bayes"]
+    assert bayes["reason"] is None
+    with xr.open_dataset(study.paths.report / bayes["draws_file"]) as draws:
+        assert draws["run_sd"].dims == ("chain", "draw", "level")
+
+
 def test_draws_that_were_changed_break_the_report(broken: StudyFixture) -> None:
     study = StudyFixture(broken.paths)
     study.write_plan(with_model("seed_hierarchy"))
