@@ -91,7 +91,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(MEASURES))
+@pytest.mark.parametrize("kind", [kind for kind, one in MEASURES.items() if one.table == "completions"])
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != "ok"])
 def test_a_missing_answer_is_never_scored_whatever_it_holds(kind: str, status: str) -> None:
     full = {"text": f"{MARKER} yes", "label": "true", "value": 1.0}
