@@ -10,7 +10,7 @@ from prereg.due import runs_with_data
 from prereg.errors import SeedlockError
 from prereg.gate import status_of
 from prereg.layout import StudyPaths
-from prereg.ledger import read_ledger
+from prereg.ledger import Event, read_ledger
 from prereg.lock import load_locked_plan, lock_paths, read_lock
 from prereg.plan import Plan
 from prereg.plan_file import read_plan
@@ -78,7 +78,7 @@ def standing(paths: StudyPaths) -> Standing:
         runs_planned=len(locks[-1].runs),
         runs_done=len(runs_with_data(sealed, locks[-1])),
         runs_failed=names.count("run.failed"),
-        next_command=_next_command(paths, plan, passed=passed, waits=waits),
+        next_command=_next_command(paths, plan, passed=passed, waits=waits, unread=_is_unread(plan, sealed)),
         **_answers(paths),
     )
 
@@ -96,10 +96,17 @@ def _answers(paths: StudyPaths) -> dict[str, int]:
     }
 
 
-def _next_command(paths: StudyPaths, plan: Plan, *, passed: dict[str, bool], waits: bool) -> str:
+def _is_unread(plan: Plan, sealed: list[Event]) -> bool:
+    """Whether the plan looks inside the models and nothing was read there yet."""
+    return plan.inside is not None and all(event.body["table"] != "readings" for event in sealed)
+
+
+def _next_command(paths: StudyPaths, plan: Plan, *, passed: dict[str, bool], waits: bool, unread: bool) -> str:
     study = paths.name
     if passed["reported"]:
         return f"seedlock verify {study}"
+    if passed["sealed"] and unread:
+        return f"seedlock inside {study}"
     if passed["sealed"]:
         return f"seedlock judge {study}" if waits else f"seedlock analyze {study}"
     if plan.import_ is not None:

@@ -175,6 +175,7 @@ def test_a_study_goes_from_lock_to_verified_report_by_way_of_the_inside(tmp_path
     assert set(at) == {f"L{layer}{checkpoint}" for layer in (0, 1) for checkpoint in ("", " @0.5")}
     the_same_as_generate_would_say(study, readings)
 
+    assert f"seedlock analyze {study.paths.name}" in ran(study, "status")
     ran(study, "analyze")
     results = json.loads((study.paths.report / "results.json").read_text())
     (inside,) = results["inside"]
