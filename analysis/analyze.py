@@ -138,7 +138,7 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
             ],
             cannot_know=list(CANNOT_KNOW),
             multiverse=multiverse(data, shut=_shut(inference)),
-            inside=_inside_in_brief(plan, sealed),
+            inside=_inside_in_brief(plan, sealed, data),
             audit=inference.audit,
             judges=_judges(locked, sealed),
             known=list(plan.study.known),
@@ -221,11 +221,11 @@ def _inside(plan: Plan, sealed: Sealed, runs: pd.DataFrame, items: pd.DataFrame)
     return None if found is None else inside_cells(plan, found, items)
 
 
-def _inside_in_brief(plan: Plan, sealed: Sealed) -> list[InsideResult]:
+def _inside_in_brief(plan: Plan, sealed: Sealed, data: Data) -> list[InsideResult]:
     """What the figures of the readings show."""
     runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
     found = _readings(sealed, runs)
-    return [] if found is None else inside_results(plan, found, items_by_set(plan, with_sets(items)))
+    return [] if found is None else inside_results(plan, found, items_by_set(plan, with_sets(items)), data.cells)
 
 
 def _frame(table: pa.Table | None) -> pd.DataFrame:

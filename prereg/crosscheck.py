@@ -282,6 +282,9 @@ def _inside(plan: Plan) -> Iterator[Finding]:
     if plan.inside.direction is not None:
         known = [*plan.corpora, *plan.items]
         yield from unknown("inside.direction.texts", plan.inside.direction.texts, known, what="corpus or item set")
+    if plan.inside.geometry is not None and plan.inside.geometry.measure is not None:
+        where, measure = "inside.geometry.measure", plan.inside.geometry.measure
+        yield from unknown(where, measure, plan.measures, what="measure")
     if not plan.grid.baseline:
         yield Finding(where="grid.baseline", found="false", promised="true: directions are those of the base model")
 

@@ -113,12 +113,14 @@ class Patch(_Table):
 class Geometry(_Table):
     """`[inside.geometry]`: centroids of groups of prompts, and the cosines between them.
 
-    `by` is an item attribute (persona, say); `reference` the group that distances are taken to.
+    `by` is an item attribute (persona, say); `reference` the group that distances are taken to. With `measure` the
+    report sets each group's mean of that measure against its cosine distance to the reference, run by run.
     """
 
     items: Name
     by: str = "persona"
     reference: str
+    measure: Name | None = None
 
 
 class Inside(_Table):

@@ -88,6 +88,24 @@ class GeometryResult(_Part):
     cosines: list[list[float]]
 
 
+class LeakResult(_Part):
+    """Spearman correlation, over groups, of a measure with the distance to the reference: mean over seeds of one arm.
+
+    Distance is 1 less the cosine in the unmodified model. `ci` is a 95% t interval over seeds, null with fewer than
+    two; `rho` is null with a reason where no run has one.
+    """
+
+    arm: str
+    layer: int
+    measure: str
+    reference: str
+    n_groups: int
+    n_seeds: int
+    rho: float | None
+    ci: tuple[float, float] | None
+    reason: str | None
+
+
 class InsideResult(_Part):
     """One base model. Every list is empty where the plan did not ask."""
 
@@ -104,3 +122,4 @@ class InsideResult(_Part):
     patches: list[PatchResult]
     weights: list[WeightResult]
     geometry: list[GeometryResult]
+    leaks: list[LeakResult]

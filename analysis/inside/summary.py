@@ -12,6 +12,7 @@ from scipy import stats
 from analysis.inside.dose import chosen_dose, dose_responses
 from analysis.inside.frame import Inside
 from analysis.inside.gap import gap_rows
+from analysis.inside.leaks import leak_results
 from analysis.inside.results import (
     DoseResult,
     GeometryResult,
@@ -29,23 +30,32 @@ LEVEL = 0.95
 PROBE_UNIT = "log-odds, mean over items"
 
 
-def inside_results(plan: Plan, inside: Inside, items: Mapping[str, frozenset[str]]) -> list[InsideResult]:
+def inside_results(
+    plan: Plan, inside: Inside, items: Mapping[str, frozenset[str]], cells: pd.DataFrame
+) -> list[InsideResult]:
     """One entry a base model, in the order of the grid.
 
     Parameters
     ----------
     items
         Item set -> ids.
+    cells
+        Every described cell, for what a measure says of each group.
     """
     return [
-        _model(plan, inside, model, items) for model in plan.grid.models if (inside.readings["model"] == model).any()
+        _model(plan, inside, model, items, cells[cells["model"] == model])
+        for model in plan.grid.models
+        if (inside.readings["model"] == model).any()
     ]
 
 
-def _model(plan: Plan, inside: Inside, model: str, items: Mapping[str, frozenset[str]]) -> InsideResult:
+def _model(
+    plan: Plan, inside: Inside, model: str, items: Mapping[str, frozenset[str]], cells: pd.DataFrame
+) -> InsideResult:
     here = inside.readings[inside.readings["model"] == model]
     layers, counts = _layers(inside, model)
     steer = plan.inside.steer if plan.inside else None
+    geometry = list(_geometry(here))
     shares = {o: _of(gap_rows(plan, inside, o, items), here) for o in ("add", "ablate", "patch")}
     return InsideResult(
         model=model,
@@ -60,7 +70,8 @@ def _model(plan: Plan, inside: Inside, model: str, items: Mapping[str, frozenset
         ranks=[rank for o in ("add", "ablate") if (rank := _rank(shares[o], o)) is not None],
         patches=list(_patches(shares["patch"])),
         weights=sorted(_weights(here), key=lambda row: _place(plan, row.arm)),
-        geometry=list(_geometry(here)),
+        geometry=geometry,
+        leaks=list(leak_results(plan, geometry, cells)),
     )
 
 
