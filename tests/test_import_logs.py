@@ -81,7 +81,7 @@ def test_an_inspect_log_gives_its_answers_scores_and_epochs(tmp_path: Path) -> N
         ({"error": {"message": "out of memory\ntrace"}}, "error", "out of memory"),
         ({"output": stopped("max_tokens")}, "cut off", "max_tokens"),
         ({"output": stopped("content_filter")}, "refusal", "content_filter"),
-        ({"output": stopped("unknown")}, "error", "stopped by unknown, which is not known"),
+        ({"output": stopped("because")}, "error", "stopped by because, which is not known"),
         ({"limit": {"type": "token", "limit": 9}}, "cut off", "token limit"),
         ({"invalidation": {"author": "x"}}, "error", "invalidated"),
         ({"scores": {}}, "unparsed", "no score of match"),
@@ -101,6 +101,11 @@ def test_an_inspect_sample_that_is_no_answer_is_never_scored(
     assert found["q1"][3:] == (status, reason)
     assert found["q2"][2:4] == (1.0, "ok")
     assert report.statuses == {status: 1, "ok": 1}
+
+
+def test_an_answer_whose_provider_never_says_how_it_ended_stands(tmp_path: Path) -> None:
+    file = eval_log(tmp_path / "run.eval", [sample(1, output=stopped("unknown"))])
+    assert bring_in(file, "inspect", {"item": "id", "text": "text"})[1]["q1"][3] == "ok"
 
 
 def test_an_answer_that_inspect_moved_to_the_attachments_is_put_back(tmp_path: Path) -> None:

@@ -77,7 +77,6 @@ def test_an_inspect_log_imports_with_its_own_answers_and_scores(inspected: tuple
     assert mean(row["value"] for row in rows) == pytest.approx(told["accuracy"]["includes"], abs=1e-12)
     assert report.cut_off_kept == sum(one["stop"] == "max_tokens" for one in told["answers"])
     _, strict = bring_in(file, "inspect", columns)
-    assert {row["status"] for row in strict} <= {"ok", "cut off"}
     assert sum(row["status"] == "ok" for row in strict) == 12 - report.cut_off_kept
 
 

@@ -32,6 +32,7 @@ AGAIN = "finish it with Inspect's  inspect eval-retry LOG,  or name another log"
 STOPPED: dict[str, tuple[Status, str] | None] = {
     "stop": None,
     "tool_calls": None,
+    "unknown": None,  # what Inspect's local providers say of every answer
     "max_tokens": ("cut off", "max_tokens"),
     "model_length": ("cut off", "model_length"),
     "content_filter": ("refusal", "content_filter"),
