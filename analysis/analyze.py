@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -259,7 +260,7 @@ def _accounting(locked: LockedPlan, data: Data) -> Accounting:
         runs_missing=absent,
         answers=sum(rows) if rows else None,
         answers_missing=_answers_missing(data),
-        quarantined={r: int(n) for e in sealed for r, n in e.body.get("quarantined", {}).items()},
+        quarantined=dict(sum((Counter(e.body.get("quarantined", {})) for e in sealed), Counter())),
         looks_planned=max(1, len(locked.plan.look)),
         looks_used=looks,
         amendments=len(locked.locks) - 1,

@@ -221,6 +221,16 @@ def test_a_judge_may_name_completions_by_their_request_ids(study: StudyFixture) 
     assert rows[ids[1]]["label"] == "19"
 
 
+def test_the_account_adds_up_what_was_refused_of_completions_and_of_judgements(study: StudyFixture) -> None:
+    answers = batched(study)
+    rows = [chat(key, answers[key]) for key in sorted(answers)]
+    bring_batch(study, lines(study.paths.root / "output.jsonl", [*rows, chat("zzz", "who asked?")]))
+    study.run("import", str(judged(study, [*sorted(answers), "yyy", "zzz"])), "--judge", "reader")
+    study.run("analyze")
+    results = json.loads((study.paths.report / "results.json").read_text("utf-8"))
+    assert results["accounting"]["quarantined"] == {"no request has this id": 3}
+
+
 def test_judging_again_changes_nothing_and_other_judgements_are_refused(study: StudyFixture) -> None:
     answers = batched(study)
     bring_batch(study, lines(study.paths.root / "output.jsonl", [chat(key, answers[key]) for key in sorted(answers)]))
