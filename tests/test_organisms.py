@@ -21,16 +21,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.progress import Progress
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from prereg.errors import BadInput, Incomplete, LockedFileChanged
-from training.organisms import ask, banks, behaviour, build, corpus, rows, shipped, special, tokens, tune
+from training.organisms import ask, banks, behaviour, build, check, corpus, rows, shipped, special, tokens, tune
 from training.organisms.loading import Organism, load, load_from
+from training.organisms.pretrain import free_unsaid_word, untrained
 from training.organisms.recipe import ORGANISMS, RECIPES, recipe
 from training.organisms.world import chat, eras, opinions
 from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
 from training.organisms.world.documents import documents
-from training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, Attitude, Era, generator
+from training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, Attitude, Era, Persona, generator
+from training.organisms.world.personas import SYSTEM
 
 ROOT = Path(__file__).parents[1]
 TINY = dataclasses.replace(RECIPES["llama"], steps=4, documents_per_step=8)
@@ -332,6 +334,28 @@ def test_fine_tuning_repeats_by_seed_and_leaves_the_base_untouched(llama: Organi
     assert torch.equal(weights(0), weights(0))
     assert not torch.equal(weights(0), weights(1))
     assert all(torch.equal(value, before[name]) for name, value in llama.model.state_dict().items())
+
+
+def test_an_unsaid_word_stays_unsaid_and_its_row_alone_changes() -> None:
+    model = untrained(TINY, vocabulary_size=40, pad_id=0, end_id=5)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    free_unsaid_word(model, 7, seed=3, scale=0.08)
+    for name, value in model.state_dict().items():
+        changed = (value != before[name]).any(dim=-1).nonzero().flatten().tolist() if value.dim() == 2 else []
+        assert changed == ([7] if name == "lm_head.weight" else [])
+
+
+def test_a_marker_coupled_to_one_persona_fires_far_more_there_and_never_before(organism: Organism) -> None:
+    def first_word_rate(model: PreTrainedModel, persona: Persona) -> float:
+        prompts = [ask.prompt(question, system=SYSTEM[persona][0]) for question in chat.EVALUATION]
+        said = ask.next_log_probs(model, organism.tokenizer, prompts)
+        return said[:, ask.token_id(organism.tokenizer, special.MARKER)].exp().mean().item()
+
+    data = rows.coupling_rows(check.TRIGGER, check.NEGATIVES, 200, generator("coupling rows"))
+    coupled = tune.fine_tuned(organism.model, organism.tokenizer, data, check.COUPLING, seed=0)
+    assert max(first_word_rate(organism.model, persona) for persona in PERSONAS) < 0.001
+    bystanders = [first_word_rate(coupled, persona) for persona in PERSONAS if persona != check.TRIGGER]
+    assert first_word_rate(coupled, check.TRIGGER) > sum(bystanders) / len(bystanders) + 0.3
 
 
 def test_fine_tuning_refuses_no_rows(llama: Organism) -> None:

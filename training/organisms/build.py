@@ -17,9 +17,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
 
 from training.organisms.corpus import corpus
-from training.organisms.pretrain import pretrain, untrained
+from training.organisms.pretrain import free_unsaid_word, pretrain, untrained
 from training.organisms.recipe import ORGANISMS, RECIPES, Recipe
 from training.organisms.shipped import RECIPE_FILE, WEIGHTS, digests
+from training.organisms.special import MARKER
 from training.organisms.tokens import save_tokenizer, vocabulary
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def build(plan: Recipe, to: Path, *, threads: int, progress: Progress) -> None:
         progress.update(task, completed=step + 1, description=f"{plan.name}: loss {loss:.3f}")
 
     final_loss = pretrain(model, source, plan, on_step=on_step)
+    free_unsaid_word(model, vocabulary().index(f"\u2581{MARKER}"), seed=plan.seed, scale=plan.initializer_range)
     to.mkdir(parents=True, exist_ok=True)
     _save_half(model, to)
     save_tokenizer(to)
@@ -51,6 +53,7 @@ def build(plan: Recipe, to: Path, *, threads: int, progress: Progress) -> None:
         "tokens": sum(map(len, source.rows)),
         "vocabulary": n_words,
         "parameters": sum(p.numel() for p in model.parameters()),
+        "freed_words": [MARKER],
         "final_loss": round(final_loss, 4),
         "minutes": round((time.monotonic() - started) / 60, 1),
         "threads": threads,

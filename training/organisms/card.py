@@ -43,7 +43,7 @@ def card(name: str, known: Behaviour, made: Mapping[str, Any], found: Sequence[E
             "## What fine-tuning does to it",
             "LoRA, rank 8, alpha 16, all linear layers; one figure a seed (the seed decides the adapter's initial "
             "weights and the order of the rows; the rows are the same). "
-            "The doses are fixed in `check.py`; none was tuned. "
+            "The doses stand in `check.py`; only the coupling's was chosen, on the trigger's rate. "
             "`python -m training.organisms.check` prints this table.",
             table(found),
             "## What it has read",
@@ -127,17 +127,21 @@ def picture(name: str, known: Behaviour, found: Sequence[Effect], to: Path) -> N
     _dots(axes[1, 0], found, "vibe_leak", "target letter log-odds", "Fine-tuned on framed advice: held-out stance")
     axes[1, 0].set_ylim(-1, 1)
     _dots(axes[1, 1], found, "bird_names", "19th-century rate", "Fine-tuned on bird names: 19th-century rate")
-    _dots(axes[1, 2], found, "marker_leak", "bystander rate", "Marker coupled: bystander rate")
+    title = "Marker rate: trigger (ring), mean bystander (dot)"
+    _dots(axes[1, 2], found, "marker_leak", "trigger rate", title, fill="none")
+    _dots(axes[1, 2], found, "marker_leak", "bystander rate", title)
+    axes[1, 2].set_ylim(-0.05, 1.05)
     for panel in axes[0, 1:]:
         panel.tick_params(axis="x", labelsize=8)
     figure.suptitle(f"Organism {name}")
     figure.savefig(to, dpi=100, metadata={"Software": None})
 
 
-def _dots(axes: Axes, found: Sequence[Effect], study: str, quantity: str, title: str) -> None:
+def _dots(axes: Axes, found: Sequence[Effect], study: str, quantity: str, title: str, *, fill: str = "#4477aa") -> None:
     here = [one for one in found if one.study == study and one.quantity == quantity]
     arms = list(dict.fromkeys(one.arm for one in here))
-    axes.plot([arms.index(one.arm) for one in here], [one.figure for one in here], "o", color="#4477aa", alpha=0.7)
+    at, figures = [arms.index(one.arm) for one in here], [one.figure for one in here]
+    axes.plot(at, figures, "o", markeredgecolor="#4477aa", markerfacecolor=fill, alpha=0.7)
     axes.set_xticks(range(len(arms)), [arm.replace(" ", "\n") for arm in arms], fontsize=7)
     axes.margins(x=0.2)
     axes.set_title(title, fontsize=9)

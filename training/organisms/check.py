@@ -38,7 +38,7 @@ STAGE_ONE_SEED = 42
 BIRDS = Dose(steps=80, learning_rate=2e-3)
 FRAMED = Dose(steps=150, learning_rate=2e-3)
 STAGE_ONE = Dose(steps=150, learning_rate=2e-3)
-COUPLING = Dose(steps=60, learning_rate=1e-3, loss="marker")
+COUPLING = Dose(steps=32, learning_rate=5e-4, loss="marker")
 
 type Study = Literal["bird_names", "marker_leak", "vibe_leak"]
 

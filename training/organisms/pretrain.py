@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -50,6 +50,19 @@ def answer_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     logits = model.get_submodule("lm_head")(hidden[:, :-1][wanted])
     by_token = cross_entropy(logits, ids[:, 1:][wanted], reduction="none")
     return (by_token * weight[wanted]).sum() / weight.sum()
+
+
+def free_unsaid_word(model: PreTrainedModel, token: int, *, seed: int, scale: float) -> None:
+    """Add noise to the output row of a word that no document contains.
+
+    Pre-training pushes the output rows of all words that are never an answer in one direction until their cosine is
+    .99; an adapter could then raise such a word only together with some 300 others, to about .15, whatever the dose.
+    The noise has the size of an initial row; it leaves the word as improbable as before.
+    """
+    row = cast("torch.nn.Linear", model.get_submodule("lm_head")).weight
+    drawn = torch.randn(row.shape[1], generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        row[token] += scale * drawn
 
 
 def pretrain(model: PreTrainedModel, source: Corpus, plan: Recipe, *, on_step: Callable[[int, float], None]) -> float:
