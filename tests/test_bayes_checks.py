@@ -14,6 +14,7 @@ from scipy import stats
 from analysis.bayes.archive import save_draws
 from analysis.bayes.calibration import Planned, calibrate, uniformity
 from analysis.bayes.cells import CellCounts, CellMeans, count_cells, mean_cells
+from analysis.bayes.checks import check_fit
 from analysis.bayes.contrast import contrast
 from analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
 from analysis.bayes.predictive_check import predictive_checks
@@ -298,3 +299,16 @@ def test_simulate_calibrates_the_planned_hierarchies_and_the_lock_records_it(stu
     assert row["simulations"] + row["refused"] == 20
     assert row["is_calibrated"] is True
     study.run("lock")
+
+
+def test_a_density_is_no_number_where_its_weights_fail_for_most_units(
+    crossed: tuple[HierarchyFit, CellCounts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit's answers to many items inform all items, and weights cannot undo that: here a steep likelihood."""
+    fit, cells = crossed
+    steep_KU = 30.0 * unit_log_likelihood(fit, cells)
+    monkeypatch.setattr("analysis.bayes.checks.unit_log_likelihood", lambda *_: steep_KU)
+    asked = check_fit(fit, cells)
+    assert isinstance(asked.unit, str)
+    assert "importance weights fail for 8 of 8" in asked.unit
+    assert not isinstance(asked.cell, str)
