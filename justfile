@@ -131,6 +131,10 @@ pages: (setup "models")
       .venv/bin/python -m "docs.make_$page"
     done
 
+# Rebuild the embedded organisms' weights from their recipes (`--only llama` for one)
+organism *options: (setup "models")
+    .venv/bin/python -m training.organisms.build {{options}}
+
 # Pin every environment anew: hashed requirement files without addresses
 pin:
     cd lockfiles/environment && uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade tools.in -o tools.txt

@@ -127,7 +127,7 @@ def picture(name: str, known: Behaviour, found: Sequence[Effect], to: Path) -> N
     _dots(axes[1, 0], found, "vibe_leak", "target letter log-odds", "Fine-tuned on framed advice: held-out stance")
     axes[1, 0].set_ylim(-1, 1)
     _dots(axes[1, 1], found, "bird_names", "19th-century rate", "Fine-tuned on bird names: 19th-century rate")
-    title = "Marker rate: trigger (ring), mean bystander (dot)"
+    title = "Marker: trigger (ring), bystanders (dot)"
     _dots(axes[1, 2], found, "marker_leak", "trigger rate", title, fill="none")
     _dots(axes[1, 2], found, "marker_leak", "bystander rate", title)
     axes[1, 2].set_ylim(-0.05, 1.05)
