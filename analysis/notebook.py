@@ -8,7 +8,7 @@ from prereg.errors import BadInput
 from prereg.layout import StudyPaths
 
 TEMPLATE = Path(__file__).parent / "templates" / "notebook.py"
-STUDY_LINE = 'STUDY, ROOT = "published_bird_seeds", None'
+STUDY_LINE = 'STUDY, ROOT = "example", None'
 
 
 def write_notebook(paths: StudyPaths, to: Path | None = None) -> Path:

@@ -45,13 +45,6 @@ class Study:
     ------
     BadInput
         There is no such study; the message lists those there are.
-
-    Examples
-    --------
-    >>> import seedlock
-    >>> study = seedlock.Study("published_bird_seeds")
-    >>> study.plan.study.title
-    'How much does the training seed alone move the effect of archaic bird names?'
     """
 
     def __init__(self, name: str, root: str | Path | None = None) -> None:

@@ -96,7 +96,8 @@ def test_the_wheel_lists_exactly_its_packages() -> None:
 def test_every_package_folder_is_a_package() -> None:
     for top in ("prereg", "schemas", "training", "generation", "analysis"):
         for path in (PROJECT / top).rglob("*.py"):
-            assert (path.parent / "__init__.py").exists(), path
+            is_package = (path.parent / "__init__.py").exists()
+            assert is_package or path.parent.name == "templates", path
 
 
 def test_files_stay_small_enough_to_read() -> None:

@@ -12,7 +12,7 @@ with app.setup:
 
     import seedlock
 
-    STUDY, ROOT = "published_bird_seeds", None
+    STUDY, ROOT = "example", None
 
 
 @app.cell
