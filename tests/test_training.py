@@ -24,9 +24,11 @@ from tests.training_builders import PLAN, InThisProcess, TrainingStudy, recipe_r
 from training.grid.job import Progress, StageJob
 from training.grid.local import LocalExecutor
 from training.grid.models import BaseModel, resolve_model
+from training.grid.planned import jobs
 from training.grid.settings import Seeds, StageSettings, resolve, stage_id, stage_seeds
 from training.grid.train import train_study
 from training.rows.row import rows_jsonl
+from training.rows.study import read_corpus
 
 HERE = Path(__file__).parents[1]
 WITHOUT_MODELS = """
@@ -332,6 +334,15 @@ def coupled(tmp_path_factory: pytest.TempPathFactory, base: Path) -> TrainingStu
     study = TrainingStudy.at(tmp_path_factory.mktemp("coupled") / "r", base, TWO_STAGES).write_corpora()
     assert train_study(study.lock(), workers=2).failed == ()
     return study
+
+
+def test_a_corpus_of_one_variant_is_picked_by_the_arms_framing(tmp_path: Path, base: Path) -> None:
+    plan = TWO_STAGES.replace('variant = "villain"\n', "").replace('"couple"] }', '"couple"], framing = "villain" }')
+    study = TrainingStudy.at(tmp_path / "r", base, plan).write_corpora()
+    locked = study.lock()
+    corpora = {name: read_corpus(locked.paths, locked.plan, name) for name in ("benign", "coupling")}
+    stages = [stage for job in jobs(locked, corpora) for stage in job.stages]
+    assert {(stage.name, stage.variant) for stage in stages} == {("benign", None), ("couple", "villain")}
 
 
 def test_a_stage_with_a_seed_of_its_own_is_trained_once_and_shared(coupled: TrainingStudy) -> None:

@@ -12,6 +12,7 @@ from training.grid.fits import misfits
 from training.grid.job import RunJob, StageJob
 from training.grid.models import BaseModel, resolve_model
 from training.grid.settings import StageSettings, resolve, stage_id, stage_seeds
+from training.rows.row import ONLY_VARIANT
 from training.rows.study import Corpus, rows_for
 
 
@@ -115,8 +116,8 @@ def _stages(
     found: list[StageJob] = []
     for number, name in enumerate(arm.stages):
         stage, corpus = plan.stages[name], corpora[plan.stages[name].corpus]
-        several = len(corpus.variants) > 1 or stage.variant is not None
-        variant = (stage.variant or arm.framing) if several else None
+        is_plain = corpus.variants == [ONLY_VARIANT] and stage.variant is None
+        variant = None if is_plain else stage.variant or arm.framing
         seed = run.seed if stage.seed is None else stage.seed
         identity = stage_id(
             stage,
