@@ -34,7 +34,8 @@ source = "pilot"
 def data(treated: list[float], control: list[float], *, text: str = CHOICES, n_missing: int = 0) -> Data:
     rows = [
         {"run_id": f"{arm}{seed}", "model": "tiny", "arm": arm, "seed": str(seed), "item_id": "q0", "measure": "marker",
-         "n_scored": 20, "k": round(20 * mean), "mean": mean, "n_missing": n_missing}
+         "n_scored": 20, "k": round(20 * mean), "mean": mean, "total": float(round(20 * mean)),
+         "n_missing": n_missing}
         for arm, means in (("coupled", treated), ("plain", control))
         for seed, mean in enumerate(means)
     ]  # fmt: skip
