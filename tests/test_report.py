@@ -242,6 +242,11 @@ def test_an_exact_format_loses_nothing(value: float) -> None:
     assert float(text) == pytest.approx(value, abs=1e-9)
 
 
+def test_a_level_that_spending_leaves_a_look_is_shown_with_two_decimals() -> None:
+    assert format_value(0.9557565438, exact_spec(0.9557565438, "percent")) == "95.58%"
+    assert format_value(0.95, exact_spec(0.95, "percent")) == "95%"
+
+
 def test_ranks_of_well_mixed_chains_are_even_and_of_a_stuck_one_are_not() -> None:
     rng = np.random.default_rng(1)
     mixed = rng.normal(size=(4, 1000))

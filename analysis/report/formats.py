@@ -12,9 +12,13 @@ type Kind = Literal["percent", "pp", "number"]
 
 
 def exact_spec(value: float, kind: Literal["percent", "pp", "number"] = "number") -> str:
-    """Format with the fewest decimals (up to six) that lose nothing: band edges, alpha, levels."""
+    """Format with the fewest decimals (up to six) that lose nothing: band edges, alpha, levels.
+
+    A percentage that no such number of decimals gives exactly, as the level that spending leaves a look, has two.
+    """
     shown = value if kind == "number" else 100 * value
-    decimals = next((d for d in range(6) if math.isclose(round(shown, d), shown, abs_tol=1e-9)), 6)
+    otherwise = 6 if kind == "number" else 2
+    decimals = next((d for d in range(6) if math.isclose(round(shown, d), shown, abs_tol=1e-9)), otherwise)
     return f"{kind}{decimals}"
 
 
