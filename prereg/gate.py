@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -99,8 +99,7 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
     locks = tuple(read_lock(file) for file in files)
     events = tuple(read_ledger(paths.ledger))
     lock, lock_id = locks[-1], sha256_file(files[-1])
-    is_reported = any(event.name == "report.built" and event.body["lock_id"] == lock_id for event in events)
-    code = [] if only_reading and is_reported else _code_faults(lock)
+    code = [] if only_reading and is_reported(events, lock_id) else _code_faults(lock)
     faults = [*chain_faults(files, locks, events), *plan_faults(lock, paths), *code]
     if faults:
         raise LockedFileChanged(
@@ -117,6 +116,11 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
         events=events,
         deviations=tuple(deviations(events)),
     )
+
+
+def is_reported(events: Iterable[Event], lock_id: Sha256) -> bool:
+    """Whether a report was built under this lock: from then on its code may move on."""
+    return any(event.name == "report.built" and event.body["lock_id"] == lock_id for event in events)
 
 
 def chain_faults(files: list[Path], locks: tuple[Lock, ...], events: tuple[Event, ...]) -> list[Finding]:

@@ -16,7 +16,7 @@ from prereg.checks import Check, Verification, failed, not_checked, verdict
 from prereg.due import due_runs, missing_runs
 from prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
 from prereg.evidence import evidence_checks, level_reached
-from prereg.gate import chain_faults, deviations, plan_faults, status_of
+from prereg.gate import chain_faults, deviations, is_reported, plan_faults, status_of
 from prereg.layout import HOME, StudyPaths
 from prereg.ledger import Event, read_ledger
 from prereg.lock import Lock, coreutils_lines, iter_changes, load_locked_plan, lock_paths, read_lock
@@ -62,7 +62,7 @@ def verify_study(
         *_locks(paths, files, locks, events),
         *_plan(paths, lock),
         _simulation(paths, lock),
-        _code(lock, _is_reported(events, lock_id)),
+        _code(lock, is_reported(events, lock_id)),
         ledger_check,
         *_order(events),
         *_data(paths, events, lock),
@@ -93,10 +93,6 @@ def _ledger(paths: StudyPaths) -> tuple[list[Event], Check]:
         return [], failed("G1", "ledger", error)
     what = f"the ledger's chain holds ({len(events)} events)"
     return events, verdict("G1", "ledger", what, (), exit_code=4)
-
-
-def _is_reported(events: list[Event], lock_id: str) -> bool:
-    return any(event.name == "report.built" and event.body["lock_id"] == lock_id for event in events)
 
 
 def _locks(paths: StudyPaths, files: list[Path], locks: tuple[Lock, ...], events: list[Event]) -> Iterator[Check]:
@@ -151,12 +147,12 @@ def _simulation(paths: StudyPaths, lock: Lock) -> Check:
     return verdict("P3", "plan", what, faults, exit_code=3)
 
 
-def _code(lock: Lock, is_reported: bool) -> Check:
+def _code(lock: Lock, has_report: bool) -> Check:
     what = "schemas, measures, estimators and decision code are the locked ones"
     drift = tuple(iter_changes(lock.code, HOME))
     if not drift:
         return verdict("C1", "code", what, (), exit_code=3)
-    if not is_reported:
+    if not has_report:
         return verdict("C1", "code", what, drift, exit_code=3)
     if lock.commit is None or not git.has_commit(HOME, lock.commit):
         where = lock.commit or "no commit"
