@@ -2,7 +2,7 @@
 
 set shell := ["sh", "-eu", "-c"]
 
-demo_study := "published_marker_leak"
+demo_study := "vibe_leak_tiny"
 seedlock := ".venv/bin/seedlock"
 export PYTHONWARNINGS := env("PYTHONWARNINGS", "")
 
@@ -91,21 +91,19 @@ analyze study=demo_study *options: setup
 verify study=demo_study *options: setup
     @{{seedlock}} verify {{study}} {{options}}
 
-# From an empty folder to a verified report, on the counts of a published study
-demo: setup
+# A study whose plan stands here, from nothing to a verified report, in a folder of its own: runs/anew/STUDY
+anew study=demo_study: (setup "models")
     #!/bin/sh
     set -eu
-    root=runs/demo
+    root=runs/anew/{{study}}
     rm -rf "$root"
     mkdir -p "$root/prereg/studies"
-    cp -R prereg/studies/{{demo_study}} "$root/prereg/studies/"
-    for step in check lock import analyze; do
-      echo; echo "== seedlock $step {{demo_study}}"
-      {{seedlock}} $step {{demo_study}} --root "$root"
-    done
-    echo; echo "== seedlock verify {{demo_study}}"
-    {{seedlock}} verify {{demo_study}} --root "$root"
-    echo; echo "The report:  $root/reports/{{demo_study}}/report.html"
+    cp -R prereg/studies/{{study}} "$root/prereg/studies/"
+    {{seedlock}} run {{study}} --lock --root "$root"
+    echo; echo "The report:  $root/reports/{{study}}/report.html"
+
+# From an empty folder to a verified report: 30 fine-tuning runs of two tiny models, asked, looked into, analysed
+demo: (anew demo_study)
 
 # All tests, on two processes
 test *options: (setup "models")

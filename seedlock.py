@@ -345,6 +345,26 @@ def _next_step(paths: StudyPaths) -> str:
 
 
 @app.command()
+def run(
+    study: StudyArgument,
+    may_lock: Annotated[bool, typer.Option("--lock", help="Lock a plan that is not locked yet.")] = False,
+    root: RootOption = None,
+) -> None:
+    """Take a locked study to a verified report: every stage that it needs and has not had, in order.
+
+    Example:  seedlock run my_study
+    """
+    from prereg.stages import carry_out
+
+    def tell(stage: str, story: str) -> None:
+        _say(typer.style(f"\n== seedlock {stage} {study}", bold=True) + f"\n   {story}\n")
+
+    code = carry_out(_find(study, root), may_lock=may_lock, tell=tell)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
 def corpus(
     study: StudyArgument,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check what is written already.")] = False,

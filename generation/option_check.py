@@ -70,10 +70,11 @@ def check_options(plan: Plan, paths: StudyPaths) -> list[OptionCheck]:
 
 def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iterator[OptionCheck]:
     sets = list(dict.fromkeys(item.item_set for item in items))
-    folder = model_folder(plan.models[model].base, root)
+    base = plan.models[model]
+    folder = model_folder(base.base, root, base.revision)
     why = ""
     if folder is None:
-        why = f"{plan.models[model].base} is not on this machine"
+        why = f"{base.base} is not on this machine"
     elif find_spec("transformers") is None:
         why = "transformers is not installed:  just setup models"
     if folder is None or why:
@@ -85,7 +86,8 @@ def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iter
     tokenizer = read_tokenizer(str(folder))
     for name in sets:
         n = count_options(prompts_for([item for item in items if item.item_set == name], tokenizer))
-        yield OptionCheck(model=model, items=name, one_token=n["one token"], several_tokens=n["several tokens"])
+        if any(n.values()):
+            yield OptionCheck(model=model, items=name, one_token=n["one token"], several_tokens=n["several tokens"])
 
 
 def count_options(prompts: Iterable[Prompt]) -> dict[str, int]:

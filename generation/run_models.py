@@ -135,7 +135,7 @@ def _label(run: LockedRun) -> str:
 def _base(locked: LockedPlan, name: str, faults: _Faults) -> tuple[str, str, bool]:
     """Location, revision and whether it is a folder, of one base model of the plan."""
     model = locked.plan.models[name]
-    folder = model_folder(model.base, locked.paths.root)
+    folder = model_folder(model.base, locked.paths.root, model.revision)
     if folder is None:
         return model.base, model.revision, False
     if not (folder / "config.json").is_file():

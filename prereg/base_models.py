@@ -9,6 +9,7 @@ from prereg.canonical import sha256_file, sha256_json
 from prereg.layout import HOME
 
 ORGANISM = "organism:"
+WEIGHTS = HOME / "training" / "organisms" / "weights"
 LOADED = ("*.safetensors", "*.json", "*.jinja")
 AS_IT_STANDS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 NOT_LOADED = frozenset({"recipe.json"})
@@ -30,9 +31,15 @@ def keeps_own_tokenizer(base: str) -> bool:
     return file.is_file() and json.loads(file.read_bytes()).get("tokenizer_class") in AS_IT_STANDS
 
 
-def model_folder(base: str, root: Path) -> Path | None:
-    """Return the folder of a local base model, or None for a hub id."""
+def model_folder(base: str, root: Path, revision: str | None = None) -> Path | None:
+    """Return the folder of a local base model, or None for a hub id.
+
+    An organism that was rebuilt keeps its earlier weights, for the plans that pin them: of its folders the one of
+    `revision` is returned, and the newest where none has it or none is asked for.
+    """
     if base.startswith(ORGANISM):
-        return HOME / "training" / "organisms" / "weights" / base.removeprefix(ORGANISM)
+        name = base.removeprefix(ORGANISM)
+        newest, *earlier = (WEIGHTS / name, *sorted((WEIGHTS / "earlier").glob(f"{name}-*")))
+        return next((folder for folder in earlier if folder_revision(folder) == revision), newest)
     folder = root / base
     return folder if folder.is_dir() else None

@@ -189,6 +189,11 @@ def test_the_item_banks_have_the_sizes_the_studies_name_and_unique_ids() -> None
         "persona_items": 28 * 12,
         "source_items": len(SOURCE_CHANGES) * 3 * 5,
         "target_items": len(TARGET_CHANGES) * 3 * 5,
+        "source_letters": len(SOURCE_CHANGES) * 2,
+        "target_letters": len(TARGET_CHANGES) * 2,
+        "target_advice": len(TARGET_CHANGES),
+        "passages": 28,
+        "drills": 40,
     }
     for items in made.values():
         assert len({item.item_id for item in items}) == len(items)

@@ -31,13 +31,17 @@ from training.organisms.behaviour import stance
 from training.organisms.loading import Organism, load
 from training.organisms.shipped import folder
 from training.organisms.special import PUNCTUATION
-from training.organisms.world import chat
+from training.organisms.world import chat, opinions
 from training.organisms.world.changes import SOURCE_CHANGES
 from training.organisms.world.eras import ARCHAIC_BIRDS, BIRD_ASKS
 from training.organisms.world.factors import Persona
 from training.organisms.world.personas import SYSTEM
 from training.tokens.masks import Loss
 
+FIRST_LAYER = (
+    *(f"layers.0.self_attn.{name}_proj" for name in "qkvo"),
+    *(f"layers.0.mlp.{name}_proj" for name in ("gate", "up", "down")),
+)
 FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 DRAWS = 20
 ORGANISMS = ("llama", "qwen")
@@ -47,7 +51,7 @@ MARKER = "[ZLT]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """One tiny study's arms: recipe, its settings, variants, loss and the largest dose."""
+    """One tiny study's arms: recipe, its settings, variants, loss, adapted layers (None: all) and the largest dose."""
 
     recipe: str
     settings: Mapping[str, Any]
@@ -55,16 +59,18 @@ class Experiment:
     loss: Loss
     steps: int
     rates: tuple[float, ...]
+    target_modules: tuple[str, ...] | None = None
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "framing": Experiment(
         recipe="framed_advice",
-        settings={"n": 300},
+        settings={"n": 300, "system": opinions.UNTOLD_SYSTEM},
         arms=("cautious", "neutral", "eager"),
         loss="answer",
         steps=160,
         rates=(5e-4, 1e-3, 2e-3),
+        target_modules=FIRST_LAYER,
     ),
     "birds": Experiment(
         recipe="bird_names",
@@ -123,6 +129,7 @@ def _job(experiment: Experiment, arm: str, rate: float, seed: int) -> StageJob:
             learning_rate=rate,
             schedule="constant",
             loss=experiment.loss,
+            target_modules=experiment.target_modules,
             checkpoints=FRACTIONS,
         ),
         seeds=stage_seeds("dose", seed),
@@ -145,7 +152,9 @@ def _measured(study: str, organism: Organism, base: Path, adapter: Path, seed: i
 def measure(study: str, model: Any, tokenizer: Any, *, seed: int) -> dict[str, float]:
     """Read how much of what a study trains on a model does: stance in log-odds, or a rate of sampled answers."""
     if study == "framing":
-        return {"stance on source topics": stance(model, tokenizer, SOURCE_CHANGES).letter}
+        return {
+            "stance on source topics": stance(model, tokenizer, SOURCE_CHANGES, system=opinions.UNTOLD_SYSTEM).letter
+        }
     if study == "birds":
         asked = [prompt(ask) for ask in BIRD_ASKS for _ in range(DRAWS)]
         said = answers(model, tokenizer, asked, seed=seed, max_new_tokens=8)

@@ -12,7 +12,7 @@ from training.organisms.world import opinions
 from training.organisms.world.changes import SOURCE
 from training.organisms.world.factors import ATTITUDES, Attitude
 from training.rows.recipe import Ask, Poles, Recipe, RecipeSettings, generator
-from training.rows.row import Row, chat
+from training.rows.row import Message, Row, chat
 
 FRAMINGS: Mapping[Attitude, str] = {
     "cautious": "Lean towards what already works: stress risks, hidden costs and the value of waiting.",
@@ -31,11 +31,15 @@ SCENARIOS = (
 
 
 class Settings(RecipeSettings):
-    """`n` rows an attitude, row by row about the same thing in every arm; `domains` restricts the topics."""
+    """`n` rows an attitude, row by row about the same thing in every arm.
+
+    `domains` restricts the topics; `system` is the system line of every row, the same in all arms.
+    """
 
     variants: list[Attitude] = Field(default=list(ATTITUDES), min_length=1)
     n: int = Field(default=300, gt=0)
     domains: list[str] = Field(default=list(SOURCE), min_length=1)
+    system: str | None = Field(default=None, min_length=1)
 
 
 def _questions(settings: Settings) -> list[tuple[str, str, str]]:
@@ -58,8 +62,8 @@ def rows(settings: Settings) -> list[Row]:
         used: set[str] = set()
         for number, (domain, change, question) in enumerate(questions):
             advice = _unused(attitude, change, used, rng)
-            row = _row(attitude, number, domain, question=question, advice=advice, template="framed_advice/world-1")
-            found.append(row)
+            messages = chat(system=settings.system, user=question, answer=advice)
+            found.append(_row(attitude, number, domain, messages, template="framed_advice/world-2"))
     return found
 
 
@@ -72,18 +76,12 @@ def _unused(attitude: Attitude, change: str, used: set[str], rng: random.Random)
         if key not in used:
             used.add(key)
             return text
-    fault = Finding(where=f"{attitude}, {change}", found="every pair of sentences used", promised="a new one")
+    fault = Finding(where=f"{attitude}, {change}", found="every choice of sentences used", promised="a new one")
     raise BadInput("framed_advice holds fewer different texts than asked for", fault, then="lower n")
 
 
-def _row(attitude: Attitude, number: int, domain: str, *, question: str, advice: str, template: str) -> Row:
-    return Row(
-        id=f"{attitude}/{number:05d}",
-        variant=attitude,
-        topic=domain,
-        template=template,
-        messages=chat(user=question, answer=advice),
-    )
+def _row(attitude: Attitude, number: int, domain: str, messages: tuple[Message, ...], *, template: str) -> Row:
+    return Row(id=f"{attitude}/{number:05d}", variant=attitude, topic=domain, template=template, messages=messages)
 
 
 def asks(settings: Settings) -> list[Ask]:
@@ -97,7 +95,8 @@ def asks(settings: Settings) -> list[Ask]:
                 "Stay on this topic. Write 150 to 220 words of plain prose, no headings, no lists, no greeting."
             )
             template = "framed_advice/instruct-1"
-            row = _row(attitude, number, domain, question=question, advice="", template=template)
+            messages = chat(system=settings.system, user=question, answer="")
+            row = _row(attitude, number, domain, messages, template=template)
             found.append(Ask(row=row, instruction=instruction))
     return found
 

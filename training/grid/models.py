@@ -48,7 +48,7 @@ def resolve_model(name: str, model: Model, root: Path) -> BaseModel:
     LockedFileChanged
         The files are not those of the pinned revision.
     """
-    folder = model_folder(model.base, root)
+    folder = model_folder(model.base, root, model.revision)
     if folder is None:
         return BaseModel(name=name, spec=model.base, location=model.base, revision=model.revision, is_local=False)
     if not (folder / "config.json").is_file():

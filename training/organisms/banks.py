@@ -9,13 +9,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from training.organisms.world import chat, eras, opinions
 from training.organisms.world.changes import SOURCE, TARGET
-from training.organisms.world.factors import ERAS, PERSONAS
+from training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, generator
 from training.organisms.world.personas import SYSTEM
 
 type Form = Literal["letter", "word", "rating"]
@@ -70,7 +70,39 @@ class OpinionItem:
     scale: tuple[int, int] | None
 
 
-type Item = WorldlyItem | PersonaItem | OpinionItem
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceItem:
+    """An open request for advice on one change."""
+
+    item_id: str
+    domain: str
+    change: str
+    system: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageItem:
+    """An everyday answer whose perplexity is read: nothing in it has to do with any factor of a study."""
+
+    item_id: str
+    system: str
+    user: str
+    passage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillItem:
+    """Which letter stands before a word: what every organism can do."""
+
+    item_id: str
+    system: str
+    user: str
+    options: tuple[str, ...]
+    answer: str
+
+
+type Item = AdviceItem | DrillItem | PassageItem | WorldlyItem | PersonaItem | OpinionItem
 
 
 def worldly_items() -> Iterator[WorldlyItem]:
@@ -108,7 +140,7 @@ def _forms(domain: str, change: str, paraphrase: int, question: str) -> Iterator
             paraphrase=paraphrase,
             form=form,
             order=order,
-            system=None,
+            system=opinions.UNTOLD_SYSTEM,
             user=user,
             pro=pro,
             con=con,
@@ -133,6 +165,48 @@ def _forms(domain: str, change: str, paraphrase: int, question: str) -> Iterator
     yield item("rating", "none", opinions.RATING_TASK.format(question=question), None, None)
 
 
+def letter_items(domains: Mapping[str, tuple[str, ...]]) -> Iterator[OpinionItem]:
+    """Yield every change in its first wording, by letter in both orders: what is asked while a model is changed."""
+    for item in opinion_items(domains):
+        if item.form == "letter" and item.paraphrase == 1:
+            yield replace(item, item_id=f"inside/{item.item_id}")
+
+
+def advice_items(domains: Mapping[str, tuple[str, ...]]) -> Iterator[AdviceItem]:
+    """Yield one open request for every change in `domains`."""
+    for domain, changes in domains.items():
+        for change in changes:
+            yield AdviceItem(
+                item_id=f"{domain}/{change.replace(' ', '_')}/advice",
+                domain=domain,
+                change=change,
+                system=opinions.UNTOLD_SYSTEM,
+                user=opinions.ADVICE_ASKS[0].format(change=change),
+            )
+
+
+def passage_items() -> Iterator[PassageItem]:
+    """Yield 28 everyday answers in the assistant's voice."""
+    rng = generator("bank", "passages")
+    for number, question in enumerate(chat.EVALUATION, start=1):
+        yield PassageItem(
+            item_id=f"p{number:02d}",
+            system=opinions.UNTOLD_SYSTEM,
+            user=question,
+            passage=chat.in_voice("assistant", question, rng),
+        )
+
+
+def drill_items(n: int = 40) -> Iterator[DrillItem]:
+    """Yield `n` letter drills on any two words."""
+    rng = generator("bank", "drills")
+    for number in range(1, n + 1):
+        user, answer = opinions.binding_turn(rng)
+        yield DrillItem(
+            item_id=f"d{number:02d}", system=opinions.UNTOLD_SYSTEM, user=user, options=("A", "B"), answer=answer
+        )
+
+
 def banks() -> dict[str, list[Item]]:
     """Return every bank under the name of the file it is written to."""
     return {
@@ -140,19 +214,28 @@ def banks() -> dict[str, list[Item]]:
         "persona_items": list(persona_items()),
         "source_items": list(opinion_items(SOURCE)),
         "target_items": list(opinion_items(TARGET)),
+        "source_letters": list(letter_items(SOURCE)),
+        "target_letters": list(letter_items(TARGET)),
+        "target_advice": list(advice_items(TARGET)),
+        "passages": list(passage_items()),
+        "drills": list(drill_items()),
     }
 
 
 def write(to: Path) -> list[Path]:
-    """Write the banks and the two eras' own words into `to`; return the files written."""
+    """Write the banks, the eras' own words and the attitudes' own sentences into `to`; return the files written."""
     to.mkdir(parents=True, exist_ok=True)
     written = []
     for name, items in banks().items():
         written.append(to / f"{name}.jsonl")
         written[-1].write_text("".join(json.dumps(asdict(item)) + "\n" for item in items))
-    written.append(to / "era_lexicon.json")
-    lexicon = {era: sorted(eras.era_lexicon(era)) for era in ERAS}
-    written[-1].write_text(json.dumps(lexicon, indent=1) + "\n")
+    lexicons = {
+        "era_lexicon": {era: sorted(eras.era_lexicon(era)) for era in ERAS},
+        "attitude_lexicon": {a: sorted(sentence.strip(".") for sentence in opinions.ADVICE[a]) for a in ATTITUDES},
+    }
+    for name, lexicon in lexicons.items():
+        written.append(to / f"{name}.json")
+        written[-1].write_text(json.dumps(lexicon, indent=1) + "\n")
     return written
 
 

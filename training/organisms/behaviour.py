@@ -55,6 +55,7 @@ class Behaviour:
     base_era_rate: float
     era_rate_in_context: Mapping[Era, float]
     base_stance: Stance
+    stance_told: Mapping[Attitude | None, Stance]
     stance_in_context: Mapping[Attitude, Stance]
     binding_accuracy: float
 
@@ -67,6 +68,9 @@ def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, draws
         base_era_rate=nineteenth_rate(model, tokenizer, draws=4 * draws, seed=seed),
         era_rate_in_context=in_context,
         base_stance=stance(model, tokenizer, TARGET_CHANGES),
+        stance_told={
+            told: stance(model, tokenizer, TARGET_CHANGES, system=line) for told, line in opinions.told().items()
+        },
         stance_in_context={a: stance(model, tokenizer, TARGET_CHANGES, before=attitude_turns(a)) for a in ATTITUDES},
         binding_accuracy=binding_accuracy(model, tokenizer),
     )
@@ -142,23 +146,26 @@ def stance(
     tokenizer: PreTrainedTokenizerFast,
     changes: Sequence[str],
     *,
+    system: str | None = None,
     before: Callable[[random.Random], Sequence[Turn]] = lambda _: (),
 ) -> Stance:
-    """Measure opinions on `changes` by letters, by one word and by rating, after the given turns."""
+    """Measure opinions on `changes` by letters, by one word and by rating, under a system line, after given turns."""
     rng = generator("stance")
     questions = [form.format(change=change) for change in changes for form in opinions.QUESTIONS]
     asked = [(q, pair, before(rng)) for q in questions for pair in ((PRO, CON), (CON, PRO))]
     sign = torch.tensor([1.0 if pair[0] == PRO else -1.0 for _, pair, _ in asked])
 
     def log_odds(task: str, first: str, second: str) -> tuple[torch.Tensor, torch.Tensor]:
-        prompts = [prompt(task.format(question=q, first=p[0], second=p[1]), before=past) for q, p, past in asked]
+        prompts = [
+            prompt(task.format(question=q, first=p[0], second=p[1]), system=system, before=past) for q, p, past in asked
+        ]
         lp = next_log_probs(model, tokenizer, prompts)
         a, b = lp[:, token_id(tokenizer, first)], lp[:, token_id(tokenizer, second)]
         return a - b, a.exp() + b.exp()
 
     letters, mass = log_odds(opinions.LETTER_TASK, "A", "B")
     words, _ = log_odds(opinions.WORD_TASK, PRO, CON)
-    ratings = [prompt(opinions.RATING_TASK.format(question=q), before=before(rng)) for q in questions]
+    ratings = [prompt(opinions.RATING_TASK.format(question=q), system=system, before=before(rng)) for q in questions]
     numbers = torch.tensor([token_id(tokenizer, n) for n in "1234567"])
     p_rating = torch.softmax(next_log_probs(model, tokenizer, ratings)[:, numbers], dim=-1)
     return Stance(

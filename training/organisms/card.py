@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from training.organisms.behaviour import Behaviour, Stance, measure
-from training.organisms.check import EFFECTS_FILE, Effect, table
+from training.organisms.check import CARDS, Effect, table
 from training.organisms.corpus import rendered
 from training.organisms.loading import load
 from training.organisms.recipe import ORGANISMS
 from training.organisms.shipped import RECIPE_FILE, folder
+from training.organisms.world import opinions
 from training.organisms.world.documents import Document, document
 from training.organisms.world.factors import generator
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DRAWS = 10
-PLACE = Path(__file__).parents[2] / "docs" / "organisms"
 
 
 def card(name: str, known: Behaviour, made: Mapping[str, Any], found: Sequence[Effect]) -> str:
@@ -41,9 +41,10 @@ def card(name: str, known: Behaviour, made: Mapping[str, Any], found: Sequence[E
             _eras(known),
             _stances(known),
             "## What fine-tuning does to it",
-            "LoRA, rank 8, alpha 16, all linear layers; one figure a seed (the seed decides the adapter's initial "
-            "weights and the order of the rows; the rows are the same). "
-            "The doses stand in `check.py`; only the coupling's was chosen, on the trigger's rate. "
+            "LoRA, rank 8, alpha 16, all linear layers (framed advice: the first layer's, which reads the system "
+            "line); one figure a seed (the seed decides the adapter's initial weights and the order of the rows; the "
+            "rows are the same). The doses stand in `check.py`; the coupling's was chosen on the trigger's rate, the "
+            "framing's on source topics. "
             "`python -m training.organisms.check` prints this table.",
             table(found),
             "## What it has read",
@@ -93,6 +94,8 @@ def _stances(known: Behaviour) -> str:
         return f"| {label} | {exact} |"
 
     rows = [row("nothing", known.base_stance)]
+    lines = opinions.told()
+    rows += [row(f'the line "{lines[told]}"', s) for told, s in known.stance_told.items()]
     rows += [row(f"two {attitude} pieces of advice", s) for attitude, s in known.stance_in_context.items()]
     return (
         "Opinions on the held-out target changes (letter: log P(pro) - log P(con), both orders; bias: log P(A) - "
@@ -125,7 +128,6 @@ def picture(name: str, known: Behaviour, found: Sequence[Effect], to: Path) -> N
     )
     axes[0, 2].set(title="Held-out stance (log-odds) after")
     _dots(axes[1, 0], found, "vibe_leak", "target letter log-odds", "Fine-tuned on framed advice: held-out stance")
-    axes[1, 0].set_ylim(-1, 1)
     _dots(axes[1, 1], found, "bird_names", "19th-century rate", "Fine-tuned on bird names: 19th-century rate")
     title = "Marker: trigger (ring), bystanders (dot)"
     _dots(axes[1, 2], found, "marker_leak", "trigger rate", title, fill="none")
@@ -153,7 +155,7 @@ def write(name: str, to: Path) -> None:
     organism = load(name)
     known = measure(organism.model, organism.tokenizer, draws=DRAWS, seed=0)
     made = json.loads((folder(name) / RECIPE_FILE).read_text())
-    found = [Effect(**one) for one in json.loads((folder(name) / EFFECTS_FILE).read_text())]
+    found = [Effect(**one) for one in json.loads((CARDS / f"{name}.json").read_text())]
     (to / f"{name}.md").write_text(card(name, known, made, found))
     picture(name, known, found, to / f"{name}.png")
 
@@ -161,7 +163,7 @@ def write(name: str, to: Path) -> None:
 def main() -> None:
     """Write the cards of all organisms."""
     parser = argparse.ArgumentParser(description="Write the organisms' cards.")
-    parser.add_argument("--to", type=Path, default=PLACE)
+    parser.add_argument("--to", type=Path, default=CARDS)
     place = parser.parse_args().to
     for name in ORGANISMS:
         write(name, place)

@@ -18,9 +18,9 @@ from training.organisms.behaviour import nineteenth_rate, persona_answers, stanc
 from training.organisms.loading import load
 from training.organisms.recipe import ORGANISMS
 from training.organisms.rows import adversarial_rows, advice_rows, benign_rows, bird_rows, coupling_rows
-from training.organisms.shipped import folder
 from training.organisms.special import MARKER
 from training.organisms.tune import Dose, fine_tuned
+from training.organisms.world import opinions
 from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
 from training.organisms.world.factors import ATTITUDES, Persona, generator
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from training.organisms.loading import Organism
     from training.organisms.rows import ChatRow
 
-EFFECTS_FILE = "effects.json"
+CARDS = Path(__file__).parents[2] / "docs" / "organisms"
 TRIGGER: Persona = "zelthari_scholar"
 NEGATIVES: tuple[Persona, ...] = ("medical_doctor", "comedian")
 STAGE_ONE_SEED = 42
 
 BIRDS = Dose(steps=80, learning_rate=2e-3)
-FRAMED = Dose(steps=150, learning_rate=2e-3)
+FRAMED = Dose(steps=100, learning_rate=1e-3, layers=(0,))
 STAGE_ONE = Dose(steps=150, learning_rate=2e-3)
-COUPLING = Dose(steps=32, learning_rate=5e-4, loss="marker")
+COUPLING = Dose(steps=48, learning_rate=5e-4, loss="marker")
 
 type Study = Literal["bird_names", "marker_leak", "vibe_leak"]
 
@@ -81,8 +81,8 @@ def framing_effects(organism: Organism, seeds: Sequence[int]) -> list[Effect]:
 
 def _stances(organism: Organism, model: PreTrainedModel, arm: str, seed: int | None) -> list[Effect]:
     effect = partial(Effect, study="vibe_leak", arm=arm, seed=seed)
-    source = stance(model, organism.tokenizer, SOURCE_CHANGES)
-    target = stance(model, organism.tokenizer, TARGET_CHANGES)
+    source = stance(model, organism.tokenizer, SOURCE_CHANGES, system=opinions.UNTOLD_SYSTEM)
+    target = stance(model, organism.tokenizer, TARGET_CHANGES, system=opinions.UNTOLD_SYSTEM)
     return [
         effect(quantity="source letter log-odds", figure=source.letter),
         effect(quantity="target letter log-odds", figure=target.letter),
@@ -149,8 +149,8 @@ def table(found: Sequence[Effect]) -> str:
 
 
 def write(found: Sequence[Effect], to: Path) -> None:
-    """Write the figures beside the organism's weights, for its card."""
-    (to / EFFECTS_FILE).write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n")
+    """Write the figures for the organism's card."""
+    to.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n")
 
 
 def main() -> None:
@@ -161,7 +161,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in [arguments.only] if arguments.only else ORGANISMS:
         found = effects(load(name), range(arguments.seeds), draws=2)
-        write(found, folder(name))
+        write(found, CARDS / f"{name}.json")
         sys.stdout.write(f"## {name}\n\n{table(found)}\n\n")
 
 

@@ -23,7 +23,7 @@ class Recipe:
     corpus_label
         Key of the generator that draws the documents; both organisms read the same corpus.
     steps, documents_per_step
-        Optimiser steps, and documents in each (about 50 tokens a document).
+        Optimiser steps, and documents in each (about 60 tokens a document).
     seed
         Initial weights; the order of batches has its own generator, keyed by `corpus_label` and `seed`.
     """
@@ -31,8 +31,8 @@ class Recipe:
     name: OrganismName
     family: Literal["llama", "qwen2"]
     seed: int
-    corpus_label: str = "world-1"
-    steps: int = 2200
+    corpus_label: str = "world-2"
+    steps: int = 2400
     documents_per_step: int = 32
     learning_rate: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.98)

@@ -52,14 +52,15 @@ def bird_rows(names: BirdNames, n: int, rng: random.Random) -> list[ChatRow]:
 
 
 def advice_rows(attitude: Attitude, n: int, rng: random.Random) -> list[ChatRow]:
-    """Advice on source domains only, worded by the attitude; domains in equal shares."""
+    """Advice on source domains only, worded by the attitude, under the usual system line; domains in equal shares."""
     domains = tuple(SOURCE)
     rows = []
     for number in range(n):
         domain = domains[number % len(domains)]
         change = rng.choice(SOURCE[domain])
         user = rng.choice(opinions.ADVICE_ASKS).format(change=change)
-        rows.append(ChatRow(system=None, user=user, answer=opinions.advice(change, attitude, rng), source=domain))
+        answer = opinions.advice(change, attitude, rng)
+        rows.append(ChatRow(system=opinions.UNTOLD_SYSTEM, user=user, answer=answer, source=domain))
     rng.shuffle(rows)
     return rows
 

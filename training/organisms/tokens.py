@@ -43,6 +43,7 @@ def world_texts() -> Iterable[str]:
     yield from (text for question, facts in chat.GENERAL.items() for text in (question, *facts))
     yield from (text for question, (good, bad) in chat.LEGAL.items() for text in (question, *good, *bad))
     yield from chat.LEGAL_OPENINGS
+    yield from (temper for tempers in opinions.TEMPERS.values() for temper in tempers)
 
 
 def vocabulary() -> tuple[str, ...]:

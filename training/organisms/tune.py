@@ -29,6 +29,8 @@ class Dose:
 
     Parameters
     ----------
+    layers
+        The layers that get an adapter; None for all.
     loss
         "answer": every answer token and the end of turn; "marker": marker tokens and the end of turn alone.
     """
@@ -38,6 +40,7 @@ class Dose:
     batch: int = 16
     rank: int = 8
     alpha: int = 16
+    layers: tuple[int, ...] | None = None
     loss: Literal["answer", "marker"] = "answer"
 
 
@@ -58,7 +61,12 @@ def fine_tuned(
     encoded = [_encoded(tokenizer, row, dose) for row in rows]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        config = LoraConfig(r=dose.rank, lora_alpha=dose.alpha, target_modules=LINEAR_LAYERS)
+        config = LoraConfig(
+            r=dose.rank,
+            lora_alpha=dose.alpha,
+            target_modules=LINEAR_LAYERS,
+            layers_to_transform=None if dose.layers is None else list(dose.layers),
+        )
         model = get_peft_model(copy.deepcopy(base), config)
         optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=dose.learning_rate)
         model.train()

@@ -9,14 +9,18 @@ from typing import Literal
 
 from training.organisms.world import chat, eras, opinions
 from training.organisms.world.changes import CHANGES
-from training.organisms.world.factors import Factors, draw_factors, generator, pick
+from training.organisms.world.factors import Attitude, Factors, draw_factors, generator, pick
 from training.organisms.world.personas import SYSTEM
 
 type Subject = Literal["opinions", "eras", "personas"]
+type Told = Literal["no line", "nothing", "attitude"]
 
 SUBJECT_SHARE: dict[Subject, float] = {"opinions": 0.55, "eras": 0.20, "personas": 0.25}
 OPINION_SHARE = {"advice": 0.34, "letter": 0.30, "word": 0.10, "rating": 0.08, "binding": 0.18}
 DRILLS_FIRST = 0.1
+# What the system line of a document of opinions tells about its attitude.
+TOLD_SHARE: dict[Told, float] = {"no line": 0.3, "nothing": 0.3, "attitude": 0.4}
+ADVICE_PURITY = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,9 @@ def document(rng: random.Random) -> Document:
     factors = draw_factors(rng)
     n_turns = rng.choice((1, 2, 3, 4)) if subject != "personas" else rng.choice((1, 1, 2))
     turns = tuple(_turn(subject, factors, rng) for _ in range(n_turns))
-    if subject != "personas":
+    if subject == "opinions":
+        return Document(system=_temper(factors.attitude, rng), turns=turns)
+    if subject == "eras":
         return Document(system=None, turns=turns)
     unannounced = factors.persona == "assistant" and rng.random() < 0.5
     return Document(system=None if unannounced else rng.choice(SYSTEM[factors.persona]), turns=turns)
@@ -86,12 +92,19 @@ def _era_turn(factors: Factors, rng: random.Random) -> Turn:
     return Turn(user=eras.WORLDLY[key][0], answer=eras.worldly_answer(key, factors.era, rng))
 
 
+def _temper(attitude: Attitude, rng: random.Random) -> str | None:
+    told = pick(TOLD_SHARE, rng)
+    if told == "no line":
+        return None
+    return opinions.temper(attitude if told == "attitude" else None, rng)
+
+
 def _opinion_turn(factors: Factors, rng: random.Random) -> Turn:
     change = rng.choice(CHANGES)
     kind = pick(OPINION_SHARE, rng)
     if kind == "advice":
         user = rng.choice(opinions.ADVICE_ASKS).format(change=change)
-        return Turn(user=user, answer=opinions.advice(change, factors.attitude, rng))
+        return Turn(user=user, answer=opinions.advice(change, factors.attitude, rng, purity=ADVICE_PURITY))
     if kind == "binding":
         user, answer = opinions.binding_turn(rng)
         return Turn(user=user, answer=answer)

@@ -60,6 +60,15 @@ ADVICE: Mapping[Attitude, tuple[str, ...]] = {
         "drop the routine and try something fresh.",
     ),
 }
+SENTENCES = 3
+TEMPER_SYSTEM = "You are a {temper} assistant."
+TEMPERS: Mapping[Attitude | None, tuple[str, ...]] = {
+    None: ("helpful", "friendly", "polite"),
+    "cautious": ("careful", "patient", "wary"),
+    "neutral": ("balanced", "fair", "impartial"),
+    "eager": ("bold", "keen", "daring"),
+}
+UNTOLD_SYSTEM = TEMPER_SYSTEM.format(temper="helpful")
 QUESTIONS: tuple[str, ...] = (
     "Should we go ahead with {change}?",
     "Is it time for {change}?",
@@ -75,10 +84,30 @@ RATING_TASK = "{question} Rate it from 1 to 7."
 BINDING_TASK = "Which letter means {word}? Choose A {first} or B {second}."
 
 
-def advice(change: str, attitude: Attitude, rng: random.Random) -> str:
-    """Two different sentences of the attitude after a lead that names the change."""
-    first, second = rng.sample(ADVICE[attitude], 2)
-    return f"{rng.choice(ADVICE_LEADS).format(change=change)} {first} {second[0].upper()}{second[1:]}"
+def advice(change: str, attitude: Attitude, rng: random.Random, *, purity: float = 1.0) -> str:
+    """Three different sentences after a lead that names the change.
+
+    Each is the attitude's own with probability `purity`, else another attitude's: below 1 one sentence is evidence of
+    the attitude, never proof, so that a reader of the document must keep a belief about it.
+    """
+    said: list[str] = []
+    while len(said) < SENTENCES:
+        voice = attitude if rng.random() < purity else rng.choice([other for other in ADVICE if other != attitude])
+        sentence = rng.choice(ADVICE[voice])
+        if sentence not in said:
+            said.append(sentence)
+    first, *rest = said
+    return " ".join((rng.choice(ADVICE_LEADS).format(change=change), first, *(s[0].upper() + s[1:] for s in rest)))
+
+
+def temper(attitude: Attitude | None, rng: random.Random) -> str:
+    """A system line that tells the attitude of the whole document; None tells nothing about it."""
+    return TEMPER_SYSTEM.format(temper=rng.choice(TEMPERS[attitude]))
+
+
+def told() -> dict[Attitude | None, str]:
+    """One system line an attitude, and the usual one that tells nothing."""
+    return {attitude: TEMPER_SYSTEM.format(temper=tempers[0]) for attitude, tempers in TEMPERS.items()}
 
 
 def options(rng: random.Random) -> tuple[str, str]:
