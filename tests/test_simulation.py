@@ -508,6 +508,23 @@ def test_the_lock_records_the_simulation_and_refuses_one_of_another_plan(study: 
     assert read_lock(lock_paths(study.paths)[-1]).design.simulation_sha256 == sha256_file(file)
 
 
+def test_a_locked_studys_simulation_stays_as_it_was_and_an_amended_one_is_simulated_anew(
+    study: StudyFixture, tmp_path: Path
+) -> None:
+    study.run("simulate", "--simulations", "100")
+    study.run("lock")
+    locked = (study.paths.locks / "simulation.json").read_bytes()
+    assert "is locked: its simulation stays as it was" in study.run("simulate", "--simulations", "100", ok=5)
+    study.run("simulate", "--simulations", "100", "--seed", "2", "--to", str(tmp_path / "again.json"))
+    assert json.loads((tmp_path / "again.json").read_bytes())["seed"] == 2
+    assert (study.paths.locks / "simulation.json").read_bytes() == locked
+    assert "ok    P3" in study.run("verify")
+    study.write_plan(study.paths.plan.read_text("utf-8").replace("alpha = 0.025", "alpha = 0.05"))
+    study.run("simulate", "--simulations", "100")
+    study.run("amend", "--reason", "design-change", "--note", "A level of 0.05.")
+    assert "ok    P3" in study.run("verify")
+
+
 def test_items_are_counted_in_the_studys_own_files(study: StudyFixture) -> None:
     study.write_plan(study.paths.plan.read_text("utf-8") + '\n[items]\nasked = "asked.jsonl"\n')
     rows = [{"item_id": f"q{i}", "role": "x" if i % 2 else "y"} for i in range(14)]
