@@ -156,6 +156,7 @@ def simulate(
     simulations: Annotated[int, typer.Option("--simulations", help="Simulated studies in each world.")] = 2000,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
     bayes: Annotated[int, typer.Option("--bayes", help="Data sets to calibrate each planned hierarchy on.")] = 0,
+    to: Annotated[Path | None, typer.Option("--to", help="Another file; a locked study's own stays as it is.")] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -171,9 +172,12 @@ def simulate(
 
     paths = _find(study, root)
     with _bar() as advance:
-        result = run_simulation(paths, simulations=simulations, seed=seed, progress=advance, bayes=bayes)
+        result = run_simulation(paths, simulations=simulations, seed=seed, progress=advance, bayes=bayes, to=to)
     plan = read_plan(paths.plan)
-    svg, _ = write_picture(design_picture(plan, count_items(plan, paths)), paths.locks)
+    written = [str(to or paths.relative(simulation_path(paths)))]
+    if to is None:
+        svg, _ = write_picture(design_picture(plan, count_items(plan, paths)), paths.locks)
+        written.append(paths.relative(svg))
     if as_json:
         _say_json(result.model_dump(mode="json"))
         return
@@ -184,8 +188,9 @@ def simulate(
         console.print(table)
     for caveat in result.not_simulated:
         _say(f"not simulated: {caveat}")
-    _say(f"written   {paths.relative(simulation_path(paths))}, {paths.relative(svg)}")
-    _say(f"Next: seedlock lock {paths.name}  records the simulation's digest")
+    _say(f"written   {', '.join(written)}")
+    if to is None:
+        _say(f"Next: seedlock lock {paths.name}  records the simulation's digest")
 
 
 @contextmanager

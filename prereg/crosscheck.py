@@ -34,6 +34,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_looks(plan),
         *_multiverse(plan),
         *_inside(plan),
+        *_rates(plan),
     ]
 
 
@@ -102,6 +103,14 @@ def _measures(plan: Plan) -> Iterator[Finding]:
     for name, measure in plan.measures.items():
         for items in measure.items:
             yield from unknown(f"measures.{name}.items", items, plan.items, what="item set")
+
+
+def _rates(plan: Plan) -> Iterator[Finding]:
+    if plan.rates is not None:
+        for model in plan.rates.models:
+            yield from unknown("rates.models", model, plan.models, what="model")
+        for corpus in plan.rates.tokens_per_row:
+            yield from unknown("rates.tokens_per_row", corpus, plan.corpora, what="corpus")
 
 
 def _hosted(plan: Plan) -> Iterator[Finding]:

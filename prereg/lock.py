@@ -227,12 +227,7 @@ def create_amendment(
     if not existing:
         raise OutOfOrder(f"{paths.name} has no lock to amend", then=f"seedlock lock {paths.name}")
     before = read_lock(existing[-1])
-    current = locked_code()
-    if (
-        before.plan.raw_sha256 == sha256_file(paths.plan)
-        and before.code == current
-        and not _files_differ(before, paths)
-    ):
+    if holds_as_it_stands(before, paths) and before.code == locked_code():
         raise OutOfOrder(
             f"nothing of {paths.name} has changed since {existing[-1].name}",
             then=f"edit {paths.relative(paths.plan)} first,  or  seedlock verify {paths.name}",
@@ -248,8 +243,11 @@ def create_amendment(
     )
 
 
-def _files_differ(lock: Lock, paths: StudyPaths) -> bool:
-    return lock.files != [lock_file(path, paths.root) for path in promised_paths(paths, read_plan(paths.plan))]
+def holds_as_it_stands(lock: Lock, paths: StudyPaths) -> bool:
+    """Whether the plan and the files it names are those of the lock, byte for byte."""
+    return lock.plan.raw_sha256 == sha256_file(paths.plan) and lock.files == [
+        lock_file(path, paths.root) for path in promised_paths(paths, read_plan(paths.plan))
+    ]
 
 
 def promised_paths(paths: StudyPaths, plan: Plan) -> list[Path]:

@@ -19,6 +19,7 @@ from prereg.hosted_tables import Hosted
 from prereg.import_tables import Import, Judged
 from prereg.inside_tables import Inside
 from prereg.judge_tables import Judge
+from prereg.rate_tables import Rates
 from prereg.run_tables import Arm, Corpus, Decoding, Grid, ItemSet, Model, Scalar, Stage, Table, Where
 
 BASELINE_ARM = "base"
@@ -280,6 +281,7 @@ class Plan(Table):
     tolerances: Tolerances = Tolerances()
     design: Design = Design()
     look: list[Look] = []
+    rates: Rates | None = None
     multiverse: Multiverse | None = None
     inside: Inside | None = None
     import_: Import | None = Field(default=None, alias="import")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,12 @@ from analysis.simulation.picture import design_picture
 from analysis.simulation.result import Measured, SimulationResult
 from analysis.simulation.rules import bh_adjusted, holm_adjusted, play
 from analysis.simulation.run import simulate_design
-from analysis.simulation.simulate import Design, _draw_all, declare_design, worlds_at
+from analysis.simulation.simulate import Design, _draw_all, declare_design, drawing_of, worlds_at
 from analysis.simulation.truth import true_band
 from analysis.testing import Data
 from analysis.tost_power import tost_power
-from prereg.errors import BadInput
+from prereg.design_tables import MeasureDesign
+from prereg.errors import BadInput, Refusal
 from prereg.plan import Plan
 from prereg.plan_file import parse_plan
 from tests.conftest import PROJECT, StudyFixture
@@ -156,6 +159,90 @@ def test_all_studies_at_once_give_what_the_estimators_give_one_by_one() -> None:
             assert many.estimate_K[k] == pytest.approx(one.estimate, abs=1e-12)
             assert (many.low_K[k], many.high_K[k]) == pytest.approx((one.ci_low, one.ci_high), abs=1e-10)
             assert many.p_KB[k] == pytest.approx([band.p for band in decision.bands], rel=1e-8)
+
+
+SHARE = hypothesis(
+    "S",
+    test="fieller",
+    contrast="{ eager = 1.0, neutral = -1.0 }",
+    bands='["less", 0.5, "between", 0.8, "more"]',
+    predicted="more",
+)
+"""eager / neutral, over the seeds that both arms have."""
+
+
+def test_shares_of_all_studies_at_once_are_fiellers_one_by_one_refusals_included() -> None:
+    for base in (0.9, 4.0):  # near 0 against the spread of seeds, and far from it
+        plan = plan_of(SHARE, pairing=0.5, seeds=4)
+        measures = {**plan.design.measures, "score": plan.design.measures["score"].model_copy(update={"base": base})}
+        design = replace_design(plan, measures)
+        (world,) = worlds_at(design, 0, ["expected"])[0].worlds
+        cells = _draw_all(design, world, (1, 0, 0, 0), point=0, simulations=60)
+        (target,) = design.layout.targets
+        data = Simulated(cells=cells, runs=runs_at(design.layout.seed_rank, None), draws=4)
+        many = evaluate(target, data, alpha=0.05, raw=1.0, is_rate=False, at_most=0).many
+        refused = 0
+        for k in range(60):
+            try:
+                one = ESTIMATORS["fieller"](as_sample(target, data, k, is_rate=False), level=0.9, edges=(0.5, 0.8))
+            except Refusal:
+                refused += 1
+                assert not many.has_answer_K[k]
+                assert many.p_KB[k].tolist() == [1.0, 1.0, 1.0]
+                continue
+            decision = decide_bands(one.edges, target.estimand.partition, 0.05)
+            assert many.has_answer_K[k]
+            assert (many.estimate_K[k], many.low_K[k], many.high_K[k]) == pytest.approx(
+                (one.estimate, one.ci_low, one.ci_high), rel=1e-9
+            )
+            assert many.p_KB[k] == pytest.approx([band.p for band in decision.bands], rel=1e-8)
+        assert (0 < refused < 60) if base < 1 else refused == 0
+
+
+def replace_design(plan: Plan, measures: Mapping[str, MeasureDesign]) -> Design:
+    changed = plan.model_copy(update={"design": plan.design.model_copy(update={"measures": dict(measures)})})
+    return declare_design(changed, seed=5, one_by_one=50)
+
+
+def test_a_share_is_simulated_at_its_true_ratio_and_its_interval_holds_it() -> None:
+    plan = plan_of(SHARE, "\n[design.expected]\nS = 0.9\n", seeds=6)
+    score = plan.design.measures["score"].model_copy(update={"base": 8.0})
+    design = plan.design.model_copy(update={"measures": {**plan.design.measures, "score": score}})
+    found = run(plan.model_copy(update={"design": design}), 4000)
+    for scenario, ratio in (("edge 1", 0.5), ("edge 2", 0.8), ("expected", 0.9)):
+        row = found.row("S", scenario)
+        assert row.truth == pytest.approx(ratio)
+        close(row.coverage, 0.90)
+    close(found.row("S", "edge 2").error, 0.05)
+
+
+def test_a_share_of_nothing_is_not_simulated_and_says_what_the_plan_lacks() -> None:
+    plan = plan_of(SHARE, hypothesis("H1"))
+    (reason,) = {row.reason for row in run(plan, 100).rows if row.id == "S"}
+    assert reason == "a share of nothing: say under  [design.measures.score]  base = 1.0"
+
+
+@pytest.mark.parametrize("items", ["these", "new"])
+def test_drawing_only_means_gives_the_spread_of_the_means_of_single_items(items: str) -> None:
+    design = declare_design(plan_of(hypothesis(), items=items), seed=1, one_by_one=1)
+    assert drawing_of(design, 0, 0).means_only
+    level = np.zeros(len(design.layout.runs))
+    means = []
+    for means_only in (False, True):
+        drawing = replace(drawing_of(design, 0, 0), means_only=means_only)
+        rngs = np.random.default_rng(1), np.random.default_rng(2)
+        cells = draw_cells(drawing, design.layout.runs, level, *rngs, simulations=8000)
+        assert cells.shape == (8000, 15, 1 if means_only else 12)
+        means.append(cells.mean(axis=2))
+    single, together = (np.cov(found, rowvar=False) for found in means)
+    assert together == pytest.approx(single, abs=0.08)
+    assert np.trace(together) == pytest.approx(np.trace(single), rel=0.03)
+
+
+def test_items_are_drawn_one_by_one_where_a_hypothesis_reads_them() -> None:
+    for more, columns in (('unit = "item"\n', 12), ("", 1)):
+        design = declare_design(plan_of(hypothesis("H1", more=more)), seed=1, one_by_one=1)
+        assert drawing_of(design, 0, 0).columns == columns
 
 
 def test_simulated_studies_end_as_the_real_analysis_ends() -> None:
@@ -506,6 +593,23 @@ def test_the_lock_records_the_simulation_and_refuses_one_of_another_plan(study: 
     from prereg.lock import lock_paths, read_lock
 
     assert read_lock(lock_paths(study.paths)[-1]).design.simulation_sha256 == sha256_file(file)
+
+
+def test_a_locked_studys_simulation_stays_as_it_was_and_an_amended_one_is_simulated_anew(
+    study: StudyFixture, tmp_path: Path
+) -> None:
+    study.run("simulate", "--simulations", "100")
+    study.run("lock")
+    locked = (study.paths.locks / "simulation.json").read_bytes()
+    assert "is locked: its simulation stays as it was" in study.run("simulate", "--simulations", "100", ok=5)
+    study.run("simulate", "--simulations", "100", "--seed", "2", "--to", str(tmp_path / "again.json"))
+    assert json.loads((tmp_path / "again.json").read_bytes())["seed"] == 2
+    assert (study.paths.locks / "simulation.json").read_bytes() == locked
+    assert "ok    P3" in study.run("verify")
+    study.write_plan(study.paths.plan.read_text("utf-8").replace("alpha = 0.025", "alpha = 0.05"))
+    study.run("simulate", "--simulations", "100")
+    study.run("amend", "--reason", "design-change", "--note", "A level of 0.05.")
+    assert "ok    P3" in study.run("verify")
 
 
 def test_items_are_counted_in_the_studys_own_files(study: StudyFixture) -> None:

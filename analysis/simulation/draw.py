@@ -15,6 +15,8 @@ from analysis.units import FloatArray
 from prereg.plan import PlannedRun
 
 NODES = 40
+SPREAD_CELLS = 2_000_000
+"""Cells drawn to find what an SD scale comes out as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Drawing:
         The point of the grid.
     new_items
         Items are a sample too: drawn anew for every simulated study, with an effect of each arm on each item.
+    means_only
+        Nothing reads single items: of normal answers only the mean over the items is drawn, from its own normal.
     """
 
     variation: Variation
@@ -35,6 +39,17 @@ class Drawing:
     draws: int
     new_items: bool
     pairing: float
+    means_only: bool = False
+
+    @property
+    def together(self) -> int:
+        """Items whose mean is drawn at once: 1, or all where only their mean is read."""
+        return self.n_items if self.means_only and not self.variation.is_rate else 1
+
+    @property
+    def columns(self) -> int:
+        """What is drawn for each run: its items, or their mean."""
+        return self.n_items // self.together
 
 
 def draw_cells(
@@ -58,19 +73,21 @@ def draw_cells(
     Returns
     -------
     numpy.ndarray
-        Shape (K, R, I): K simulated studies, R runs, I items.
+        Shape (K, R, I): K simulated studies, R runs, I items; I is 1 where only their mean is drawn.
     """
     v = drawing.variation
+    root = math.sqrt(drawing.together)
     seed_KR1 = drawing.seed_sd * _seed_effects(runs, drawing.pairing, rng, shared_rng, simulations)[:, :, None]
-    items = item_effects(drawing.n_items, v.item_sd)[None, None, :]
+    items = item_effects(drawing.columns, v.item_sd)[None, None, :]
     spread = drawing.seed_sd
     if drawing.new_items:
-        items = rng.normal(0, v.item_sd, (simulations, 1, drawing.n_items)) + _arm_items(
+        items = rng.normal(0, v.item_sd / root, (simulations, 1, drawing.columns)) + _arm_items(
             drawing, runs, rng, simulations
         )
         spread = math.hypot(drawing.seed_sd, v.item_sd, v.item_effect_sd)
     if not v.is_rate:
-        noise = rng.normal(0, v.answer_sd / math.sqrt(drawing.draws), (simulations, len(runs), drawing.n_items))
+        answer_sd = v.answer_sd / math.sqrt(drawing.draws) / root
+        noise = rng.normal(0, answer_sd, (simulations, len(runs), drawing.columns))
         return np.asarray(level_R[None, :, None] + seed_KR1 + items + noise)
     fixed = () if drawing.new_items else tuple(item_effects(drawing.n_items, v.item_sd).tolist())
     centre_R = np.array(
@@ -114,7 +131,8 @@ def _arm_items(
 ) -> FloatArray:
     """What each arm does to each item, shape (K, R, I): the same for every seed of the arm."""
     arms = list(dict.fromkeys((run.model, run.arm) for run in runs))
-    effect_KAI = rng.normal(0, drawing.variation.item_effect_sd, (simulations, len(arms), drawing.n_items))
+    effect_sd = drawing.variation.item_effect_sd / math.sqrt(drawing.together)
+    effect_KAI = rng.normal(0, effect_sd, (simulations, len(arms), drawing.columns))
     return np.asarray(effect_KAI[:, [arms.index((run.model, run.arm)) for run in runs], :])
 
 
@@ -156,7 +174,8 @@ def planned_spread(
     if of == "answers":
         rate_sd = math.sqrt(level * (1 - level)) if 0 < level < 1 else 0.0
         return rate_sd if v.is_rate else math.hypot(drawing.seed_sd, v.item_sd, v.item_effect_sd, v.answer_sd)
-    cells_KRI = draw_cells(drawing, runs, np.full(len(runs), level), rng, rng, simulations=400)
+    simulations = min(400, max(20, SPREAD_CELLS // (len(runs) * drawing.n_items)))
+    cells_KRI = draw_cells(drawing, runs, np.full(len(runs), level), rng, rng, simulations=simulations)
     means = cells_KRI.mean(axis=1) if of == "item means" else cells_KRI.mean(axis=2)
     if means.shape[1] < 2:
         return 0.0

@@ -12,9 +12,13 @@ from analysis.decide import decide_bands
 from analysis.estimators import ESTIMATORS
 from analysis.sample import Level, Sample
 from analysis.simulation.layout import LevelRows, Target
-from analysis.simulation.many_t import VECTORISED, Many, ManyLevels, many_t
+from analysis.simulation.many_fieller import many_fieller
+from analysis.simulation.many_t import T_TESTS, Many, ManyLevels, many_t
 from analysis.units import FloatArray
 from prereg.errors import Refusal
+
+VECTORISED = (*T_TESTS, "fieller")
+PAIRED = ("paired_t", "fieller")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +58,18 @@ def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_ra
     """
     edges = tuple(edge * raw for edge in target.estimand.partition.edges)
     if is_vectorised(target, data.runs):
-        many = many_t(
-            target.estimand.test,
-            [ManyLevels(weight=lv.weight, means_KU=unit_means(lv, data)) for lv in target.levels],
-            level=1 - 2 * alpha,
-            edges=edges,
-            limits=_limits(target, is_rate=is_rate),
-        )
+        levels = [ManyLevels(weight=lv.weight, means_KU=unit_means(lv, data)) for lv in target.levels]
+        test, level = target.estimand.test, 1 - 2 * alpha
+        if test == "fieller":
+            many = many_fieller(levels, level=level, edges=edges)
+        else:
+            many = many_t(test, levels, level=level, edges=edges, limits=_limits(target, is_rate=is_rate))
         return Outcome(many=many, done_K=np.ones(len(many.estimate_K), dtype=bool))
     return _one_by_one(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
 
 
 def is_vectorised(target: Target, runs: frozenset[int]) -> bool:
-    """Whether all studies are computed at once: a t method, on units that it does not refuse."""
+    """Whether all studies are computed at once: a t method or a share, on units that it does not refuse."""
     test = target.estimand.test
     if test not in VECTORISED:
         return False
@@ -74,7 +77,9 @@ def is_vectorised(target: Target, runs: frozenset[int]) -> bool:
     weighted = [found for level, found in zip(target.levels, labels, strict=True) if level.weight != 0]
     if any(len(found) < 2 for found in weighted) or any(not found for found in labels):
         return False
-    if test == "paired_t":
+    if test == "fieller" and len({level.weight > 0 for level in target.levels if level.weight != 0}) < 2:
+        return False
+    if test in PAIRED:
         return all(found == weighted[0] for found in weighted)
     return test != "one_sample_t" or len(target.levels) == 1
 
@@ -93,12 +98,10 @@ def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
     """Mean of every unit of a level in every study, shape (K, U)."""
     cells = data.cells[level.block]
     if level.item_groups is None:
-        columns = [
-            cells[:, [r for r in rows if r in data.runs], :].mean(axis=(1, 2))
-            for rows in level.units.values()
-            if data.runs.intersection(rows)
-        ]
-        return np.stack(columns, axis=1)
+        units = [present for rows in level.units.values() if (present := [r for r in rows if r in data.runs])]
+        if all(len(present) == 1 for present in units):
+            return np.asarray(cells[:, [r for (r,) in units], :].mean(axis=2))
+        return np.stack([cells[:, present, :].mean(axis=(1, 2)) for present in units], axis=1)
     means_KI = cells[:, _rows(level, data.runs), :].mean(axis=1)
     if level.item_groups == means_KI.shape[1]:
         return np.asarray(means_KI)
@@ -151,9 +154,9 @@ def _level(level: LevelRows, data: Simulated, study: int, *, is_rate: bool) -> L
     by_cell: dict[tuple[str, str], float] = {}
     if level.item_groups is None:
         for label, runs in level.units.items():
-            present = [r for r in runs if r in data.runs]
-            for i in range(n_items) if present else ():
-                by_cell[label, items[i]] = float(cells[present, i].mean())
+            if present := [r for r in runs if r in data.runs]:
+                means_I = cells[present].mean(axis=0).tolist()
+                by_cell |= {(label, item): mean for item, mean in zip(items, means_I, strict=True)}
     k_I = np.rint(cells[rows].sum(axis=0) * data.draws).astype(int)
     n_item = len(rows) * data.draws
     return Level(

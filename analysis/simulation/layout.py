@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,7 +71,12 @@ class Target:
     @property
     def is_contrast(self) -> bool:
         """The weights sum to zero, so that 0 means no effect."""
-        return abs(sum(level.weight for level in self.levels)) < 1e-12
+        return not self.is_share and abs(sum(level.weight for level in self.levels)) < 1e-12
+
+    @property
+    def is_share(self) -> bool:
+        """What it estimates is a ratio: levels of positive weight over those of negative weight."""
+        return self.estimand.test == "fieller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,15 @@ class Layout:
     seed_rank: tuple[int, ...]
     blocks: tuple[Block, ...]
     targets: tuple[Target, ...]
+
+    def blocks_read_by_item(self, means_only: Collection[str]) -> frozenset[int]:
+        """Blocks of which some target reads single items; the tests of `means_only` read the means of runs alone."""
+        return frozenset(
+            level.block
+            for target in self.targets
+            for level in target.levels
+            if level.item_groups is not None or target.estimand.test not in means_only
+        )
 
 
 def lay_out(plan: Plan, assumed: Assumed) -> Layout:
@@ -133,6 +147,8 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
         rows = [r for r in chosen if _level_of(plan, runs[r], estimand, name) == name]
         units = _units(runs, rows, estimand.unit if groups is None else None)
         levels.append(LevelRows(name=name, weight=weight, block=block, units=units, item_groups=groups))
+        if estimand.test == "fieller" and weight < 0 and not _has_base(assumed, runs, rows, estimand.measure):
+            problem = problem or f"a share of nothing: say under  [design.measures.{estimand.measure}]  base = 1.0"
         if not units:
             problem = problem or f"no planned run for {estimand.over} {name}"
     return Target(
@@ -144,6 +160,11 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
         levels=tuple(levels),
         problem=problem,
     )
+
+
+def _has_base(assumed: Assumed, runs: tuple[PlannedRun, ...], rows: list[int], measure: str) -> bool:
+    """Whether the measure is thought to differ from 0 in every arm of these runs."""
+    return all(assumed.variation[measure].base[runs[r].arm] != 0 for r in rows)
 
 
 def _selected(plan: Plan, runs: tuple[PlannedRun, ...], estimand: Estimand, where: Where) -> Iterator[int]:

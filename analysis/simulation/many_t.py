@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.student import LEAST_P, ROUNDING
 from analysis.units import FloatArray
 
-VECTORISED = ("pooled_t", "welch_t", "paired_t", "one_sample_t")
+T_TESTS = ("pooled_t", "welch_t", "paired_t", "one_sample_t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,8 @@ def many_t(
     answered_K = (se_K > ROUNDING * magnitude_K) & (se_K > sys.float_info.min) & (df_K >= 1)
     se_K = np.where(answered_K, se_K, 1.0)
     df_K = np.where(answered_K, df_K, 1.0)
-    half_K = stats.t.isf((1 - level) / 2, df_K) * se_K
+    once, back_K = np.unique(df_K, return_inverse=True)
+    half_K = stats.t.isf((1 - level) / 2, once)[back_K] * se_K
     t_KE = (estimate_K[:, None] - np.asarray(edges)[None, :]) / se_K[:, None]
     above_KE = np.clip(stats.t.sf(t_KE, df_K[:, None]), LEAST_P, 1.0)
     below_KE = np.clip(stats.t.cdf(t_KE, df_K[:, None]), LEAST_P, 1.0)

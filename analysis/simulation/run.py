@@ -16,8 +16,9 @@ from analysis.simulation.simulate import MOST_STUDIES, Design, Progress, declare
 from analysis.simulation.summary import blank_row, look_rows, rule_rows, target_row
 from analysis.simulation.truth import scenarios
 from prereg.canonical import sha256_file, write_atomic
-from prereg.errors import BadInput, Finding
+from prereg.errors import BadInput, Finding, OutOfOrder
 from prereg.layout import StudyPaths
+from prereg.lock import holds_as_it_stands, lock_paths, read_lock
 from prereg.plan import Plan
 from prereg.plan_file import read_plan
 
@@ -191,7 +192,13 @@ def simulation_path(paths: StudyPaths) -> Path:
 
 
 def run_simulation(
-    paths: StudyPaths, *, simulations: int, seed: int, progress: Progress = quiet, bayes: int = 0
+    paths: StudyPaths,
+    *,
+    simulations: int,
+    seed: int,
+    progress: Progress = quiet,
+    bayes: int = 0,
+    to: Path | None = None,
 ) -> SimulationResult:
     """Simulate a study's plan and write `lockfiles/STUDY/simulation.json`, which the next lock records.
 
@@ -199,7 +206,16 @@ def run_simulation(
     ----------
     bayes
         Data sets on which each planned Bayesian hierarchy is calibrated; 0 for none.
+    to
+        Another file to write.
+
+    Raises
+    ------
+    OutOfOrder
+        The plan is the locked one and `to` is not given: the simulation stays as it was at the lock.
     """
+    if to is None:
+        _require_not_locked(paths)
     plan = read_plan(paths.plan)
     result = simulate_design(
         plan,
@@ -216,8 +232,24 @@ def run_simulation(
         items = count_items(plan, paths)
         rows = calibrations(plan, simulations=bayes, seed=seed, progress=progress, items=items)
         result = result.model_copy(update={"calibration": rows})
-    write_atomic(simulation_path(paths), result.to_bytes())
+    write_atomic(to or simulation_path(paths), result.to_bytes())
     return result
+
+
+def _require_not_locked(paths: StudyPaths) -> None:
+    """Let a study that was changed since its lock be simulated for the amendment, and no other locked one."""
+    files = lock_paths(paths)
+    if files and holds_as_it_stands(read_lock(files[-1]), paths):
+        fault = Finding(
+            where=paths.relative(simulation_path(paths)),
+            found=f"the plan of lock {len(files)}",
+            promised="what was known of the design when it was locked",
+        )
+        raise OutOfOrder(
+            f"{paths.name} is locked: its simulation stays as it was",
+            fault,
+            then=f"seedlock simulate {paths.name} --to FILE  writes another one elsewhere",
+        )
 
 
 def simulation_for_lock(paths: StudyPaths) -> bytes | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.simulation.assumptions import Assumed, assume
 from analysis.simulation.draw import Drawing, draw_cells, planned_spread, run_levels
-from analysis.simulation.evaluate import is_vectorised, runs_at
+from analysis.simulation.evaluate import VECTORISED, is_vectorised, runs_at
 from analysis.simulation.layout import Layout, lay_out
 from analysis.simulation.rules import Endings, LookRule, look_rules, play
 from analysis.simulation.summary import joined
@@ -85,6 +85,7 @@ def drawing_of(design: Design, block: int, point: int) -> Drawing:
         draws=design.assumed.draws,
         new_items=design.plan.inference.items == "new",
         pairing=design.plan.design.pairing,
+        means_only=block not in design.layout.blocks_read_by_item(VECTORISED),
     )
 
 
@@ -96,7 +97,9 @@ def raw_units(design: Design, point: int) -> dict[str, float]:
     BadInput
         The planned SD would be 0 under the design.
     """
-    found = {t.id: _raw_unit(design, t.estimand.scale, point) for t in design.layout.targets}
+    scales = {t.estimand.scale for t in design.layout.targets}
+    units = {scale: _raw_unit(design, scale, point) for scale in scales}
+    found = {t.id: units[t.estimand.scale] for t in design.layout.targets}
     zero = [Finding(where=name, found="an SD of 0", promised="spread") for name, unit in found.items() if not unit > 0]
     if zero:
         raise BadInput("a planned SD scale has no spread under the design", *zero, then="edit [design.measures]")
@@ -172,7 +175,8 @@ def play_world(
 
 def _batches(design: Design, simulations: int) -> Iterator[tuple[int, int]]:
     """First study and size of every batch; sizes depend on the design alone, so results do too."""
-    cells = max(1, len(design.layout.runs) * sum(block.n_items for block in design.layout.blocks))
+    columns = [drawing_of(design, block, 0).columns for block in range(len(design.layout.blocks))]
+    cells = max(1, len(design.layout.runs) * sum(columns))
     size = max(1, min(simulations, LARGEST_BATCH // cells))
     for start in range(0, simulations, size):
         yield start, min(size, simulations - start)

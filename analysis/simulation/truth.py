@@ -140,7 +140,7 @@ def _default_step(target: Target, assumed: Assumed, raw: float) -> float:
 
 def value_limits(target: Target, assumed: Assumed) -> tuple[float, float]:
     """Least and greatest raw value of a target; infinite unless it is made of rates."""
-    if not assumed.variation[target.estimand.measure].is_rate:
+    if target.is_share or not assumed.variation[target.estimand.measure].is_rate:
         return -math.inf, math.inf
     weights = [level.weight for level in target.levels]
     return sum(min(w, 0.0) for w in weights), sum(max(w, 0.0) for w in weights)
@@ -162,6 +162,22 @@ def true_band(target: Target, value: float) -> str:
     return bands[max(holding, key=lambda i: (abs(i - favoured), i))].name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equation:
+    """What makes a target's value true: a weighted sum of true levels, and what it comes to."""
+
+    row: Mapping[CellKey, float]
+    total: float
+
+
+def equation(layout: Layout, target: Target, value: float) -> Equation:
+    """A target's value as a linear equation; a share of r is "numerator less r times denominator is 0"."""
+    if not target.is_share:
+        return Equation(row=coefficients(layout, target), total=value)
+    scaled = [replace(lv, weight=lv.weight * (1.0 if lv.weight > 0 else value)) for lv in target.levels]
+    return Equation(row=coefficients(layout, replace(target, levels=tuple(scaled))), total=0.0)
+
+
 def coefficients(layout: Layout, target: Target) -> dict[CellKey, float]:
     """The target as a weighted sum of true levels, each unit weighing the same, and each run of a unit."""
     row: dict[CellKey, float] = {}
@@ -175,23 +191,24 @@ def coefficients(layout: Layout, target: Target) -> dict[CellKey, float]:
 
 def _compatible(layout: Layout, assumed: Assumed, values: Mapping[str, float]) -> tuple[list[World], list[str]]:
     """Gather targets into as few worlds as hold their values together."""
-    rows = {t.id: coefficients(layout, t) for t in layout.targets if not t.problem}
+    by_id = {t.id: t for t in layout.targets}
+    asked = {name: equation(layout, by_id[name], value) for name, value in values.items()}
     cells = list(_cells(layout))
     groups: list[dict[str, float]] = []
     failed = []
     for name, value in values.items():
-        if _solve(layout, assumed, cells, rows, {name: value}) is None:
+        if _solve(layout, assumed, cells, [asked[name]]) is None:
             failed.append(name)
             continue
         for group in groups:
-            if _solve(layout, assumed, cells, rows, {**group, name: value}) is not None:
+            if _solve(layout, assumed, cells, [*(asked[other] for other in group), asked[name]]) is not None:
                 group[name] = value
                 break
         else:
             groups.append({name: value})
     found = []
     for group in groups:
-        level = _solve(layout, assumed, cells, rows, group)
+        level = _solve(layout, assumed, cells, [asked[name] for name in group])
         if level is not None:
             found.append(World(scenario="", truth=group, level=level))
     return found, failed
@@ -206,14 +223,13 @@ def _solve(
     layout: Layout,
     assumed: Assumed,
     cells: list[CellKey],
-    rows: Mapping[str, Mapping[CellKey, float]],
-    values: Mapping[str, float],
+    equations: Sequence[Equation],
 ) -> dict[CellKey, float] | None:
     """Levels nearest to their base that give every value; None where none do."""
     base_C = np.array([assumed.variation[layout.blocks[b].measure].base[arm] for b, _, arm in cells])
     is_rate_C = np.array([assumed.variation[layout.blocks[b].measure].is_rate for b, _, _ in cells])
-    weights_TC = np.array([[rows[name].get(cell, 0.0) for cell in cells] for name in values])
-    wanted_T = np.array(list(values.values())) - weights_TC @ base_C
+    weights_TC = np.array([[one.row.get(cell, 0.0) for cell in cells] for one in equations])
+    wanted_T = np.array([one.total for one in equations]) - weights_TC @ base_C
     touched_C = np.flatnonzero(np.any(weights_TC != 0, axis=0))
     part_TC = weights_TC[:, touched_C]
     stiffness_C = np.where(np.any(part_TC < 0, axis=0), ANCHORED, 1.0)
