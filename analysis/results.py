@@ -316,11 +316,16 @@ class JudgeResult(Part):
 
 
 class Answer(Part):
-    """The report's first words, made from the verdicts."""
+    """The report's first words, made from the verdicts.
+
+    `confidence` is in the decision on the headline; `grounds` speak for it and `reasons` limit it. An open headline
+    has none, and its `reasons` say what would settle it.
+    """
 
     sentences: list[str]
     confidence: Literal["high", "moderate", "low", "none"]
     reasons: list[str]
+    grounds: list[str] = []
 
 
 class Results(Part):

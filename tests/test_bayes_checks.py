@@ -209,23 +209,52 @@ def test_the_archive_has_the_same_bytes_for_the_same_fit(nested: HierarchyFit, t
         save_draws(fit, tmp_path / f"{name}.nc", about={"hypotheses": "H1"})
     assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
     with xr.open_dataset(tmp_path / "one.nc") as kept:
-        np.testing.assert_array_equal(kept["run"], nested.tree.posterior["run"])
-        np.testing.assert_array_equal(kept["response"].to_numpy().reshape(-1, 2), nested.response.level_mean_KA)
         assert list(kept["level"].to_numpy()) == ["a", "b"]
         assert int(kept["sampler_diverging"].sum()) == 0
         assert kept.attrs["hypotheses"] == "H1"
 
 
+def test_the_archive_blurs_no_number_by_what_its_draws_could_tell(nested: HierarchyFit, tmp_path: Path) -> None:
+    save_draws(nested, tmp_path / "fit.nc", about={})
+    with xr.open_dataset(tmp_path / "fit.nc") as kept:
+        response, sd = nested.response.level_mean_KA, nested.response.level_mean_KA.std(axis=0)
+        assert (np.abs(kept["response"].to_numpy().reshape(-1, 2) - response) < sd / 200).all()
+        run_sd = nested.tree.posterior["run_sd"].to_numpy()
+        np.testing.assert_allclose(kept["run_sd"], run_sd, atol=run_sd.std() / 200)
+        assert kept["run"].attrs["every_nth_draw"] == 8
+        thinned = nested.tree.posterior["run"].to_numpy()[:, ::8]
+        np.testing.assert_allclose(kept["run"], thinned, atol=thinned.std() / 200)
+
+
+def test_the_archive_takes_a_tenth_of_what_was_drawn(nested: HierarchyFit, tmp_path: Path) -> None:
+    save_draws(nested, tmp_path / "fit.nc", about={}, log_likelihood_KU=unit_log_likelihood(nested, arms()))
+    whole = sum(array.size * 8 for array in nested.tree.posterior.data_vars.values())
+    whole += sum(array.size * 8 for array in nested.tree.sample_stats.data_vars.values()) + 4000 * 8 * 8
+    assert (tmp_path / "fit.nc").stat().st_size < 0.1 * whole
+
+
+def test_far_draws_do_not_blur_the_rest_of_a_parameter(nested: HierarchyFit, tmp_path: Path) -> None:
+    tree = nested.tree.copy(deep=True)
+    tree.posterior["run_sd"].to_numpy()[0, 0] = 1e9
+    save_draws(replace(nested, tree=tree), tmp_path / "fit.nc", about={})
+    with xr.open_dataset(tmp_path / "fit.nc") as kept:
+        whole = tree.posterior["run_sd"].to_numpy()
+        np.testing.assert_allclose(kept["run_sd"], whole, rtol=1e-6)
+
+
 def test_the_archive_of_many_items_stays_small_and_says_what_it_left_out(
     crossed: tuple[HierarchyFit, CellCounts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.bayes.archive.MOST_BYTES", 60_000)
+    monkeypatch.setattr("analysis.bayes.archive.MOST_BYTES", 15_000)
     save_draws(crossed[0], tmp_path / "items.nc", about={})
     with xr.open_dataset(tmp_path / "items.nc") as kept:
-        assert kept.attrs["every_nth_draw_of_items"] == 3
-        whole = crossed[0].tree.posterior["item_shift"].to_numpy()
-        np.testing.assert_allclose(kept["item_shift"], whole[:, ::3], rtol=1e-6)
-        assert kept["run"].sizes["draw"] == 1000
+        every = kept["item_shift"].attrs["every_nth_draw"]
+        single = [kept[name] for name in kept if "some_draw" in kept[name].dims]
+        assert every > 8
+        assert 10_000 < 2 * sum(array.size for array in single) <= 15_000 + 4 * 2 * sum(a[0, 0].size for a in single)
+        whole = crossed[0].tree.posterior["item_shift"].to_numpy()[:, ::every]
+        np.testing.assert_allclose(kept["item_shift"], whole, atol=whole.std() / 200)
+        assert kept["response"].sizes["draw"] == 1000
 
 
 PLANNED = Planned(design=arms().design, likelihood="binomial", n_GI=np.full((8, 1), 40))

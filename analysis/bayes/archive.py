@@ -14,14 +14,20 @@ from analysis.bayes.hierarchy import HierarchyFit
 if TYPE_CHECKING:
     import xarray as xr
 
-MOST_BYTES = 12_000_000
-"""For all parameters with an item axis together; beyond it only every so-manieth draw of them is kept."""
+MOST_DRAWS = 500
+"""Of parameters with one value a run, unit or item, and of likelihoods: beyond it only every so-manieth is kept."""
+MOST_BYTES = 1_000_000
+"""For all of those together."""
+_OF_THE_WHOLE = frozenset({"chain", "draw", "level"})
+_CHECKED = ("diverging", "energy")
+_STEPS = 65_534
+_FINE = 500
 
 
 def save_draws(
     fit: HierarchyFit, path: Path, *, about: Mapping[str, str], log_likelihood_KU: FloatArray | None = None
 ) -> None:
-    """Write posterior, sampler statistics, response scale and unit likelihoods of a fit.
+    """Write posterior, response scale, unit likelihoods, and the sampler statistics that the gates read, of a fit.
 
     Parameters
     ----------
@@ -32,40 +38,67 @@ def save_draws(
     about
         Text for the file's attributes.
     log_likelihood_KU
-        Kept as `log_likelihood`, over all draws or evenly thinned ones.
+        Kept as `log_likelihood`, thinned like a parameter of the units.
 
     Notes
     -----
-    Parameters with an item axis are single precision, over the axis `some_draw`: every so-manieth draw of each
-    chain, as the file's attribute `every_nth_draw_of_items` says. Everything else is whole.
+    Every draw of what the report's numbers are made of is kept: parameters of the whole and of a level, and the
+    response. Parameters with one value a run, unit or item have the axis `some_draw`: every so-manieth draw of each
+    chain, as the attribute `every_nth_draw` of each says. Numbers are packed as 16-bit integers by the CF
+    conventions (`scale_factor`, `add_offset`) in steps of at most a 500th of the stretch that holds nine draws of
+    ten, well below the Monte Carlo error of their mean; what a few far draws stretch beyond is single precision.
     """
     import xarray as xr  # noqa: PLC0415 - a second of start-up that only a Bayesian analysis should pay
 
-    posterior = fit.tree.posterior
-    with_items = [name for name, array in posterior.data_vars.items() if "item" in array.dims]
-    size = sum(posterior[name].size for name in with_items) * 4
-    every = max(1, -(-size // MOST_BYTES))
-    found: dict[str, xr.DataArray] = {}
-    for name, array in posterior.data_vars.items():
-        if name in with_items:
-            thin = array.isel(draw=slice(None, None, every)).rename(draw="some_draw").drop_vars("some_draw")
-            found[str(name)] = thin.astype(np.float32)
-        else:
-            found[str(name)] = array.astype(np.float64)
-    found |= {f"sampler_{name}": _plain(array) for name, array in fit.tree.sample_stats.data_vars.items()}
     chains, draws = fit.sampler.chains, fit.sampler.draws
+    posterior = {str(name): array for name, array in fit.tree.posterior.data_vars.items()}
     level_CKA = fit.response.level_mean_KA.reshape(chains, draws, -1)
-    found["response"] = xr.DataArray(level_CKA, dims=("chain", "draw", "level"))
+    posterior["response"] = xr.DataArray(level_CKA, dims=("chain", "draw", "level"))
+    whole = {name: array for name, array in posterior.items() if _OF_THE_WHOLE.issuperset(array.dims)}
+    single = {name: array for name, array in posterior.items() if name not in whole}
     if log_likelihood_KU is not None:
         by_chain = log_likelihood_KU.reshape(chains, -1, log_likelihood_KU.shape[1])
-        axis = "draw" if by_chain.shape[1] == draws else "draw_of_likelihood"
-        found["log_likelihood"] = xr.DataArray(by_chain, dims=("chain", axis, "left_out"))
-    attributes = {**about, "every_nth_draw_of_items": every} if with_items else dict(about)
-    coordinates = {"level": list(fit.design.levels)}
-    kept = xr.Dataset(dict(sorted(found.items())), coords=coordinates, attrs=dict(sorted(attributes.items())))
-    kept.to_netcdf(path, engine="scipy", format="NETCDF3_64BIT")
+        single["log_likelihood"] = xr.DataArray(by_chain, dims=("chain", "draw", "left_out"))
+    statistics = fit.tree.sample_stats.data_vars
+    found = {**whole, **_thinned(single, draws), **{f"sampler_{name}": statistics[name] for name in _CHECKED}}
+    kept = xr.Dataset(
+        {name: _plain(found[name]) for name in sorted(found)},
+        coords={"level": list(fit.design.levels)},
+        attrs=dict(sorted(about.items())),
+    )
+    packing = {str(name): packed for name, array in kept.data_vars.items() if (packed := _packing(array))}
+    kept.to_netcdf(path, engine="scipy", format="NETCDF3_64BIT", encoding=packing)
+
+
+def _thinned(single: Mapping[str, xr.DataArray], draws: int) -> dict[str, xr.DataArray]:
+    """Evenly spaced draws of parameters with one value a run, unit or item.
+
+    A likelihood may come over fewer draws than the fit has; each array is thinned to about as many as the others.
+    """
+    size = 2 * sum(array.size for array in single.values())
+    found = {}
+    for name, array in single.items():
+        n_chains, n_draws = array.sizes["chain"], array.sizes["draw"]
+        wanted = max(-(-n_chains * n_draws // MOST_DRAWS), -(-size * n_draws // (MOST_BYTES * draws)))
+        thin = array.isel(draw=slice(None, None, wanted)).drop_vars("draw", errors="ignore")
+        axis = "some_draw" if n_draws == draws else "some_draw_of_likelihood"
+        found[name] = thin.rename(draw=axis).assign_attrs(every_nth_draw=wanted)
+    return found
 
 
 def _plain(array: xr.DataArray) -> xr.DataArray:
-    """A sampler statistic in a type that netCDF 3 has."""
-    return array.astype(np.int32) if array.dtype.kind in "biu" else array.astype(np.float64)
+    """An array in a type that netCDF 3 has."""
+    plain = array.astype(np.int8 if array.dtype.kind == "b" else np.float32)
+    return plain.assign_attrs(array.attrs)
+
+
+def _packing(array: xr.DataArray) -> dict[str, object] | None:
+    """How to pack an array into 16-bit integers; None where that would blur it."""
+    if array.dtype.kind != "f" or not bool(np.isfinite(array).all()):
+        return None
+    low, high = float(array.min()), float(array.max())
+    step = (high - low) / _STEPS
+    below, above = (float(q) for q in np.quantile(array, [0.05, 0.95]))
+    if step == 0 or step > (above - below) / _FINE:
+        return None
+    return {"dtype": "int16", "scale_factor": step, "add_offset": (low + high) / 2, "_FillValue": -32_768}

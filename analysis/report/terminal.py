@@ -14,7 +14,7 @@ from analysis.report.formats import exact_spec, hypothesis_spec
 from analysis.report.page import GLYPHS
 from analysis.report.pieces import shows_hidden
 from analysis.report.sections.accounting import accounting_facts
-from analysis.report.sections.answer import status_view
+from analysis.report.sections.answer import confidence_words, status_view
 from analysis.report.sections.hypotheses import outcome_of
 from analysis.report.writers import TextWriter
 from analysis.results import Results
@@ -55,7 +55,8 @@ def _parts(data: Mapping[str, Any]) -> Iterator[RenderableType]:
         padding=(1, 2),
     )
     yield Text(f"{status.word}. {status.meaning}", style=_COLOURS[status.name])
-    yield Text(f"Confidence: {data['answer']['confidence']}", style="bold")
+    yield Text(confidence_words(data["answer"]["confidence"]), style="bold")
+    yield from (Text(f"  + {shows_hidden(ground)}") for ground in data["answer"]["grounds"])
     yield from (Text(f"  - {shows_hidden(reason)}") for reason in data["answer"]["reasons"])
     yield Text("")
     yield _hypotheses(data)

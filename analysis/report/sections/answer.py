@@ -46,7 +46,8 @@ class AnswerView:
     question: Line
     sentences: tuple[Line, ...]
     confidence: str
-    confidence_reasons: tuple[Line, ...]
+    grounds: tuple[Line, ...]
+    limits: tuple[Line, ...]
     status_reasons: tuple[Line, ...]
     facts: tuple[Fact, ...]
 
@@ -62,11 +63,17 @@ def answer_view(results: Mapping[str, Any], locked: LockedPlan) -> AnswerView:
         title=(Quote("/title"),),
         question=(Quote("/question"),),
         sentences=bullets("/answer/sentences", results["answer"]["sentences"]),
-        confidence=results["answer"]["confidence"],
-        confidence_reasons=bullets("/answer/reasons", results["answer"]["reasons"]),
+        confidence=confidence_words(results["answer"]["confidence"]),
+        grounds=bullets("/answer/grounds", results["answer"]["grounds"]),
+        limits=bullets("/answer/reasons", results["answer"]["reasons"]),
         status_reasons=bullets("/status_reasons", results["status_reasons"]),
         facts=tuple(_facts(results, locked)),
     )
+
+
+def confidence_words(level: str) -> str:
+    """The level in words; an open headline has none, and what follows says what it lacks."""
+    return "Still open: what would settle it" if level == "none" else f"Confidence in this answer: {level}"
 
 
 def _facts(results: Mapping[str, Any], locked: LockedPlan) -> list[Fact]:

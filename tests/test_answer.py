@@ -1,0 +1,172 @@
+"""The report's first words: two sentences made from the verdicts, and a confidence with its grounds and limits."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import pytest
+from scipy import stats
+
+from analysis.answer import write_answer
+from analysis.confidence import units_needed
+from analysis.results import Accounting, Answer, ClaimResult, GateResult, HypothesisResult
+from tests.report_fixture import bands, hypothesis
+
+SPELLED = ["lower", -0.05, "negligible", 0.05, "higher"]
+
+
+def difference(name: str, *, left: list[str], n_units: int = 8, **changes: Any) -> HypothesisResult:
+    """A paired difference of rates whose predicted band is "negligible"."""
+    entry = hypothesis(
+        name,
+        claim="Other names do nothing.",
+        contrast={"other": 1.0, "modern": -1.0},
+        bands=bands(SPELLED, left=set(left), p=[0.004, 0.9, 0.002], posterior=[0.01, 0.98, 0.01]),
+        predicted="negligible", verdict=left,
+        decision=left[0] if len(left) == 1 else f"inconclusive: {' or '.join(left)}",
+        estimate=-0.00625, se=0.019542764463021677, df=n_units - 1.0, n_units=n_units, unit="seed", alpha=0.025,
+        ci=[-0.05246, 0.03996] if len(left) > 1 else [-0.03, 0.02], ci_level=0.95,
+        alpha_in_family=None, p_adjusted=None,
+    )  # fmt: skip
+    return HypothesisResult.model_validate({**entry, **changes})
+
+
+def claim(
+    decision: Literal["supported", "not supported", "undecided", "not testable"], *members: str, **changes: Any
+) -> ClaimResult:
+    entry = {"id": "headline", "says": "Only old names matter.", "rule": "all_of", "members": list(members),
+             "p_value": 0.01, "decision": decision, "reasons": []}  # fmt: skip
+    return ClaimResult.model_validate({**entry, **changes})
+
+
+def accounted(**changes: Any) -> Accounting:
+    entry = {"runs_planned": 16, "runs_with_data": 16, "runs_missing": [], "answers": 1600, "answers_missing": {},
+             "quarantined": {}, "looks_planned": 1, "looks_used": 1, "amendments": 0}  # fmt: skip
+    return Accounting.model_validate({**entry, **changes})
+
+
+def gate(*, passed: bool) -> GateResult:
+    found = ["instilled"] if passed else ["absent"]
+    return GateResult(
+        name="organism", need="instilled", verdict=found, estimate=0.9, ci=(0.8, 0.95), passed=passed, reasons=[]
+    )
+
+
+def answer(
+    *hypotheses: HypothesisResult,
+    claims: tuple[ClaimResult, ...] = (),
+    status: Literal["confirmatory", "deviated", "retrospective", "exploratory"] = "confirmatory",
+    gates: tuple[GateResult, ...] = (),
+    accounting: Accounting | None = None,
+    new_seeds: bool = True,
+) -> Answer:
+    return write_answer(
+        status, hypotheses, claims, gates, accounting or accounted(), speaks_of_new_seeds=new_seeds
+    )  # fmt: skip
+
+
+DECIDED = difference("calm", left=["negligible"])
+OPEN = difference("torn", left=["lower", "negligible"])
+
+
+def test_an_open_headline_has_no_confidence_and_says_what_would_settle_it() -> None:
+    found = answer(DECIDED, OPEN, claims=(claim("undecided", "calm", "torn"),))
+    assert found.confidence == "none"
+    assert found.grounds == []
+    assert found.reasons == [
+        "torn may be lower or negligible: 8 seeds leave \u22125.2 pp to 4.0 pp; were estimate and spread to stay as "
+        "they are, about 9 seeds would settle it"
+    ]
+    assert found.sentences == [
+        "The data leave this claim open: Only old names matter; of the 2 findings it needs 1 came out, and torn may "
+        "still be lower or negligible.",
+        "The number for torn is \u22120.6 pp (95% interval \u22125.2 pp to 4.0 pp, 8 seeds); of 2 hypotheses 1 ended "
+        "in the band that was predicted and 1 left several bands standing.",
+    ]
+
+
+def test_the_seeds_that_would_settle_it_are_the_fewest_whose_interval_fits() -> None:
+    """By hand: t(0.975, 7) x 0.0195 = 0.0462 is more than the gap, 0.04375; t(0.975, 8) x 0.0184 is less."""
+    needed = units_needed(OPEN)
+    assert needed == 9
+    assert OPEN.se is not None
+    widths = [float(stats.t.ppf(0.975, n - 1)) * OPEN.se * math.sqrt(8 / n) for n in (8, 9)]
+    assert widths[0] > 0.04375 > widths[1]
+
+
+def test_an_estimate_at_an_edge_is_not_a_matter_of_more_seeds() -> None:
+    at_the_edge = difference("torn", left=["lower", "negligible"], estimate=-0.0499)
+    assert units_needed(at_the_edge) == 81
+    assert "not even 80 seeds would settle it" in answer(at_the_edge).reasons[0]
+
+
+def test_missing_answers_are_named_as_what_keeps_a_headline_open() -> None:
+    lost = difference("torn", left=["lower", "negligible"], reasons=["missing-answers: the verdict depends on them"])
+    assert answer(lost).reasons == ["torn may be lower or negligible: answers that never came could move it either way"]
+
+
+def test_a_decided_headline_says_what_speaks_for_it() -> None:
+    found = answer(DECIDED, gates=(gate(passed=True),))
+    assert (found.confidence, found.reasons) == ("high", [])
+    assert found.grounds == [
+        "the plan was locked before the data came, and was followed",
+        "no interval crosses an edge of its band: calm comes closest, 2.0 pp away",
+        "every gate held",
+        "every planned run has data",
+        "at least 98.0% of the posterior lies in the same band",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "level", "words"),
+    [
+        ({"n_units": 4}, {}, "moderate", "few units: calm rests on 4 seeds"),
+        ({"n_units": 2}, {}, "low", "few units: calm rests on 2 seeds"),
+        ({}, {"status": "retrospective"}, "low", "retrospective"),
+        ({}, {"status": "exploratory"}, "low", "exploratory"),
+        ({}, {"status": "deviated"}, "moderate", "deviated"),
+        ({}, {"gates": (gate(passed=False),)}, "moderate", "gates that did not hold: organism"),
+        ({}, {"accounting": accounted(runs_with_data=15, runs_missing=["a/1"])}, "moderate", "1 of 16 planned runs"),
+        ({}, {"new_seeds": False}, "moderate", "these runs only"),
+        ({"bands": bands(SPELLED, left={"negligible"}, p=[0.02, 0.9, 0.002])}, {}, "moderate", "half the error rate"),
+        (
+            {"bands": bands(SPELLED, left={"negligible"}, p=[0.004, 0.9, 0.002], posterior=[0.6, 0.3, 0.1])},
+            {},
+            "low",
+            "frequentist and Bayesian answers differ on calm",
+        ),
+        ({"n_units": 4}, {"status": "deviated"}, "low", "deviated"),
+    ],
+)
+def test_each_limit_lowers_the_confidence_and_is_named(
+    changes: dict[str, Any], given: dict[str, Any], level: str, words: str
+) -> None:
+    found = answer(difference("calm", left=["negligible"], **changes), **given)
+    assert found.confidence == level
+    assert any(words in reason for reason in found.reasons)
+
+
+def test_what_ails_another_hypothesis_does_not_lower_the_headline() -> None:
+    other = difference("aside", left=["negligible"], n_units=2)
+    assert answer(DECIDED, other, claims=(claim("supported", "calm"),)).confidence == "high"
+
+
+def test_a_contradicted_claim_names_what_came_out_instead() -> None:
+    against = difference("calm", left=["higher"])
+    found = answer(against, claims=(claim("not supported", "calm"),))
+    assert found.sentences[0] == "The data speak against the claim: Only old names matter; calm came out higher."
+
+
+def test_a_headline_without_a_number_gives_the_reason() -> None:
+    silent = difference("calm", left=["negligible"], estimate=None, ci=None, verdict=[], reasons=["empty-cell: nobody"])
+    found = answer(silent)
+    assert found.sentences[0] == "The data cannot test the claim: Other names do nothing; empty-cell: nobody."
+    assert found.sentences[1].startswith("No number came of calm;")
+    assert found.confidence == "none"
+
+
+def test_a_retrospective_study_never_says_predicted() -> None:
+    found = answer(DECIDED, claims=(claim("supported", "calm"),), status="retrospective")
+    assert found.sentences[0] == "These data fit the claim: Only old names matter."
+    assert "predicted" not in found.sentences[1]
