@@ -12,7 +12,7 @@ from generation.hosted.journal import Journal
 from generation.hosted.place import open_place
 from generation.judging.cost import Estimate, cost_of_ask, cost_of_outcome, over_cap, total_cost
 from generation.judging.panel import Bench
-from generation.judging.prompt import ask_of, judged_text, verdict_of
+from generation.judging.prompt import ask_of, verdict_of
 from generation.judging.reading import Reading, Verdict
 from prereg.canonical import sha256_bytes, sha256_json
 from prereg.judge_tables import HostedJudge
@@ -70,7 +70,7 @@ class HostedJudging:
         BadInput
             The budget is used up. What was answered is on disk.
         """
-        self._cut = sum(len(judged_text(r, self._judge)) < len(r.text) for r in readings)
+        self._cut = sum(len(text) > self._judge.longest for reading in readings for text in reading.texts)
         waiting = list(readings)
         with open_place(self._judge.kind, self._judge.hosted, self._bench.folder) as place:
             for attempt in range(self._bench.retries + 1):
