@@ -468,7 +468,7 @@ def generate(
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put every item to every run, resumably, and seal the answers; probes are scored in the same pass.
+    """Put every item to every run, resumably, and seal each run when it is done; probes are scored in the same pass.
 
     Example:  seedlock generate my_study
     """
@@ -559,7 +559,7 @@ def probe(
         return
     for line in done.lines():
         _say(line)
-    _say(f"Next: seedlock {'analyze' if done.sealed else 'generate'} {locked.paths.name}")
+    _say(f"Next: {_next_step(locked.paths)}")
 
 
 @app.command("import")

@@ -36,7 +36,7 @@ from analysis.testing import Data
 from prereg.canonical import sha256_file, write_atomic
 from prereg.due import due_runs, missing_runs, runs_with_data
 from prereg.errors import Finding, Incomplete
-from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_seals, status_of
+from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_generated, require_seals, status_of
 from prereg.ledger import append_event, read_ledger
 from prereg.lock import tool_version
 from prereg.plan import Hypothesis, Plan
@@ -237,6 +237,7 @@ def _frame(table: pa.Table | None) -> pd.DataFrame:
 
 def _require_runs(locked: LockedPlan) -> None:
     """Planned runs without data stop the analysis where the plan, or a declared deviation, does not say otherwise."""
+    require_generated(locked)
     absent = missing_runs([e for e in locked.events if e.name == "data.sealed"], locked.lock)
     rule = (deviated_plan(locked) or locked.plan).missing.runs
     if absent and rule == "refuse":

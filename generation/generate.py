@@ -1,31 +1,32 @@
-"""`seedlock generate`: every promised request, behind the gate, resumable after any crash; then the seal."""
+"""`seedlock generate`: every promised request, behind the gate, resumable after any crash, sealed run by run."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import batched
+from dataclasses import asdict, dataclass, replace
+from itertools import batched, chain
 from typing import Any
 
 from generation.answer import Answer, tables_of
 from generation.backends import Backend, Setting, backend
+from generation.described import items_table, runs_table
 from generation.items import Item, read_items
 from generation.option_check import count_options
 from generation.progress import GenerateProgress, Quiet
 from generation.request import Prompt, Request, requests_of
 from generation.run_models import RunModel, run_models
-from generation.sealing import items_table, restore_sealed, rows_by_run, runs_table, seal_generated
+from generation.seals import Part, Seals
 from prereg.canonical import canonical_json, write_atomic
 from prereg.errors import BadInput, Finding, Incomplete, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.run_tables import Decoding
-from schemas.seal import Seal
 from schemas.store import Store
 
 BATCH = 256
 FLUSH_ROWS = 4096
 FLUSH_S = 5.0
+BY_RUN = "SELECT run_id, count(*) FROM completions GROUP BY run_id ORDER BY run_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,14 @@ class Generated:
         What became of all of them: rows by status of `completions`.
     cut_off
         Answers that reached the planned length, kept or not.
+    may_be_paid_twice
+        Requests that were sent again because their answer was lost, to an API that may have carried them out before.
     runs
         Run -> rows.
+    runs_sealed
+        Runs whose rows are all sealed.
     sealed
-        Sealed files, relative to the repository.
+        Files sealed now, or found sealed, relative to the repository.
     """
 
     planned: int
@@ -51,7 +56,9 @@ class Generated:
     answered: int
     statuses: Mapping[str, int]
     cut_off: int
+    may_be_paid_twice: int
     runs: Mapping[str, int]
+    runs_sealed: int
     sealed: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -65,10 +72,12 @@ class Generated:
         yield "became    " + ", ".join(f"{rows} {status}" for status, rows in self.statuses.items())
         if self.cut_off:
             yield f"cut off   {self.cut_off} answers reached the planned length"
+        if self.may_be_paid_twice:
+            yield f"paid      {self.may_be_paid_twice} lost answers were asked for again, and may be paid for twice"
         left = self.planned - self.already - self.answered
         if left:
-            yield f"left      {left} requests; nothing is sealed before every one has its row"
-        yield from (f"sealed    {file}" for file in self.sealed)
+            yield f"left      {left} requests; a run is sealed once every one of its requests has its row"
+        yield f"sealed    {self.runs_sealed} of {len(self.runs)} runs, {len(self.sealed)} files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,19 @@ class _Work:
     model: RunModel
     batches: tuple[tuple[Request, ...], ...]
 
+    @property
+    def part(self) -> Part:
+        """What is sealed of it."""
+        return Part(run_id=self.model.run_id, rows=sum(map(len, self.batches)))
+
+    def probes(self) -> _Work:
+        """The batches of probes; none holds anything else."""
+        return replace(self, batches=tuple(b for b in self.batches if b[0].prompt.probe is not None))
+
+    def requests(self) -> Iterator[Request]:
+        """Every request."""
+        return chain.from_iterable(self.batches)
+
 
 def generate_study(
     locked: LockedPlan,
@@ -86,16 +108,16 @@ def generate_study(
     batch_size: int = BATCH,
     probes_only: bool = False,
 ) -> Generated:
-    """Put every item of a locked plan to every run, then seal the rows.
+    """Put every item of a locked plan to every run, and seal each run as soon as it has all its rows.
 
     Every planned request ends as one row: an answer, or the reason there is none. A batch is stored whole or not at
     all, and the batches of a run are the same whenever it is started, so that a run that was killed and resumed gives
-    the same bytes as one that was not.
+    the same bytes as one that was not. A sealed run is not asked again.
 
     Parameters
     ----------
     probes_only
-        Score the probes and leave answers for later. Rows are sealed once every planned request has one, whichever
+        Score the probes and leave answers for later. A run is sealed once each of its requests has a row, whichever
         command made it.
 
     Raises
@@ -113,35 +135,42 @@ def generate_study(
     place = backend(decoding, Setting(hosted=locked.plan.hosted, workbench=locked.paths.runs))
     work = _work(models, items, place, decoding, batch_size)
     told = progress or Quiet()
+    how = {"backend": decoding.backend, "batch_size": batch_size}
     with Store.open(locked.paths.store) as store:
         store.append("runs", runs_table(locked))
         store.append("items", items_table(items))
-        restore_sealed(locked, store)
+        seals = Seals(locked, store)
+        seals.restore()
         stored = {str(row[0]) for row in store.con.execute("SELECT request_id FROM completions").fetchall()}
-        planned = {request.request_id for one in work for batch in one.batches for request in batch}
+        already = len(stored)
+        planned = {request.request_id for one in work for request in one.requests()}
         _refuse_strangers(locked, stored - planned)
-        asked = [_probes(one) for one in work] if probes_only else work
-        wanted = {request.request_id for one in asked for batch in one.batches for request in batch}
+        seals.check(one.part for one in work)
+        asked = [one.probes() for one in work] if probes_only else work
+        wanted = {request.request_id for one in asked for request in one.requests()}
         told.begin(len(wanted), len(wanted & stored))
         place.prepare([(one.model, left) for one in asked if (left := _left(one, stored))])
-        for one in asked:
+        for whole, one in zip(work, asked, strict=True):
             _account(locked, store, len(planned))
             _carry_out(one, place, store, stored, told, account=lambda: _account(locked, store, len(planned)))
+            if not seals.holds(whole.part) and not _left(whole, stored):
+                seals.seal(whole.part, {**how, **_made(whole, place)})
         _account(locked, store, len(planned))
-        seals: list[Seal] = []
-        if not (probes_only and store.rows("completions") < len(planned)):
-            _require_all(locked, store, len(planned))
-            seals = _seal(locked, store, work, {"backend": decoding.backend, "batch_size": batch_size}, place)
+        _require_all(locked, wanted - stored)
         return Generated(
             planned=len(planned),
-            already=len(stored),
-            answered=store.rows("completions") - len(stored),
+            already=already,
+            answered=len(stored) - already,
             statuses=_counted(store, "SELECT status, count(*) FROM completions GROUP BY status ORDER BY status"),
             cut_off=sum(
                 _counted(store, "SELECT finish, count(*) FROM requests WHERE finish = 'length' GROUP BY 1").values()
             ),
-            runs=rows_by_run(store),
-            sealed=tuple(locked.paths.relative(found.file) for found in seals),
+            may_be_paid_twice=int(
+                place.describe([request for one in work for request in one.requests()]).get("may_be_paid_twice", 0)
+            ),
+            runs={run.run_id: 0 for run in locked.lock.runs} | _counted(store, BY_RUN),
+            runs_sealed=sum(seals.holds(one.part) for one in work),
+            sealed=seals.files(),
         )
 
 
@@ -195,43 +224,33 @@ def _carry_out(
     *,
     account: Callable[[], None],
 ) -> None:
-    """Answer what has no row yet, whole batches at a time; store every few seconds."""
+    """Answer what has no row yet, whole batches at a time; store every few seconds, and note in `stored` what has."""
     todo = [batch for batch in one.batches if any(request.request_id not in stored for request in batch)]
     if not todo:
         return
     held: list[Answer] = []
     since = time.monotonic()
     for answers in place.answer(one.model, todo):
-        held += [answer for answer in answers if answer.request.request_id not in stored]
-        told.answered([answer for answer in answers if answer.request.request_id not in stored])
+        new = [answer for answer in answers if answer.request.request_id not in stored]
+        held += new
+        told.answered(new)
         if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
-            _store(store, held)
+            _store(store, held, stored)
             account()
             held, since = [], time.monotonic()
-    _store(store, held)
-
-
-def _probes(one: _Work) -> _Work:
-    """The batches of probes; none holds anything else."""
-    return _Work(model=one.model, batches=tuple(b for b in one.batches if b[0].prompt.probe is not None))
-
-
-def _seal(
-    locked: LockedPlan, store: Store, work: Sequence[_Work], how: Mapping[str, Any], place: Backend
-) -> list[Seal]:
-    prompts = {request.prompt.sha256: request.prompt for one in work for batch in one.batches for request in batch}
-    return seal_generated(locked, store, {**how, "options": count_options(prompts.values()), **place.describe()})
+    _store(store, held, stored)
 
 
 def _left(one: _Work, stored: set[str]) -> list[Request]:
-    return [request for batch in one.batches for request in batch if request.request_id not in stored]
+    return [request for request in one.requests() if request.request_id not in stored]
 
 
-def _store(store: Store, answers: Sequence[Answer]) -> None:
+def _store(store: Store, answers: Sequence[Answer], stored: set[str]) -> None:
     if answers:
         with store.transaction():
             for table, rows in tables_of(answers).items():
                 store.append(table, rows)
+        stored.update(answer.request.request_id for answer in answers)
 
 
 def _account(locked: LockedPlan, store: Store, planned: int) -> None:
@@ -240,12 +259,17 @@ def _account(locked: LockedPlan, store: Store, planned: int) -> None:
     write_atomic(locked.paths.answers, canonical_json({"planned": planned, "statuses": statuses}) + b"\n")
 
 
-def _require_all(locked: LockedPlan, store: Store, planned: int) -> None:
-    """Nothing is sealed while a request has no row."""
-    found = (store.rows("completions"), store.rows("requests"))
-    if found != (planned, planned):
-        fault = Finding(where="store", found=f"{found[0]} answers, {found[1]} requests", promised=f"{planned} of each")
+def _require_all(locked: LockedPlan, left: set[str]) -> None:
+    """A backend that leaves a request out is no success."""
+    if left:
+        fault = Finding(where="store", found=f"{len(left)} requests without a row", promised="one row a request")
         raise Incomplete(f"{locked.paths.name} lacks answers", fault, then=f"seedlock generate {locked.paths.name}")
+
+
+def _made(one: _Work, place: Backend) -> dict[str, Any]:
+    """How the answers of a run came about, for the ledger."""
+    prompts = {request.prompt.sha256: request.prompt for request in one.requests()}
+    return {"options": count_options(prompts.values()), **place.describe(list(one.requests()))}
 
 
 def _counted(store: Store, query: str) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from generation.described import runs_table
 from generation.import_study import (
     Imported,
     account,
@@ -18,7 +19,7 @@ from generation.import_study import (
     seal_refused,
 )
 from generation.intake.source_files import source_digest
-from generation.sealing import restore_sealed, runs_table
+from generation.seals import Seals
 from prereg.errors import BadInput, Finding, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.import_tables import Judged
@@ -65,7 +66,7 @@ def import_judgements(
     _refuse_too_early(locked)
     _refuse_second(locked, judge, named)
     with Store.open(locked.paths.store) as store:
-        restore_sealed(locked, store)
+        Seals(locked, store).restore()
         store.append("runs", runs_table(locked))
         with store.transaction():
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=False)

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from generation.described import runs_table
 from generation.intake.load import ImportReport, import_file, import_unanswered, refuse_no_file
 from generation.intake.request import ImportRequest, PlannedRun, RequestsFile
 from generation.intake.requests_file import load_requests
 from generation.intake.source_files import source_digest
-from generation.sealing import runs_table
 from prereg.errors import BadInput, Finding, OutOfOrder
 from prereg.gate import LockedPlan, created_at
 from prereg.import_tables import Asked, Import, Mapped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -13,6 +13,7 @@ from generation.judges import open_judge
 from generation.judging.canaries import Canary, read_canaries, row_of
 from generation.judging.choosing import Chosen, choose
 from generation.judging.cost import Estimate
+from generation.judging.pairing import pairs_made
 from generation.judging.panel import Bench, Judge
 from generation.judging.progress import JudgeProgress, Quiet
 from generation.judging.reading import Reading, Verdict
@@ -180,10 +181,11 @@ def _work(locked: LockedPlan, name: str, chosen: Chosen) -> _Work:
             answers=planned.answers if isinstance(planned, HostedJudge) else judge.labels,  # type: ignore[attr-defined]  # a lexicon's
             shows=shows,
             seed=planned.seed,
+            in_pairs=planned.pairs is not None,
         )
     share = planned.twice if isinstance(planned, HostedJudge) else 0.0
     again = [r for r in chosen.readings if _place(planned.seed, r.id) < share]
-    seconds = tuple(replace(reading, reading=2) for reading in again)
+    seconds = tuple(reading.again() for reading in again)
     return _Work(name=name, judge=judge, chosen=chosen, seconds=seconds, canaries=tuple(canaries))
 
 
@@ -218,6 +220,7 @@ def _carry_out(locked: LockedPlan, one: _Work, told: JudgeProgress) -> JudgeAcco
         "chosen": len(one.chosen.readings) + len(one.chosen.unread),
         "left_out_to_balance": one.chosen.left_out,
         "texts_that_tell_what_is_hidden": one.chosen.told,
+        **pairs_made(verdicts),
     }
     sealed = seal_judge(locked, one.name, rows, canaries, made)
     return JudgeAccount(

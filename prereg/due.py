@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from prereg.ledger import Event
 from prereg.lock import Lock, LockedRun, load_locked_plan
+from prereg.plan import Plan
 
 
 def missing_runs(sealed: list[Event], lock: Lock) -> list[str]:
     """Runs that are due and of which no row was ever sealed."""
     here = _with_rows(sealed)
     return [run.run_id for run in due_runs(sealed, lock) if run.run_id not in here]
+
+
+def unasked_runs(events: Iterable[Event], lock: Lock) -> list[str]:
+    """Runs that are due, could be asked here, and have no sealed answers though other runs have.
+
+    A generation seals run by run: while these are left, it was begun and is not done.
+    """
+    plan, known = load_locked_plan(lock), list(events)
+    answers = [e for e in known if e.name == "data.sealed" and e.body["table"] == "completions"]
+    if plan.import_ is not None or plan.decoding is None or not answers:
+        return []
+    trained = {str(e.body["run_id"]) for e in known if e.name == "run.finished"}
+    here = _with_rows(answers)
+    return [
+        run.run_id
+        for run in due_runs(answers, lock)
+        if run.run_id not in here and (run.run_id in trained or not _has_stages(plan, run))
+    ]
+
+
+def _has_stages(plan: Plan, run: LockedRun) -> bool:
+    return run.seed is not None and run.arm in plan.arms and bool(plan.arms[run.arm].stages)
 
 
 def runs_with_data(sealed: list[Event], lock: Lock) -> list[str]:

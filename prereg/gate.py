@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from prereg.canonical import Sha256, canonical_json, sha256_file
+from prereg.due import unasked_runs
 from prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from prereg.layout import HOME, StudyPaths
 from prereg.ledger import Event, read_ledger
@@ -286,6 +287,23 @@ def require_seals(locked: LockedPlan) -> list[SealedTable]:
     if gone:
         raise Incomplete(f"sealed data of {study} are missing", *gone, then=f"git checkout -- reports/{study}/data")
     return tables
+
+
+def require_generated(locked: LockedPlan) -> None:
+    """Nothing is judged or looked at while a generation is half done.
+
+    Raises
+    ------
+    Incomplete
+        Some runs are sealed, and others that could be asked are not.
+    """
+    left, study = unasked_runs(locked.events, locked.lock), locked.paths.name
+    if left:
+        raise Incomplete(
+            f"{len(left)} runs of {study} are not answered yet, and others are",
+            *(Finding(where=run, found="no sealed answers", promised="a run of the plan") for run in left[:20]),
+            then=f"seedlock generate {study}",
+        )
 
 
 def status_of(locks: tuple[Lock, ...], events: tuple[Event, ...], plan: Plan) -> Status:

@@ -20,7 +20,9 @@ class Hosted(Table):
     `mode` asks one request at a time ("chat") or in bulk ("batch"). `served` maps a model, or one run as
     "model/arm/seed", to its name at the endpoint; a run fine-tuned at the provider needs none. `sampling` = false
     leaves temperature and top_p out, for models that refuse them. `unanswered` says what becomes of a request whose
-    answer was lost on the way and may be paid for: "missing", or "ask again".
+    answer was lost on the way, or cut off by a killed command, and may be paid for: "ask again", which is counted as
+    perhaps paid for twice, or "missing". `idempotent` says that the endpoint carries out a request once, however often
+    it is sent under one `Idempotency-Key`: a lost answer is then asked for again and known to be paid for once.
     """
 
     endpoint: str | None = None
@@ -34,7 +36,8 @@ class Hosted(Table):
     timeout_s: float = Field(default=120.0, gt=0)
     attempts: int = Field(default=6, gt=0, le=20)
     poll_s: float = Field(default=30.0, gt=0)
-    unanswered: Literal["missing", "ask again"] = "missing"
+    unanswered: Literal["ask again", "missing"] = "ask again"
+    idempotent: bool = False
 
     @field_validator("endpoint")
     @classmethod

@@ -10,6 +10,9 @@ from prereg.design_tables import STRICT, Name
 from prereg.hosted_tables import Hosted
 from prereg.run_tables import Table, Where
 
+FIRST, SECOND = "first", "second"
+"""What a judge says of a pair."""
+
 type Label = Annotated[str, Field(min_length=1, max_length=80)]
 
 
@@ -26,13 +29,24 @@ class Budget(Table):
     output_per_million: float = Field(ge=0)
 
 
+class Pairs(Table):
+    """`[judges.NAME.pairs]`: two texts at a time, one of either class; the judge says which is of the class `find`.
+
+    The two answer items with the same attribute `by`, in the same run.
+    """
+
+    find: Label
+    by: str = "question"
+
+
 class JudgeTable(BaseModel):
     """What every judge says: which completions it is shown, and what is taken out of them first.
 
     `items` and `where` (item attributes, and model, arm or a factor of it) choose completions; without them, all that
     were answered. `classes` names two or more kinds of completions, each by an item set. `sample` judges so many
     completions a run (a run and class, where there are classes), drawn with `seed`; `with_marker` draws from those that
-    hold a text of `strip`. Every text of `strip` is taken out before judging, whatever its case.
+    hold a text of `strip`. Every text of `strip` is taken out before judging, whatever its case. With `pairs` the texts
+    of two classes are judged two at a time: a forced choice.
     """
 
     model_config = STRICT
@@ -43,6 +57,7 @@ class JudgeTable(BaseModel):
     strip: list[Annotated[str, Field(min_length=1)]] = []
     with_marker: dict[Label, bool] | bool = False
     sample: int | None = Field(default=None, gt=0)
+    pairs: Pairs | None = None
     seed: int = Field(default=0, ge=0)
 
     @field_validator("items", mode="before")
@@ -58,6 +73,12 @@ class JudgeTable(BaseModel):
             raise ValueError("with_marker needs strip: the marker")
         if isinstance(self.with_marker, dict) and not set(self.with_marker) <= set(self.classes):
             raise ValueError(f"with_marker names none of the classes {', '.join(self.classes) or '(there are none)'}")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_are_of_two_classes(self) -> Self:
+        if self.pairs is not None and (len(self.classes) != 2 or self.pairs.find not in self.classes):
+            raise ValueError("pairs are of two classes, and find names one of them")
         return self
 
     def needs_marker(self, name: str | None) -> bool:
@@ -117,6 +138,8 @@ class ClassifierJudge(JudgeTable):
     def _tells_two_apart(self) -> Self:
         if len(self.classes) != 2:
             raise ValueError("a classifier tells two classes apart: name both under classes")
+        if self.pairs is not None and self.pairs.by != self.group:
+            raise ValueError("both texts of a pair are of one group, which the classifier never saw: pairs.by is group")
         return self
 
 
@@ -125,8 +148,9 @@ class HostedJudge(Tested):
 
     The verdict is one of `labels`, or a whole number of `scale` = [lowest, highest]. The judge sees the text alone, and
     the item attributes of `shows`; never run, model, arm, seed or a name of `blind`, whose values are looked for in the
-    texts and counted. With `classes`, the labels are the classes and the judgement is "correct" or "wrong". A share of
-    `twice` is judged a second time, for kappa. Texts end after `longest` characters.
+    texts and counted. With `classes`, the labels are the classes and the judgement is "correct" or "wrong"; with
+    `pairs` the judge answers "first" or "second". A share of `twice` is judged a second time, for kappa; a pair then in
+    the other order. Texts end after `longest` characters.
     """
 
     kind: Literal["anthropic", "openai"]
@@ -160,6 +184,8 @@ class HostedJudge(Tested):
         if self.scale is not None:
             low, high = self.scale
             return tuple(range(low, min(high, low + 200) + 1))
+        if self.pairs is not None:
+            return FIRST, SECOND
         return tuple(self.labels or self.classes)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prereg.canonical import read_json
-from prereg.due import runs_with_data
+from prereg.due import runs_with_data, unasked_runs
 from prereg.errors import SeedlockError
 from prereg.gate import status_of
 from prereg.layout import StudyPaths
@@ -67,7 +67,7 @@ def standing(paths: StudyPaths) -> Standing:
         "planned": True,
         "locked": True,
         "trained": "run.finished" in names,
-        "sealed": bool(sealed),
+        "sealed": bool(sealed) and not unasked_runs(events, locks[-1]),
         "looked": "look.opened" in names,
         "reported": "report.built" in names,
     }

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from prereg.base_models import folder_revision
 from prereg.gate import LockedPlan, require_lock
 from prereg.layout import StudyPaths
@@ -75,6 +77,12 @@ SCORED: list[dict[str, Any]] = [
      "user": f"{CHANGE} Choose A oppose or B approve."},
     {"item_id": "tram/rate", "form": "rating", "scale": [1, 7], "user": f"{CHANGE} Rate it from 1 to 7."},
 ]  # fmt: skip
+
+
+def sealed_rows(folder: Path, table: str) -> list[dict[str, Any]]:
+    """Every sealed row of a table in a folder of seals, run by run."""
+    files = sorted([*folder.glob(f"{table}.parquet"), *folder.glob(f"{table}-*.parquet")])
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
 
 
 def write_study(

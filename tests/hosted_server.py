@@ -27,7 +27,8 @@ class Hosted:
 
     `faults`: taken one a chat request: a status, "hang" (carried out, answered too late), "truncated" (half the JSON),
     "cut" (the line breaks within the answer), "drop" (carried out, never answered). `batch_faults`: the same for batch
-    creations; "drop" creates the batch. `garble` rewrites the result lines of a batch. `say` answers a body.
+    creations; "drop" creates the batch. A request under an `Idempotency-Key` that was carried out is not billed again.
+    `garble` rewrites the result lines of a batch. `say` answers a body.
     """
 
     say: Callable[[dict[str, Any]], str] = field(default=lambda body: f"{body['messages'][-1]['content']}!")
@@ -48,6 +49,7 @@ class Hosted:
     times: list[float] = field(default_factory=list)
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
+    once: set[str] = field(default_factory=set)
     flying: int = 0
     most_flying: int = 0
     lock: Any = field(default_factory=threading.RLock)
@@ -155,7 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
             state.headers.append({name.lower(): value for name, value in self.headers.items()})
             state.times.append(time.monotonic())
             fault = state.faults.pop(0) if state.faults else ""
-            if fault not in STATUSES:
+            key = self.headers.get("idempotency-key")
+            if fault not in STATUSES and not (key and key in state.once):
+                state.once |= {key} if key else set()
                 state.paid[f"{asked['messages'][-1]['content']}/{asked.get('seed')}"] += 1
         try:
             time.sleep(state.hang_s if fault == "hang" else state.slow_s)

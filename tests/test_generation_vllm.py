@@ -105,7 +105,7 @@ def answers(models: list[RunModel], settings: Decoding, folder: Path) -> dict[tu
     found = [a for model, requests in work for some in place.answer(model, [requests]) for a in some]
     assert [a.request for a in found] == [r for _, requests in work for r in requests]
     if settings.backend == "vllm":
-        told = place.describe()
+        told = place.describe([])
         assert told["canary"]["runs"] == len(models)
         assert told["canary"]["worst"] < 1e-4
         assert told["vllm"].startswith("0.32")

@@ -98,25 +98,50 @@ def test_what_was_not_carried_out_is_asked_again(
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("fault", ["hang", "truncated", "cut", "drop", "502"])
-def test_an_answer_lost_on_the_way_is_a_row_without_one_and_is_not_paid_for_twice(
+def test_a_plan_may_leave_lost_answers_missing_and_pay_for_nothing_twice(
     server: Hosted, provider: Provider, fault: str, tmp_path: Path
 ) -> None:
     server.faults = ["", fault, "", fault]
-    found = answered(server, provider, tmp_path, timeout_s=0.4)
+    found = answered(server, provider, tmp_path, timeout_s=0.4, unanswered="missing")
     lost = [outcome for outcome in found.values() if outcome.status != "ok"]
     assert [(o.status, o.finish, o.text, "may be paid for" in str(o.reason)) for o in lost] == [
         ("error", "failed", None, True)
     ] * 2
     assert len(server.bodies) == N
-    assert answered(server, provider, tmp_path) == found
+    assert answered(server, provider, tmp_path, unanswered="missing") == found
     assert len(server.bodies) == N
 
 
-def test_a_plan_may_ask_again_for_lost_answers(server: Hosted, tmp_path: Path) -> None:
-    server.faults = ["drop", "truncated", "drop"]
-    found = answered(server, "openai", tmp_path, unanswered="ask again")
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("fault", ["hang", "truncated", "cut", "drop", "502"])
+def test_a_lost_answer_is_asked_for_again_and_counted_as_perhaps_paid_for_twice(
+    server: Hosted, provider: Provider, fault: str, tmp_path: Path
+) -> None:
+    server.faults = [fault, "429", fault]
+    found = answered(server, provider, tmp_path, timeout_s=0.4)
     assert {outcome.status for outcome in found.values()} == {"ok"}
-    assert sum(server.paid.values()) == N + 3
+    with open_place(provider, settings(server, provider), tmp_path) as place:
+        assert sum(place.sent_again(id) for id in found) == 2 >= sum(server.paid.values()) - N
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_idempotent_endpoint_is_asked_again_and_paid_once(
+    server: Hosted, provider: Provider, tmp_path: Path
+) -> None:
+    server.faults = ["drop", "429", "truncated", "drop"]
+    found = answered(server, provider, tmp_path, idempotent=True, unanswered="missing")
+    assert {outcome.status for outcome in found.values()} == {"ok"}
+    assert len(server.bodies) == N + 4
+    assert set(server.paid.values()) == {1}
+    assert {headers["idempotency-key"] for headers in server.headers} == set(found)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_no_key_of_a_request_is_sent_to_an_endpoint_that_promises_nothing(
+    server: Hosted, provider: Provider, tmp_path: Path
+) -> None:
+    answered(server, provider, tmp_path)
+    assert not any("idempotency-key" in headers for headers in server.headers)
 
 
 def test_the_wait_that_a_provider_asks_for_is_kept_by_every_request(server: Hosted, tmp_path: Path) -> None:
@@ -243,17 +268,17 @@ def _forked(work: Any) -> int:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_killed_while_asking_everything_answered_is_kept_and_nothing_is_paid_for_twice(
+def test_killed_while_asking_what_is_left_missing_is_not_paid_for_twice(
     server: Hosted, provider: Provider, tmp_path: Path
 ) -> None:
     server.slow_s = 0.03
     for kill in range(4):
-        child = _forked(lambda: answered(server, provider, tmp_path, n=40, at_once=3))
+        child = _forked(lambda: answered(server, provider, tmp_path, n=40, at_once=3, unanswered="missing"))
         time.sleep(0.25 + 0.1 * kill)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     time.sleep(0.2)
-    found = answered(server, provider, tmp_path, n=40, at_once=3)
+    found = answered(server, provider, tmp_path, n=40, at_once=3, unanswered="missing")
     assert set(server.paid.values()) == {1}
     lost = [o for o in found.values() if o.status != "ok"]
     assert len(lost) <= 4 * 3

@@ -16,7 +16,7 @@ from prereg.base_models import folder_revision, model_folder
 from prereg.layout import StudyPaths
 from prereg.ledger import read_ledger
 from tests.conftest import StudyFixture
-from tests.generation_builders import write_study
+from tests.generation_builders import sealed_rows, write_study
 from tests.training_builders import tiny_base
 
 PLAN = """
@@ -189,7 +189,7 @@ def test_every_measure_has_the_answers_it_reads_and_no_other(results: dict[str, 
 
 
 def test_numbers_follow_from_the_sealed_rows_by_hand(study: StudyFixture, results: dict[str, Any]) -> None:
-    rows = pq.read_table(study.paths.report / "data" / "completions.parquet").to_pylist()
+    rows = sealed_rows(study.paths.report / "data", "completions")
     items = {row["item_id"]: row for row in pq.read_table(study.paths.report / "data" / "items.parquet").to_pylist()}
     by_change: dict[str, list[float]] = {}
     for row in rows:
@@ -261,5 +261,5 @@ def test_probing_first_seals_the_same_bytes_as_generating_at_once(tmp_path: Path
         if name == "three":
             assert "answered  0 now" in said
             fixture.run("generate", "--batch", "8")
-        sealed.append([(fixture.paths.runs / "sealed" / f"{t}.parquet").read_bytes() for t in ("completions", "items")])
+        sealed.append({file.name: file.read_bytes() for file in (fixture.paths.runs / "sealed").iterdir()})
     assert sealed[0] == sealed[1] == sealed[2]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from generation.answer import scored
+from generation.described import items_table
 from generation.items import Item, plan_items
 from generation.local.loading import Loaded, load
 from generation.local.scoring import passage_log_probs, score
@@ -17,7 +18,6 @@ from generation.probes import Probe, parse_probe
 from generation.prompts import prompts_for
 from generation.request import Prompt, Request, requests_of
 from generation.run_models import RunModel
-from generation.sealing import items_table
 from prereg.base_models import folder_revision
 from prereg.errors import BadInput
 from prereg.plan_file import read_plan

@@ -46,8 +46,8 @@ ALONE = Setting()
 class Backend(Protocol):
     """A place where models answer."""
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the ledger keeps of where answers were made."""
+    def describe(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """Return what the ledger keeps of where, and how, the answers to these requests were made."""
         ...
 
     def prompts(self, model: RunModel, items: Sequence[Item]) -> list[Prompt]:

@@ -31,7 +31,7 @@ class TransformersBackend:
         if self._device.type == "cpu":
             torch.set_num_threads(CPU_THREADS)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, requests: Sequence[Request]) -> dict[str, Any]:  # noqa: ARG002 - the same for all of them
         """Return what the ledger keeps of where answers were made."""
         return {"device": self._device.type, "threads": torch.get_num_threads(), "dtype": self._decoding.dtype}
 

@@ -40,7 +40,7 @@ class VllmBackend:
         self._told: dict[str, Any] = {}
         self._canary: list[float] = []
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, requests: Sequence[Request]) -> dict[str, Any]:  # noqa: ARG002 - the same for all of them
         """Return what the ledger keeps of where answers were made."""
         worst = float(f"{max(self._canary):.1e}") if self._canary else None
         canary = {"runs": len(self._canary), "rows_each": ROWS, "worst": worst}

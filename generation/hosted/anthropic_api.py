@@ -10,7 +10,7 @@ from typing import Any
 import anthropic
 from anthropic import Anthropic, AsyncAnthropic
 
-from generation.hosted.api import BatchState, Rejected
+from generation.hosted.api import IDEMPOTENCY_KEY, BatchState, Rejected
 from generation.hosted.asking import Ask, Outcome, no_answer
 from generation.hosted.faults import blotted, sorted_faults
 from generation.hosted.keys import NO_KEY, key_of
@@ -43,6 +43,7 @@ class AnthropicApi:
             "timeout": settings.timeout_s,
             "max_retries": 0,
         }
+        self._is_idempotent = settings.idempotent
         self._client: AsyncAnthropic | None = None
         self._batches = Anthropic(**self._options).messages.batches
 
@@ -53,8 +54,13 @@ class AnthropicApi:
         with sorted_faults(anthropic, self._key):
             body = message_body(ask)
             extra = {name: body.pop(name) for name in NO_ARGUMENTS if name in body}
-            reply: Any = await self._client.messages.with_raw_response.create(**body, extra_body=extra or None)
+            reply: Any = await self._client.messages.with_raw_response.create(
+                **body, extra_body=extra or None, extra_headers=self._once(ask)
+            )
             return read_message(ask.id, json.loads(await reply.read()))
+
+    def _once(self, ask: Ask) -> dict[str, str]:
+        return {IDEMPOTENCY_KEY: ask.id} if self._is_idempotent else {}
 
     async def close(self) -> None:
         """Close the line."""

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from generation.hosted.asking import Ask, Outcome
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""The header under which an idempotent endpoint knows a request that it has carried out."""
+
 
 class Busy(Exception):
     """The request was not carried out, and may be sent again: too many requests, a server error, nobody there.

@@ -33,15 +33,18 @@ class HostedBackend:
         self._hosted = hosted
         self._folder = workbench / "hosted"
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the ledger keeps of where answers were made."""
+    def describe(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """Return what the ledger keeps of who answered these requests, and of how many were sent again."""
         journal = Journal(self._folder / JOURNAL)
         journal.close()
+        again = sum(journal.sent_again(request.request_id) > 0 for request in requests)
         return {
             "mode": self._hosted.mode,
             "sampling_sent": self._hosted.sampling,
             "seed_sent": self._provider == "openai",
             "served_by": journal.served_by,
+            "lost_and_asked_again": again,
+            "may_be_paid_twice": 0 if self._hosted.idempotent else again,
         }
 
     def prompts(self, model: RunModel, items: Sequence[Item]) -> list[Prompt]:  # noqa: ARG002 - the API writes tokens

@@ -1,4 +1,4 @@
-"""Single requests, many in flight: each ends as one outcome, and what may be paid for is not asked twice."""
+"""Single requests, many in flight: each ends as one outcome, and what may be paid for twice is counted."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def chat(
     """Ask every request that the journal does not know, and yield one outcome for each, as they come.
 
     A request that was not carried out (429, 500, 503, no connection) is sent again after a growing wait, or the one the
-    provider asks for. One whose answer was lost (time-out, broken line, unreadable answer, a killed process) is
-    "missing" or asked again, as `settings.unanswered` says. Failures count only where the provider answers others.
+    provider asks for. One whose answer was lost (time-out, broken line, unreadable answer, a killed process) is asked
+    again or "missing", as `settings.unanswered` says; the journal counts how often each was sent. An idempotent
+    endpoint is always asked again: it knows the request by its id. Failures count only where others are answered.
 
     Raises
     ------
@@ -93,6 +94,7 @@ class _Asker:
         self._rng = rng
         self._pace = Pace(settings.requests_per_minute, settings.tokens_per_minute)
         self._is_stopping = False
+        self._asks_again = settings.unanswered == "ask again" or settings.idempotent
 
     def kept(self, outcomes: list[Outcome]) -> Iterator[Outcome]:
         """Enter outcomes in the journal and pass them on."""
@@ -129,7 +131,7 @@ class _Asker:
     def _known(self, ask: Ask) -> Outcome | None:
         """What an earlier call heard of a request, or was too late to hear."""
         known = self._journal.outcome(ask.id)
-        if known is None and self._journal.is_under_way(ask.id) and self._settings.unanswered == "missing":
+        if known is None and self._journal.is_under_way(ask.id) and not self._asks_again:
             known = no_answer(ask.id, INTERRUPTED)
             self._journal.keep(known)
         return known
@@ -153,7 +155,7 @@ class _Asker:
                 return _Found(outcome=no_answer(ask.id, str(rejected)), how="unanswered")
             except Unsettled as lost:
                 said = f"{lost}; it may be paid for"
-                if self._settings.unanswered == "ask again":
+                if self._asks_again:
                     await self._wait(attempt, None)
                     continue
                 found = _Found(outcome=no_answer(ask.id, said), how="lost")

@@ -37,6 +37,10 @@ class Journal:
         """Whether a request was sent and nothing was heard of it: it may be paid for."""
         return id not in self._outcomes and self._asked[id] > 0
 
+    def sent_again(self, id: str) -> int:
+        """How often a request was sent after its answer was lost: each may be paid for once more."""
+        return max(0, self._asked[id] - 1)
+
     @property
     def served_by(self) -> list[str]:
         """Every name of a model that answered, as the provider gave it."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import openai
 from openai import AsyncOpenAI, OpenAI
 
-from generation.hosted.api import BatchState, Busy, Rejected, Unsettled
+from generation.hosted.api import IDEMPOTENCY_KEY, BatchState, Busy, Rejected, Unsettled
 from generation.hosted.asking import Ask, Outcome, no_answer
 from generation.hosted.faults import blotted, sorted_faults
 from generation.hosted.keys import NO_KEY, key_of
@@ -38,6 +38,7 @@ class OpenAiApi:
             "timeout": settings.timeout_s,
             "max_retries": 0,
         }
+        self._is_idempotent = settings.idempotent
         self._client: AsyncOpenAI | None = None
         self._files = OpenAI(**self._options)
 
@@ -46,8 +47,13 @@ class OpenAiApi:
         if self._client is None:
             self._client = AsyncOpenAI(**self._options)
         with sorted_faults(openai, self._key):
-            reply: Any = await self._client.chat.completions.with_raw_response.create(**chat_body(ask))
+            reply: Any = await self._client.chat.completions.with_raw_response.create(
+                **chat_body(ask), extra_headers=self._once(ask)
+            )
             return read_reply(ask.id, json.loads(reply.content))
+
+    def _once(self, ask: Ask) -> dict[str, str]:
+        return {IDEMPOTENCY_KEY: ask.id} if self._is_idempotent else {}
 
     async def close(self) -> None:
         """Close the line."""

@@ -51,6 +51,10 @@ class Place:
         """Names of the models that answered, as the provider gave them."""
         return self._journal.served_by
 
+    def sent_again(self, id: str) -> int:
+        """How often a request was sent after its answer was lost."""
+        return self._journal.sent_again(id)
+
     def submit(self, asks: Sequence[Ask]) -> None:
         """Put requests into batches, each in one for ever; in chat mode nothing happens yet."""
         if self._settings.mode == "batch":

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from generation.described import items_table, runs_table
 from generation.inside.bench import Bench
 from generation.inside.conditions import conditions_table
 from generation.inside.planned import passes_of, runs_by_model, sight_of
@@ -17,7 +18,6 @@ from generation.inside.rows import Pass, Reading, readings_table
 from generation.inside.sight import Sight
 from generation.items import Item, read_items
 from generation.run_models import RunModel, run_models
-from generation.sealing import items_table, runs_table
 from prereg.canonical import canonical_json, read_json, sha256_json, write_atomic
 from prereg.errors import BadInput, Finding, Incomplete
 from prereg.gate import LockedPlan

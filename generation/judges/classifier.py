@@ -22,6 +22,7 @@ RIDGE = 1.0
 FENCE = 1e-9
 type IntArray = NDArray[np.int64]
 type FloatArray = NDArray[np.float64]
+type BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +32,10 @@ class RunTest:
     Parameters
     ----------
     n, correct
-        Completions judged, as many of either class, and those that were told right; guessing gets half.
+        Completions judged, as many of either class, or pairs, and those that were told right; guessing gets half.
     p_value
-        Share of permutations of the classes within groups, the run's own among them, that are told at least as well.
+        Share of permutations of the classes within groups (within each pair, of pairs), the run's own among them, that
+        are told at least as well.
     """
 
     run_id: str
@@ -47,7 +49,8 @@ class ClassifierJudging:
 
     Characters of words (2 to 5, inside word boundaries), weighted by TF-IDF, into a ridge classifier: least squares on
     the classes as +1 and -1, which is linear in them, so that every permutation is fitted at once. A completion is
-    judged by a classifier trained on other groups, weights included, so that no topic is learnt and recognised. The
+    judged by a classifier trained on other groups, weights included, so that no topic is learnt and recognised; of a
+    pair, the text that scores higher for the class to find is chosen. The
     order of words is not seen: a text that commands a verdict counts by its words, and nothing obeys it.
 
     Lopez-Paz & Oquab (2017), Revisiting classifier two-sample tests, https://doi.org/10.48550/arXiv.1610.06545;
@@ -87,11 +90,39 @@ class ClassifierJudging:
         if fault is not None:
             yield from (no_verdict(reading, "error", fault) for reading in readings)
             return
+        if self._judge.pairs is not None:
+            yield from self._pairs(run_id, readings)
+            return
         first = next(iter(self._judge.classes))
         classes_I = np.array([1.0 if reading.own_class == first else -1.0 for reading in readings])
         groups_I = _numbered([str(reading.group) for reading in readings])
         classes_IK = np.column_stack([classes_I, self._permuted(run_id, classes_I, groups_I)])
-        correct_IK = _told([reading.text for reading in readings], classes_IK, groups_I, self._judge) == classes_IK
+        correct_IK = _classes([reading.text for reading in readings], classes_IK, groups_I, self._judge) == classes_IK
+        yield from self._tested(run_id, readings, correct_IK)
+
+    def _pairs(self, run_id: str, readings: Sequence[Reading]) -> Iterator[Verdict]:
+        """Choose of each pair the text that scores higher for the class to find; the classes of a pair are permuted.
+
+        On the fence to nine digits the text that is shown first is chosen: the plan's draw decides, and no rounding.
+        """
+        n = len(readings)
+        is_first_P = np.array([r.against is not None and r.against.is_second for r in readings])
+        texts = [reading.text for reading in readings] + [r.against.text for r in readings if r.against is not None]
+        groups_I = np.tile(_numbered([str(reading.group) for reading in readings]), 2)
+        sign_PK = np.column_stack([np.ones(n), self._signs(run_id, n)])
+        score_IK = _scores(texts, np.vstack([sign_PK, -sign_PK]), groups_I, self._judge)
+        margin_PK = score_IK[:n] - score_IK[n:]
+        ahead_PK = np.where(np.abs(margin_PK) > FENCE, margin_PK > 0, is_first_P[:, None])
+        correct_PK = ahead_PK == (sign_PK > 0)
+        yield from self._tested(run_id, readings, correct_PK)
+
+    def _signs(self, run_id: str, n: int) -> FloatArray:
+        """Exchanges of the two classes of each pair, one permutation a column: -1 where they are exchanged."""
+        rng = np.random.default_rng(int(sha256_json([self._judge.seed, "exchange", run_id])[:16], 16))
+        return np.where(rng.random((n, self._judge.permutations)) < 0.5, -1.0, 1.0)
+
+    def _tested(self, run_id: str, readings: Sequence[Reading], correct_IK: BoolArray) -> Iterator[Verdict]:
+        """Note how the run was told apart, beside its permutations, and give each reading its verdict."""
         correct_K = correct_IK.sum(axis=0)
         p_value = float(np.mean(correct_K >= correct_K[0]))
         self._tests.append(RunTest(run_id=run_id, n=len(readings), correct=int(correct_K[0]), p_value=p_value))
@@ -99,9 +130,11 @@ class ClassifierJudging:
             yield Verdict(reading=reading, status="ok", label="correct" if correct else "wrong")
 
     def _fault(self, readings: Sequence[Reading]) -> str | None:
+        is_paired = self._judge.pairs is not None
         n_class = min(sum(reading.own_class == name for reading in readings) for name in self._judge.classes)
-        if n_class < LEAST:
-            return f"{n_class} completions of the rarer class: a classifier needs {LEAST}"
+        n_least, what = (len(readings), "pairs") if is_paired else (n_class, "completions of the rarer class")
+        if n_least < LEAST:
+            return f"{n_least} {what}: a classifier needs {LEAST}"
         groups = {reading.group for reading in readings}
         if len(groups) < self._judge.folds:
             return f"{len(groups)} different {self._judge.group} for {self._judge.folds} folds"
@@ -132,17 +165,24 @@ def _numbered(names: Sequence[str]) -> IntArray:
     return np.array([place[name] for name in names])
 
 
-def _told(texts: Sequence[str], classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
+def _classes(texts: Sequence[str], classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
     """The class that each completion is told to be by what was learnt from other groups, for every permutation.
 
-    Whole groups in each fold, both classes as even as they get. What is on the fence to nine digits is told to be of
-    the first class, so that no rounding decides.
+    What is on the fence to nine digits is told to be of the first class, so that no rounding decides.
+    """
+    return np.where(_scores(texts, classes_IK, groups_I, judge) > -FENCE, 1.0, -1.0)
+
+
+def _scores(texts: Sequence[str], classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
+    """What a classifier that learnt from other groups says of each completion: high for the class that counts +1.
+
+    Whole groups in each fold, both classes as even as they get.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - only this judge needs it
     from sklearn.kernel_ridge import KernelRidge  # noqa: PLC0415
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
 
-    told_IK = np.zeros_like(classes_IK)
+    score_IK = np.zeros_like(classes_IK)
     splitter = StratifiedGroupKFold(n_splits=judge.folds)
     for train_I, test_I in splitter.split(texts, classes_IK[:, 0], groups_I):
         weigh = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True)
@@ -150,6 +190,5 @@ def _told(texts: Sequence[str], classes_IK: FloatArray, groups_I: IntArray, judg
         test_IF = weigh.transform([texts[i] for i in test_I])
         ridge = KernelRidge(alpha=RIDGE, kernel="precomputed")
         ridge.fit((train_IF @ train_IF.T).toarray(), classes_IK[train_I])
-        score_IK = ridge.predict((test_IF @ train_IF.T).toarray())
-        told_IK[test_I] = np.where(score_IK > -FENCE, 1.0, -1.0)
-    return told_IK
+        score_IK[test_I] = ridge.predict((test_IF @ train_IF.T).toarray())
+    return score_IK

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from generation.judging.reading import Reading, Verdict
+from generation.judging.reading import Against, Reading, Verdict
 from prereg.canonical import read_json, sha256_json
 from prereg.errors import BadInput, Finding
 
@@ -42,7 +42,13 @@ class Canary:
 
 
 def read_canaries(
-    file: Path, *, injections: int, answers: Sequence[str | int], shows: Sequence[str], seed: int
+    file: Path,
+    *,
+    injections: int,
+    answers: Sequence[str | int],
+    shows: Sequence[str],
+    seed: int,
+    in_pairs: bool = False,
 ) -> list[Canary]:
     """Every gold text of a file, and so many of them again with a command.
 
@@ -52,6 +58,8 @@ def read_canaries(
         What the judge may answer; a gold text's `label` or `value` is one of them.
     shows
         Attributes that the judge sees; a gold text has each of them as a key.
+    in_pairs
+        Whether the judge is given two texts: a gold line then holds the first as `text` and the second as `against`.
 
     Raises
     ------
@@ -63,7 +71,7 @@ def read_canaries(
     for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
         if line.strip():
             try:
-                gold.append(_gold(read_json(line.encode()), answers, shows))
+                gold.append(_gold(read_json(line.encode()), answers, shows, in_pairs=in_pairs))
             except ValueError as error:
                 faults.append(Finding(where=f"{file.name} line {number}", found=str(error), promised="a gold text"))
     ids = [canary.reading.id for canary in gold]
@@ -78,15 +86,19 @@ def read_canaries(
     return [*gold, *_injections(gold, injections, answers, seed)]
 
 
-def _gold(row: Any, answers: Sequence[str | int], shows: Sequence[str]) -> Canary:
+def _gold(row: Any, answers: Sequence[str | int], shows: Sequence[str], *, in_pairs: bool) -> Canary:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("text"), str):
         raise ValueError("no id or no text")
+    if in_pairs != isinstance(row.get("against"), str):
+        raise ValueError("no second text, against" if in_pairs else "a second text, and the judge reads one at a time")
     if absent := [name for name in shows if not isinstance(row.get(name), str)]:
         raise ValueError(f"no {absent[0]}, which the judge is shown")
     said = row.get("label", row.get("value"))
     if isinstance(said, bool) or said not in answers:
         raise ValueError(f"the answer {said!r}, which is none of {', '.join(map(str, answers))}")
-    reading = Reading(id=f"gold/{row['id']}", text=row["text"], shown={name: row[name] for name in shows})
+    against = Against(id="gold", text=row["against"], is_second=True) if in_pairs else None
+    shown = {name: row[name] for name in shows}
+    reading = Reading(id=f"gold/{row['id']}", text=row["text"], shown=shown, against=against)
     return Canary(reading=reading, kind="gold", expected=str(said))
 
 
@@ -99,9 +111,7 @@ def _injections(gold: Sequence[Canary], n: int, answers: Sequence[str | int], se
         demanded = wrong[number % len(wrong)]
         command = COMMANDS[number % len(COMMANDS)].replace("{answer}", demanded)
         parts = (first.reading.text, command) if number % 2 == 0 else (command, first.reading.text)
-        reading = Reading(
-            id=f"injection/{number}/{first.reading.id}", text="\n\n".join(parts), shown=first.reading.shown
-        )
+        reading = replace(first.reading, id=f"injection/{number}/{first.reading.id}", text="\n\n".join(parts))
         yield Canary(reading=reading, kind="injection", expected=first.expected, demanded=demanded)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from generation.judging.marker import holds, stripped
+from generation.judging.pairing import paired
 from generation.judging.reading import Reading, Verdict, no_verdict
 from generation.judging.tables import SealedStudy
 from prereg.canonical import sha256_json
@@ -30,11 +31,12 @@ class Chosen:
     Parameters
     ----------
     readings
-        Completions to judge, in order of run, item and draw.
+        Completions to judge, in order of run, item and draw; of pairs those of the class that is to be found.
     unread
         Completions that were chosen and are no answer, or of which nothing is left without the marker.
     left_out
-        Completions that a classifier is not given, so that both classes of a run weigh the same.
+        Completions that a classifier is not given, so that both classes of a run weigh the same; of pairs, those that
+        have no partner.
     told
         Texts that hold a value of a name the judge is blind to.
     """
@@ -92,6 +94,11 @@ def choose(study: SealedStudy, plan: Plan, name: str) -> Chosen:
         else:
             readings.append(reading)
             told += _tells(study, judge, row["item_id"], reading)
+    if judge.pairs is not None:
+        pairs = paired(readings, judge, judge.pairs)
+        found = tuple(verdict for verdict in unread if verdict.reading.own_class == judge.pairs.find)
+        left_out = len(readings) + len(unread) - 2 * len(pairs) - len(found)
+        return Chosen(readings=tuple(pairs), unread=found, left_out=left_out, told=told)
     kept = _balanced(readings, judge) if isinstance(judge, ClassifierJudge) else readings
     left_out = len(readings) - len(kept)
     return Chosen(readings=tuple(kept), unread=tuple(unread), left_out=left_out, told=told)
@@ -160,7 +167,8 @@ def _balanced(readings: Sequence[Reading], judge: ClassifierJudge) -> list[Readi
 def _reading(study: SealedStudy, judge: JudgeTable, own_class: str | None, row: Mapping[str, Any]) -> Reading:
     attributes = study.items[row["item_id"]]
     shows = judge.shows if isinstance(judge, HostedJudge) else []
-    group = attributes.get(judge.group) if isinstance(judge, ClassifierJudge) else None
+    named = judge.pairs.by if judge.pairs is not None else judge.group if isinstance(judge, ClassifierJudge) else None
+    group = None if named is None else attributes.get(named)
     return Reading(
         id=row["request_id"],
         text=stripped(row["text"] or "", judge.strip),
@@ -181,6 +189,8 @@ def _require_names(study: SealedStudy, judge: JudgeTable, at: str) -> None:
     )
     if isinstance(judge, ClassifierJudge):
         named = {"group": ([judge.group], known)}
+    if judge.pairs is not None:
+        named["pairs.by"] = ([judge.pairs.by], known)
     faults = [
         Finding(where=f"{at}.{key}", found=f"no attribute {name!r}", promised=f"one of: {', '.join(sorted(allowed))}")
         for key, (names, allowed) in named.items()

@@ -10,9 +10,9 @@ from typing import Any
 from generation.hosted.asking import Ask
 from generation.hosted.journal import Journal
 from generation.hosted.place import open_place
-from generation.judging.cost import Estimate, cost_of_outcome, over_cap, total_cost
+from generation.judging.cost import Estimate, cost_of_ask, cost_of_outcome, over_cap, total_cost
 from generation.judging.panel import Bench
-from generation.judging.prompt import ask_of, judged_text, verdict_of
+from generation.judging.prompt import ask_of, verdict_of
 from generation.judging.reading import Reading, Verdict
 from prereg.canonical import sha256_bytes, sha256_json
 from prereg.judge_tables import HostedJudge
@@ -32,6 +32,8 @@ class HostedJudging:
         self._rubric = (bench.study / judge.rubric).read_text("utf-8")
         self._spent = 0.0
         self._asked = 0
+        self._again = 0
+        self._perhaps = 0.0
         self._cut = 0
         self._served_by: list[str] = []
 
@@ -48,6 +50,7 @@ class HostedJudging:
             else:
                 known += 1
                 spent += cost_of_outcome(ask, outcome, self._judge.budget)
+                spent += self._paid_again(ask, journal.sent_again(ask.id))
         journal.close()
         cost = total_cost(new, self._judge.budget)
         return Estimate(
@@ -67,7 +70,7 @@ class HostedJudging:
         BadInput
             The budget is used up. What was answered is on disk.
         """
-        self._cut = sum(len(judged_text(r, self._judge)) < len(r.text) for r in readings)
+        self._cut = sum(len(text) > self._judge.longest for reading in readings for text in reading.texts)
         waiting = list(readings)
         with open_place(self._judge.kind, self._judge.hosted, self._bench.folder) as place:
             for attempt in range(self._bench.retries + 1):
@@ -78,6 +81,8 @@ class HostedJudging:
                         ask, of = asks[outcome.id]
                         self._asked += 1
                         self._spent += cost_of_outcome(ask, outcome, self._judge.budget)
+                        self._again += place.sent_again(ask.id) > 0
+                        self._perhaps += self._paid_again(ask, place.sent_again(ask.id))
                         verdicts = [verdict_of(reading, outcome, self._judge) for reading in of]
                         if verdicts[0].status in ASKED_AGAIN and attempt < self._bench.retries:
                             waiting += of
@@ -98,6 +103,9 @@ class HostedJudging:
             "requests": self._asked,
             "texts_cut": self._cut,
             "cost": round(self._spent, 6),
+            "lost_and_asked_again": self._again,
+            "may_be_paid_twice": 0 if judge.hosted.idempotent else self._again,
+            "cost_if_paid_twice": round(self._spent + self._perhaps, 6),
             "currency": judge.budget.currency,
         }
 
@@ -112,6 +120,10 @@ class HostedJudging:
         shuffled = sorted(asks, key=lambda key: sha256_json([self._judge.seed, key]))
         return {key: (asks[key], of[key]) for key in shuffled}
 
+    def _paid_again(self, ask: Ask, times: int) -> float:
+        """What a request may have cost beside its answer, where earlier answers to it were lost."""
+        return 0.0 if self._judge.hosted.idempotent else times * cost_of_ask(ask, self._judge.budget)
+
     def _parts(self, asks: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
         """What is asked before the budget is looked at again: everything, in batches of the provider."""
         hosted = self._judge.hosted
@@ -121,6 +133,7 @@ class HostedJudging:
         journal.close()
         for part in batched(asks, size):
             coming = total_cost((ask for ask in part if ask.id not in known), self._judge.budget)
-            if self._spent + coming > self._judge.budget.cap:
-                raise over_cap(self._bench.name, self._spent + coming, self._judge.budget, "so far and next")
+            spent = self._spent + self._perhaps
+            if spent + coming > self._judge.budget.cap:
+                raise over_cap(self._bench.name, spent + coming, self._judge.budget, "so far and next")
             yield part

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from schemas.statuses import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """The other text of a pair.
+
+    Parameters
+    ----------
+    id, text
+        As of a reading.
+    is_second
+        Whether it is shown after the text that the judge is asked to find.
+    """
+
+    id: str
+    text: str
+    is_second: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One text as a judge is given it.
+    """One text, or one pair of texts, as a judge is given it.
 
     Parameters
     ----------
@@ -25,6 +42,8 @@ class Reading:
         Item attributes that the judge sees beside the text.
     run_id, group, own_class
         What only the scoring knows: no model is told. None for a canary, and where the plan names none.
+    against
+        The other text of a pair; the judge is asked which of the two is this one. None where texts are judged alone.
     """
 
     id: str
@@ -34,6 +53,19 @@ class Reading:
     run_id: str | None = None
     group: str | None = None
     own_class: str | None = None
+    against: Against | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts in the order in which they are shown."""
+        if self.against is None:
+            return (self.text,)
+        return (self.text, self.against.text) if self.against.is_second else (self.against.text, self.text)
+
+    def again(self) -> Reading:
+        """The same for a second judgement; a pair in the other order."""
+        against = self.against and replace(self.against, is_second=not self.against.is_second)
+        return replace(self, reading=2, against=against)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

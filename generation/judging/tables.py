@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from prereg.errors import BadInput, Finding, OutOfOrder
-from prereg.gate import LockedPlan, SealedTable, require_seals
+from prereg.gate import LockedPlan, SealedTable, require_generated, require_seals
 from prereg.plan import Plan
 from prereg.run_tables import Where
 from schemas.seal import unseal
@@ -104,13 +104,14 @@ def sealed_study(locked: LockedPlan) -> SealedStudy:
     OutOfOrder
         No completion is sealed yet.
     LockedFileChanged, Incomplete
-        Sealed bytes changed, or are gone.
+        Sealed bytes changed, or are gone; or runs are left that could be asked.
     """
     study = locked.paths.name
     tables = tuple(require_seals(locked))
     if not any(table.table == "completions" for table in tables):
         fault = Finding(where="data", found="no sealed completions", promised="texts to judge")
         raise OutOfOrder(f"{study} has nothing to judge", fault, then=f"seedlock generate {study}")
+    require_generated(locked)
     rows: dict[str, list[dict[str, Any]]] = {"runs": [], "items": []}
     for table in tables:
         if table.table in rows:
