@@ -27,6 +27,7 @@ PASSING = {  # what differs between two runs that say the same
     r"\b[0-9a-f]{64}\b": "(digest)",
     r"\b[0-9a-f]{40}\b|(?<=commit )[0-9a-f]{12}\b": "(commit)",
     r"\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z)": "(time)",
+    r"(?<=report.html line )\d+": "(line)",
     r"\b\d+(?= source files)|(?<=\()\d+(?= files\))": "(n)",
 }
 
@@ -47,7 +48,7 @@ def worked(text: str) -> str:
 
 
 def lasting(text: str) -> str:
-    """Return the page without what changes from run to run: digests, times, commits, numbers of files."""
+    """Return the page without what changes from run to run: digests, times, commits, lines of a page, numbers of files."""
     for pattern, name in PASSING.items():
         text = re.sub(pattern, name, text)
     return text
