@@ -48,7 +48,7 @@ def worked(text: str) -> str:
 
 
 def lasting(text: str) -> str:
-    """Return the page without what changes from run to run: digests, times, commits, lines of a page, numbers of files."""
+    """Return the page without what changes from run to run: digests, times, commits, lines, numbers of files."""
     for pattern, name in PASSING.items():
         text = re.sub(pattern, name, text)
     return text
