@@ -109,13 +109,13 @@ demo: (anew demo_study)
 test *options: (setup "models")
     OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadscope -q {{options}}
 
-# Style, types, import layers, and the commands that the docs name
+# Style, types, import layers, and the commands and examples of the docs
 check: (setup "models")
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
     .venv/bin/lint-imports
     .venv/bin/mypy
-    .venv/bin/python -m pytest -q tests/test_docs.py
+    .venv/bin/python -m pytest -q tests/test_docs.py tests/test_docs_examples.py
 
 # Speed, side by side with the alternatives, in one run
 bench *names: (setup "models")
@@ -126,11 +126,11 @@ docs: (setup "models")
     .venv/bin/python -m docs.make_site
     @echo "open build/site/index.html"
 
-# Pages whose numbers a command computes, written anew: validation, coverage, published claims
+# Pages whose numbers a command computes, written anew: validation, coverage, published claims, examples
 pages: (setup "models")
     #!/bin/sh
     set -eu
-    for page in validation coverage claims; do
+    for page in validation coverage claims examples; do
       .venv/bin/python -m "docs.make_$page"
     done
 
