@@ -138,6 +138,10 @@ pages: (setup "models")
 organism *options: (setup "models")
     .venv/bin/python -m training.organisms.build {{options}}
 
+# How far fine-tuning moves the organisms by steps and learning rate, written anew: docs/dose.md
+dose *options: (setup "models")
+    .venv/bin/python -m training.dose {{options}}
+
 # Pin every environment anew: hashed requirement files without addresses
 pin:
     cd lockfiles/environment && uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade tools.in -o tools.txt
