@@ -29,9 +29,8 @@ from analysis.posteriors import Posterior, posteriors, save_posteriors
 from analysis.presenting import hypothesis_result
 from analysis.rating_counts import count_scores, rated_measures
 from analysis.report.build import build_report
-from analysis.report.check import require_sound
 from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, JudgeResult, Results
-from analysis.samples import draw_samples, words_asked
+from analysis.samples import draw_samples
 from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
 from prereg.canonical import sha256_file, write_atomic
@@ -72,8 +71,6 @@ def analyze_study(locked: LockedPlan) -> Results:
     ------
     OutOfOrder, Incomplete, LockedFileChanged
         The gate: data not sealed, planned runs missing where the plan refuses that, or bytes that changed.
-    ReportRefused
-        The report that was built says something that its results do not; the one before it stays.
     """
     require_known(locked.plan)
     sealed = Sealed(tables=tuple(require_seals(locked)))
@@ -135,7 +132,7 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
                 for d in locked.deviations
             ],
             accounting=accounting,
-            samples=_samples(locked, sealed),
+            samples=_samples(plan, sealed),
             inputs=[
                 InputResult(table=t.table, path=f"data/{t.path.name}", sha256=t.sha256, rows=t.rows)
                 for t in sealed.tables
@@ -331,15 +328,13 @@ def _brief(identity: str, hypotheses: dict[str, Hypothesis], inference: Inferenc
     return {key: result[key] for key in keys}
 
 
-def _samples(locked: LockedPlan, sealed: Sealed) -> list[dict[str, Any]]:
-    plan = locked.plan
+def _samples(plan: Plan, sealed: Sealed) -> list[dict[str, Any]]:
     if plan.samples is None:
         return []
     runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
     by_name = {named.name: named for named in plan_measures(plan, with_sets(items), sealed.whole("judgements"))}
     named = by_name.get(plan.samples.measure) if plan.samples.measure else None
-    asked = words_asked(plan, locked.paths.study)
-    return draw_samples(sealed.batches("completions"), named, plan, runs, items, asked=asked)
+    return draw_samples(sealed.batches("completions"), named, plan, runs, items)
 
 
 def _publish(locked: LockedPlan, sealed: Sealed, results: Results, found: dict[str, Posterior]) -> None:
@@ -366,7 +361,6 @@ def _build(
     draws = {identity: p.draws for identity, p in found.items() if p.draws is not None}
     save_posteriors(found, draft)
     build_report(results, locked, draws, draft)
-    require_sound(draft, results, locked.plan, study=locked.paths.name)
     write_atomic(draft / "REVIEW.md", review_page(locked).encode())
     write_atomic(draft / "manifest.sha256", _manifest(draft))
     return {

@@ -78,10 +78,11 @@ def test_an_answer_that_is_not_what_the_verdicts_say_is_refused(broken: StudyFix
         text = file.read_text("utf-8")
         assert "The data support the claim" in text
         file.write_text(text.replace("The data support the claim", "The data prove beyond doubt"), "utf-8")
-    said = refused(broken)
-    assert "/answer/sentences" in said
-    assert "The data prove beyond doubt" in said
-    assert "promised  ['The data support the claim" in said
+    check = reading_check(broken.paths)
+    assert check.state == "fail"
+    assert [fault.where for fault in check.findings] == ["/answer/sentences"]
+    assert "The data prove beyond doubt" in check.findings[0].found
+    assert "The data support the claim" in check.findings[0].promised
 
 
 def test_verify_names_the_rule_that_a_published_page_breaks(broken: StudyFixture) -> None:

@@ -23,8 +23,7 @@ def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> 
     ReportRefused
         With every fault; the report that stood before stays.
     """
-    faults = [*read_report(folder, results, plan), *stale_answer(results, plan)]
-    if faults:
+    if faults := read_report(folder, results, plan):
         raise ReportRefused(
             f"the report of {study} says something that its results do not; it was not published",
             *faults,
