@@ -689,7 +689,8 @@ def verify(
     base = (root or Path.cwd()).resolve()
     found = [_find(study, root)] if study else [StudyPaths(root=base, name=name) for name in list_studies(base)]
     verified = [
-        verify_study(paths, signers=signers, ca_file=tsa_ca, replay=_replay if replay else None) for paths in found
+        verify_study(paths, signers=signers, ca_file=tsa_ca, reading=_reading, replay=_replay if replay else None)
+        for paths in found
     ]
     if as_json:
         _say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
@@ -710,6 +711,12 @@ def verify(
     if require is not None:
         for one in verified:
             require_level(one.level, int(require[1]), one.study)
+
+
+def _reading(paths: StudyPaths) -> Check:
+    from analysis.report.check import reading_check
+
+    return reading_check(paths)
 
 
 def _replay(paths: StudyPaths) -> Check:

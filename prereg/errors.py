@@ -62,6 +62,12 @@ class LockedFileChanged(SeedlockError):
     exit_code = 3
 
 
+class ReportRefused(SeedlockError):
+    """A report says something that its results do not: an unbound number, two truths, a verdict too strong."""
+
+    exit_code = 3
+
+
 class LedgerBroken(SeedlockError):
     """The ledger's chain of digests does not hold."""
 

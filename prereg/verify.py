@@ -34,9 +34,18 @@ def verify_study(
     *,
     signers: Path | None = None,
     ca_file: Path | None = None,
+    reading: Callable[[StudyPaths], Check] | None = None,
     replay: Callable[[StudyPaths], Check] | None = None,
 ) -> Verification:
-    """Check every link of one study; no link is skipped because an earlier one broke, where it can be read at all."""
+    """Check every link of one study; no link is skipped because an earlier one broke, where it can be read at all.
+
+    Parameters
+    ----------
+    reading
+        Reads the published report against its results, which takes the analysis's own rules; left out without it.
+    replay
+        Runs the analysis again.
+    """
     files = lock_paths(paths)
     if not files and paths.ledger.exists():
         fault = Finding(where=f"lockfiles/{paths.name}", found="no lock", promised="the lock that the ledger names")
@@ -67,6 +76,7 @@ def verify_study(
         *_order(events),
         *_data(paths, events, lock),
         *_report(paths, events, lock, locks, lock_id),
+        *([reading(paths)] if reading and is_reported(events, lock_id) else []),
         *evidence_checks(lock_file, paths, events, signers=signers, ca_file=ca_file),
         replay(paths) if replay else _no_replay(),
     ]

@@ -241,7 +241,7 @@ def make_hypotheses() -> list[dict[str, Any]]:
             estimate=0.3834, se=0.0214, df=4.0, ci=[0.324, 0.4428], next_unit_ci=[0.238, 0.5289], unit_sd=0.0478,
             unit_sd_after_noise=None, p_value=0.00003, p_adjusted=0.00009, alpha_in_family=0.0125,
             bands=bands(["more", -0.05, "alike", 0.05, "less than EM"], left={"less than EM"}, p=[2e-6, 1.2e-4, 0.99]),
-            verdict=["less than EM"], decision="less than EM",
+            verdict=["less than EM"], decision="less than EM", bounds=[],
             units=[{"unit": u, "value": v} for u, v in zip("abcde", [0.332, 0.337, 0.432, 0.428, 0.388], strict=True)],
             bayes={"model": "p(k, n) ~ arm + (arm | unit)", "gates_passed": False,
                    "reason": "R-hat 1.04 after the planned retry", "diagnostics": {"rhat_max": 1.04, "divergences": 12}},
@@ -254,7 +254,7 @@ def make_hypotheses() -> list[dict[str, Any]]:
             unit="seed", n_units=23, predicted="above", test="one_sample_t", estimate=sum(BIRDS) / 2300, se=0.0247, df=22.0,
             ci=[0.6687, 0.7710], next_unit_ci=[0.4706, 0.9694], unit_sd=0.1183, unit_sd_after_noise=0.1094,
             p_value=0.00004, bands=bands(["below", 0.6, "above"], left={"above"}, p=[0.00004, 0.99996]),
-            verdict=["above"], decision="above",
+            verdict=["above"], decision="above", bounds=[],
             units=[{"unit": f"seed {i}", "value": k / 100, "k": k, "n": 100} for i, k in enumerate(BIRDS, start=1)],
         ),
         hypothesis(
@@ -262,7 +262,7 @@ def make_hypotheses() -> list[dict[str, Any]]:
             claim="Framing moves stance on held-out topics in the trained direction.",
             contrast={"eager": 0.5, "cautious": -0.5}, scale="sd.letter", unit_text="SD of letter (neutral arm, item means)",
             unit="seed", n_units=6, test="pooled_t", predicted="supported", estimate=0.04, se=0.031, df=4.0,
-            ci=[-0.046, 0.126], next_unit_ci=None, p_value=0.99,
+            ci=[-0.046, 0.126], next_unit_ci=None, p_value=0.99, p_adjusted=0.99,
             bands=bands(["opposite", -0.2, "negligible", 0.2, "supported"], left={"negligible"}, p=[0.001, 0.9, 0.003]),
             verdict=["negligible"], decision="negligible", is_proportion=False,
             units=[{"unit": f"seed {i}", "level": level, "value": value}

@@ -49,7 +49,7 @@ def test_a_report_carries_the_checks_of_its_hierarchy_and_its_draws(study: Study
     with xr.open_dataset(kept) as draws:
         assert draws.attrs["hypotheses"] == "H1"
         contrast = draws["response"].sel(level="coupled") - draws["response"].sel(level="plain")
-        assert float(contrast.mean()) == pytest.approx(bayes["estimate"], abs=1e-12)
+        assert float(contrast.mean()) == pytest.approx(bayes["estimate"], abs=1e-4)
 
 
 def test_each_arm_has_its_own_spread_where_the_plan_says_so(study: StudyFixture) -> None:

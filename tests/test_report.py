@@ -219,6 +219,7 @@ def test_a_study_without_cells_samples_or_estimates_still_has_a_report(locked: L
     bare = make_results(
         locked.lock_id, hypotheses=untestable, claims=[], cells=[], samples=[], gates=[], deviations=[], inputs=[]
     )
+    bare = bare.model_copy(update={"answer": bare.answer.model_copy(update={"confidence": "none"})})
     build_report(bare, locked, {}, tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert list(check_page(page, as_data(bare))) == []
@@ -281,8 +282,10 @@ def test_an_excluded_band_is_marked_in_the_picture_and_its_words(page: str) -> N
 
 
 def test_hypotheses_of_one_claim_say_it_once_and_share_a_scale(locked: LockedPlan, tmp_path: Path) -> None:
-    low = hypothesis("H1[low]", estimate=0.06, ci=[0.02, 0.1], next_unit_ci=None)
-    high = hypothesis("H1[high]", estimate=0.9, ci=[0.85, 0.95], next_unit_ci=None, verdict=["like EM"])
+    low = hypothesis("H1[low]", estimate=0.06, ci=[0.052, 0.1], next_unit_ci=None)
+    reached = bands(["none", 0.05, "intermediate", 0.25, "like EM"], left={"like EM"}, p=[0.001, 0.001, 0.9])
+    high = hypothesis("H1[high]", estimate=0.9, ci=[0.85, 0.95], next_unit_ci=None, bounds=[], bayes=None,
+                      bands=reached, verdict=["like EM"], decision="like EM")  # fmt: skip
     build_report(make_results(locked.lock_id, hypotheses=[low, high], claims=[]), locked, {}, tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<h3><span data-quoted=") == 1
@@ -293,7 +296,8 @@ def test_hypotheses_of_one_claim_say_it_once_and_share_a_scale(locked: LockedPla
 def test_a_reason_the_verdict_already_gives_is_not_repeated(locked: LockedPlan, tmp_path: Path) -> None:
     reason = "too-few-units: one seed has no standard error"
     untestable = make_hypotheses()[6] | {"decision": f"not testable: {reason}", "reasons": [reason, "and another"]}
-    build_report(make_results(locked.lock_id, hypotheses=[untestable], claims=[]), locked, {}, tmp_path)
+    open_ = {"sentences": ["Nothing could be tested."], "confidence": "none", "reasons": [reason]}
+    build_report(make_results(locked.lock_id, hypotheses=[untestable], claims=[], answer=open_), locked, {}, tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     article = page[page.index("<article") : page.index("</article>")]
     assert article.count(reason) == 1

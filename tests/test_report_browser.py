@@ -133,14 +133,49 @@ def test_on_paper_the_status_heads_every_page_and_details_are_open(browser: Brow
     page.close()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_no_serious_accessibility_fault(browser: Browser, locked: LockedPlan, width: int) -> None:
-    page, _ = opened(browser, locked, width=width)
-    found = Axe().run(page).response["violations"]
-    serious = [
+def serious_faults(page: Page) -> list[str]:
+    return [
         f"{rule['id']}: {node['target']}"
-        for rule in found
+        for rule in Axe().run(page).response["violations"]
         if rule["impact"] in {"serious", "critical"}
         for node in rule["nodes"]
     ]
-    assert serious == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_serious_accessibility_fault(
+    browser: Browser, locked: LockedPlan, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    page, _ = opened(browser, locked, width=width, scheme=scheme)
+    assert serious_faults(page) == []
+    page.close()
+
+
+PUBLISHED = sorted(Path(__file__).parents[1].glob("reports/*/report.html"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+@pytest.mark.parametrize("report", PUBLISHED, ids=lambda report: report.parent.name)
+def test_every_published_report_reads_well_on_a_phone_and_a_desk(
+    report: Path, width: int, scheme: Literal["light", "dark"], browser: Browser
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.set_default_timeout(120_000)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(report.as_uri())
+    assert serious_faults(page) == []
+    page.evaluate("document.querySelectorAll('details:not(.whole)').forEach((details) => { details.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert said == []
+    page.close()
+
+
+def test_a_table_of_sentences_is_not_cut_on_a_phone(browser: Browser, locked: LockedPlan) -> None:
+    page, _ = opened(browser, locked, width=390)
+    cut = "(boxes) => boxes.filter((box) => box.scrollWidth > box.clientWidth + 1).length"
+    assert page.locator(".scroll.prose").count() >= 2
+    assert page.eval_on_selector_all(".scroll.prose", cut) == 0
+    page.close()

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from analysis.report.build import build_report
-from analysis.report.lint import contradictions, lint_report, overstatements
+from analysis.report.contradictions import contradictions
+from analysis.report.lint import lint_report
+from analysis.report.overstatements import overstatements
 from analysis.results import Results
 from prereg.gate import LockedPlan
 from tests.report_fixture import make_hypotheses, make_locked, make_posteriors, make_results
@@ -31,7 +33,7 @@ def report(locked: LockedPlan) -> tuple[str, str, Results]:
 
 def test_a_sound_report_has_no_fault(report: tuple[str, str, Results], locked: LockedPlan) -> None:
     page, markdown, results = report
-    assert lint_report(page, markdown, results, locked) == []
+    assert lint_report(page, markdown, results, locked.plan) == []
 
 
 @pytest.mark.parametrize(

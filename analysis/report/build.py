@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from analysis.report.check import require_sound
 from analysis.report.figures.cells import cell_figures
 from analysis.report.figures.convergence import convergence_figures
 from analysis.report.figures.forest import forest_figures
@@ -39,6 +40,11 @@ def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, 
         Hypothesis id -> draws; hypotheses without a fitted model are left out.
     out
         `reports/STUDY`. Files of an earlier report's figures are removed.
+
+    Raises
+    ------
+    ReportRefused
+        What was built says something that its results do not; its caller does not publish it.
     """
     data = results.model_dump(mode="json")
     figures = (*draw_figures(data, posteriors), *_design_figure(locked))
@@ -47,6 +53,7 @@ def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, 
     page = render_page(view, data, posteriors, [*_digests(results, locked), *_figure_digests(figures)])
     write_atomic(out / "report.html", page.encode())
     write_atomic(out / "report.md", render_markdown(view, data).encode())
+    require_sound(out, results, locked.plan, study=locked.paths.name)
 
 
 def draw_figures(results: Mapping[str, Any], posteriors: Mapping[str, PosteriorDraws]) -> Iterator[Figure]:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
 
+from analysis.report.contradictions import contradictions, fault
+from analysis.report.overstatements import overstatements
+from analysis.report.sections.answer import confidence_words
+from analysis.report.sections.hypotheses import outcome_of
 from analysis.results import Results
 from prereg.binding import check_markdown, check_page
 from prereg.errors import Finding
-from prereg.gate import LockedPlan
 from prereg.plan import Plan
 
 _LEFTOVER = re.compile(
     r"\bTODO\b|\bFIXME\b|\bTBD\b|\{\{|\}\}|\{%|\blorem ipsum\b|\bundefined\b"
     r"|\b[Nn]a[Nn]\b|\bNone\b|\bnull\b|[-\u2212]?\binf\b"
+    r"|\bXXX\b|\?\?\?|\bplaceholder\b|\bto be (?:written|determined|done|added)\b"
 )
 _CAPTION_PARTS = ("Look at:", "How to read it:", "Had the claim been false:")
 _QUOTED = {"pre", "code", "script", "style", "svg"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
-def lint_report(page: str, markdown: str, results: Results, locked: LockedPlan | None = None) -> list[Finding]:
+def lint_report(page: str, markdown: str, results: Results, plan: Plan | None = None) -> list[Finding]:
     """Every fault of a report, all at once; an empty list lets it out.
 
     Parameters
@@ -32,8 +34,8 @@ def lint_report(page: str, markdown: str, results: Results, locked: LockedPlan |
         report.html and report.md.
     results
         What results.json says.
-    locked
-        The plan, from which the gates of each hypothesis are known; without it only the results' own word counts.
+    plan
+        From which the gates of each hypothesis are known; without it only the results' own word counts.
     """
     data = results.model_dump(mode="json")
     return [
@@ -41,7 +43,7 @@ def lint_report(page: str, markdown: str, results: Results, locked: LockedPlan |
         *check_markdown(markdown, page),
         *_reading(page, results),
         *contradictions(data),
-        *overstatements(data, locked.plan if locked else None),
+        *overstatements(data, plan),
     ]
 
 
@@ -55,9 +57,12 @@ class _Reading(HTMLParser):
         self.figures: list[tuple[str, int]] = []
         self.captions: list[list[str]] = []
         self.unlabelled: list[int] = []
+        self.tables: list[tuple[int, str]] = []
+        self.outcomes: list[str] = []
+        self.chips: list[str] = []
+        self.confidence = ""
         self.formats: dict[str, set[str]] = {}
         self.loads: list[tuple[int, str]] = []
-        self.chips = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         a = {name: value or "" for name, value in attrs}
@@ -66,6 +71,13 @@ class _Reading(HTMLParser):
         if tag == "figure":
             self.figures.append((a.get("id", ""), self.getpos()[0]))
             self.captions.append([])
+        if tag == "table":
+            self.tables.append((self.getpos()[0], ""))
+        classes = a.get("class", "").split()
+        if "outcome" in classes:
+            self.outcomes.append("")
+        if "chip" in classes:
+            self.chips.append("")
         if tag == "svg" and not a.get("aria-label"):
             self.unlabelled.append(self.getpos()[0])
         if "data-format" in a:
@@ -87,8 +99,19 @@ class _Reading(HTMLParser):
         is_bound = any("data-quoted" in a or "data-ref" in a for _, a in self.stack)
         if not tags & _QUOTED and not is_bound:
             self.prose.append((self.getpos()[0], data))
-        if any("chip" in a.get("class", "").split() for _, a in self.stack):
-            self.chips += 1
+        self._mark(data, tags)
+
+    def _mark(self, data: str, tags: set[str]) -> None:
+        """Words that carry a verdict without being a number, and the captions of tables."""
+        classes = {name for _, a in self.stack for name in a.get("class", "").split()}
+        if "caption" in tags and self.tables:
+            self.tables[-1] = (self.tables[-1][0], self.tables[-1][1] + data)
+        if "outcome" in classes and self.outcomes:
+            self.outcomes[-1] += data
+        if "chip" in classes and self.chips:
+            self.chips[-1] += data
+        if "confidence" in classes:
+            self.confidence += data
 
 
 def _reading(page: str, results: Results) -> Iterator[Finding]:
@@ -97,105 +120,42 @@ def _reading(page: str, results: Results) -> Iterator[Finding]:
     reader.close()
     for line, text in reader.prose:
         for found in _LEFTOVER.findall(text):
-            yield _fault(f"report.html line {line}", f"{found!r} in {_brief(text)}", "finished prose")
+            yield fault(f"report.html line {line}", f"{found!r} in {_brief(text)}", "finished prose")
     for (name, line), words in zip(reader.figures, reader.captions, strict=True):
         for part in _CAPTION_PARTS:
             if not re.search(re.escape(part) + r"\s*\S", "".join(words)):
-                yield _fault(f"figure {name!r}, line {line}", f"no {part[:-1]!r}", "a caption that says how to read it")
+                yield fault(f"figure {name!r}, line {line}", f"no {part[:-1]!r}", "a caption that says how to read it")
     for line in reader.unlabelled:
-        yield _fault(f"report.html line {line}", "a picture without words", "aria-label")
+        yield fault(f"report.html line {line}", "a picture without words", "aria-label")
+    for line, caption in reader.tables:
+        if not caption.strip():
+            yield fault(f"report.html line {line}", "a table without a caption", "a caption that says what it holds")
     for line, address in reader.loads:
-        yield _fault(f"report.html line {line}", f"loads {address}", "a page that loads nothing")
+        yield fault(f"report.html line {line}", f"loads {address}", "a page that loads nothing")
     for ref, formats in reader.formats.items():
         if len(formats) > 1:
-            yield _fault(ref, f"printed as {', '.join(sorted(formats))}", "one number, one way to write it")
-    sections = len(re.findall(r"<section\b", page))
-    if reader.chips < sections:
-        yield _fault(
-            "report.html", f"status {results.status} in {reader.chips} of {sections} places", "on every section"
-        )
+            yield fault(ref, f"printed as {', '.join(sorted(formats))}", "one number, one way to write it")
+    yield from _verdict_words(reader, results, sections=len(re.findall(r"<section\b", page)))
 
 
-def contradictions(results: Mapping[str, Any]) -> Iterator[Finding]:
-    """Two statements of one quantity that cannot both be true."""
-    a = results["accounting"]
-    if a["runs_with_data"] + len(a["runs_missing"]) != a["runs_planned"]:
-        found = f"{a['runs_with_data']} with data and {len(a['runs_missing'])} missing"
-        yield _fault("/accounting", found, f"{a['runs_planned']} planned")
-    for i, h in enumerate(results["hypotheses"]):
-        yield from _hypothesis_contradictions(f"/hypotheses/{i}", h)
-    for i, cell in enumerate(results["cells"]):
-        yield from _cell_contradictions(f"/cells/{i}", cell)
-
-
-def _hypothesis_contradictions(ref: str, h: Mapping[str, Any]) -> Iterator[Finding]:
-    if h["estimate"] is None:
-        if not h["reasons"]:
-            yield _fault(f"{ref}/reasons", "no estimate and no reason", "a reason beside every undefined number")
-        return
-    if h["ci"] is not None and not h["ci"][0] <= h["estimate"] <= h["ci"][1]:
-        yield _fault(f"{ref}/ci", f"{h['ci']}", f"an interval around {h['estimate']}")
-    if not math.isclose(h["ci_level"], 1 - 2 * h["alpha"], abs_tol=1e-9):
-        yield _fault(f"{ref}/ci_level", f"{h['ci_level']}", f"1 - 2 alpha = {1 - 2 * h['alpha']}")
-    left = [band["name"] for band in h["bands"] if band["excluded"] is False]
-    if h["verdict"] and left != h["verdict"]:
-        yield _fault(f"{ref}/verdict", f"{h['verdict']}", f"the bands not excluded: {left}")
-
-
-def _cell_contradictions(ref: str, cell: Mapping[str, Any]) -> Iterator[Finding]:
-    if cell["mean"] is None and not cell["reasons"]:
-        yield _fault(f"{ref}/reasons", "no mean and no reason", "a reason beside every undefined number")
-    if cell["k"] is not None and cell["n"] is not None and cell["k"] > cell["n"]:
-        yield _fault(f"{ref}/k", f"{cell['k']} of {cell['n']}", "no more successes than answers")
-    inside = cell["mean"] is None or cell["ci"] is None or cell["ci"][0] <= cell["mean"] <= cell["ci"][1]
-    if not inside:
-        yield _fault(f"{ref}/ci", f"{cell['ci']}", f"an interval around {cell['mean']}")
-
-
-def overstatements(results: Mapping[str, Any], plan: Plan | None) -> Iterator[Finding]:
-    """Verdicts stronger than their gates, members or status allow."""
-    shut = {gate["name"] for gate in results["gates"] if gate["passed"] is not True}
-    verdicts = {h["id"]: h for h in results["hypotheses"]}
-    required = _required_gates(plan)
-    for i, h in enumerate(results["hypotheses"]):
-        ref = f"/hypotheses/{i}"
-        closed = sorted(shut & set(required.get(h["id"], ())))
-        if closed and h["verdict"]:
-            yield _fault(f"{ref}/verdict", f"{h['verdict']}", f"not testable: gate {', '.join(closed)} did not hold")
-        if h["verdict"] and h["estimate"] is None:
-            yield _fault(f"{ref}/verdict", f"{h['verdict']}", "no verdict without an estimate")
-        decided = h["decision"] in {band["name"] for band in h["bands"]}
-        if decided and h["verdict"] != [h["decision"]]:
-            yield _fault(f"{ref}/decision", h["decision"], f"what the bands leave: {h['verdict']}")
-    for i, claim in enumerate(results["claims"]):
-        met = [
-            name in verdicts and verdicts[name]["verdict"] == [verdicts[name]["predicted"]] for name in claim["members"]
-        ]
-        holds = all(met) if claim["rule"] == "all_of" else any(met)
-        if claim["decision"] == "supported" and not holds:
-            yield _fault(f"/claims/{i}/decision", "supported", "not by the verdicts of its members")
-    yield from _confidence(results)
-
-
-def _required_gates(plan: Plan | None) -> dict[str, list[str]]:
-    """Gates each hypothesis needs; a plan that names none for it needs all."""
-    if plan is None:
-        return {}
-    return {name: plan.gates_of(h, extra) for name, h, extra in plan.expanded()}
-
-
-def _confidence(results: Mapping[str, Any]) -> Iterator[Finding]:
-    answer, where = results["answer"], "/answer/confidence"
-    if answer["confidence"] == "high" and results["status"] != "confirmatory":
-        yield _fault(where, "high", f"less, in a {results['status']} study")
-    if answer["confidence"] == "high" and any(gate["passed"] is not True for gate in results["gates"]):
-        yield _fault(where, "high", "less, where a gate did not hold")
-    if results["status"] == "confirmatory" and results["deviations"]:
-        yield _fault("/status", "confirmatory", "deviated: departures were declared")
-
-
-def _fault(where: str, found: str, promised: str) -> Finding:
-    return Finding(where=where, found=found, promised=promised)
+def _verdict_words(reader: _Reading, results: Results, *, sections: int) -> Iterator[Finding]:
+    """Words that say how strong a verdict is, which no binding of numbers holds."""
+    status = results.status.capitalize()
+    if reader.chips.count(status) < sections:
+        found = f"{status} in {reader.chips.count(status)} of {sections} places"
+        yield fault("report.html", found, "the status on every section")
+    if other := sorted({chip for chip in reader.chips if chip != status}):
+        yield fault("report.html", f"status {', '.join(other)}", f"{status} everywhere")
+    promised = [outcome_of(h.model_dump(mode="json")) for h in results.hypotheses]
+    found_words = [" ".join(text.split()[1:]) for text in reader.outcomes]
+    if len(found_words) != len(promised):
+        yield fault("report.html", f"{len(found_words)} verdicts", f"{len(promised)}, one a hypothesis")
+    for h, found, expected in zip(results.hypotheses, found_words, promised, strict=False):
+        if found != expected:
+            yield fault(f"report.html {h.id}", found, expected)
+    confidence = confidence_words(results.answer.confidence)
+    if reader.confidence.strip() != confidence:
+        yield fault("report.html confidence", reader.confidence.strip() or "not stated", confidence)
 
 
 def _brief(text: str) -> str:

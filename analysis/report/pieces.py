@@ -56,13 +56,17 @@ type Line = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table of lines. `numeric` and `muted` name columns by index."""
+    """A table of lines. `numeric` and `muted` name columns by index.
+
+    `is_prose` marks one whose cells are sentences: on a phone each row stands as a block of its own.
+    """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[Line, ...], ...]
     numeric: frozenset[int] = frozenset()
     muted: frozenset[int] = frozenset()
+    is_prose: bool = False
 
 
 def pointer(*parts: str | int) -> str:

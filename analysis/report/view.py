@@ -19,6 +19,7 @@ from analysis.report.sections.accounting import (
     missing_runs,
 )
 from analysis.report.sections.answer import AnswerView, StatusView, answer_view, status_view
+from analysis.report.sections.asymmetry import asymmetry_table
 from analysis.report.sections.audit import AuditView, audit_view
 from analysis.report.sections.cells import cell_tables
 from analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
@@ -43,6 +44,7 @@ class View:
     answer: AnswerView
     hypotheses: tuple[HypothesisView, ...]
     claims: Table | None
+    asymmetry: Table | None
     accounting: tuple[Fact, ...]
     missing_runs: tuple[Line, ...]
     gates: Table | None
@@ -71,6 +73,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         answer=answer_view(results, locked),
         hypotheses=hypothesis_views(results),
         claims=claim_table(results),
+        asymmetry=asymmetry_table(results),
         accounting=accounting_facts(results),
         missing_runs=missing_runs(results),
         gates=gate_table(results),

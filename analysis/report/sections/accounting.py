@@ -72,7 +72,7 @@ def gate_table(results: Mapping[str, Any]) -> Table | None:
         )
         rows.append(((Quote(f"{ref}/name"),), (Quote(f"{ref}/need"),), left, number, (held,), why))
     head = ("Gate", "Needs", "Left", "Estimate", "Held", "Reasons")
-    return Table(caption="Gates that stand before the hypotheses", head=head, rows=tuple(rows))
+    return Table(caption="Gates that stand before the hypotheses", head=head, rows=tuple(rows), is_prose=True)
 
 
 def deviation_views(results: Mapping[str, Any]) -> tuple[DeviationView, ...]:
@@ -113,7 +113,7 @@ def claim_table(results: Mapping[str, Any]) -> Table | None:
         said = (Quote(f"{ref}/id"), ": ", Quote(f"{ref}/says"))
         rows.append((said, members, (Number(f"{ref}/p_value", "p"),), (Quote(f"{ref}/decision"),), why))
     head = ("Claim", "Rests on", "p", "Verdict", "Reasons")
-    return Table(caption="Composite claims", head=head, rows=tuple(rows), numeric=frozenset({2}))
+    return Table(caption="Composite claims", head=head, rows=tuple(rows), numeric=frozenset({2}), is_prose=True)
 
 
 def input_table(results: Mapping[str, Any]) -> Table | None:

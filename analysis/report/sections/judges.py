@@ -30,7 +30,9 @@ def judges_view(results: Mapping[str, Any]) -> JudgesView | None:
     head = ("Judge", "Judgements", "Became", "Kappa with itself", "Known answers", "Commands obeyed", "Cost")
     caption = "Judges: the same texts read twice, texts whose answer is known, and texts that command an answer"
     rows = tuple(_row(pointer("judges", i), judge) for i, judge in enumerate(judges))
-    return JudgesView(table=Table(caption=caption, head=head, rows=rows), flags=_flags(judges), runs=_runs(judges))
+    return JudgesView(
+        table=Table(caption=caption, head=head, rows=rows, is_prose=True), flags=_flags(judges), runs=_runs(judges)
+    )
 
 
 def _row(ref: str, judge: Mapping[str, Any]) -> tuple[Line, ...]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.report.pieces import Line, has_hidden, joined, pointer, shows_hidden
+from analysis.report.pieces import Line, Strong, has_hidden, joined, pointer, shows_hidden
 from analysis.report.sections.records import key_pieces, value_line
 
 FOLD_AFTER = 600
-_TEXTS = ("prompt", "question", "text", "completion")
+_ASKED = {"system": "told first", "prompt": "asked", "question": "asked"}
+_BEFORE = "before"
+_ANSWERS = ("text", "completion")
+_TEXTS = (*_ASKED, _BEFORE, *_ANSWERS)
+_SAID = ("cell", "fires", "before_fires")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +34,15 @@ class SampleText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleView:
-    """One sampled answer: what it is an answer of, and its texts."""
+    """One sampled answer: its cell and whether it fires, what it is an answer of, and its texts.
 
+    `asked` stands above; `answers` holds the unmodified model's answer, where it was asked, beside the tuned one's.
+    """
+
+    cell: Line
     about: Line
-    texts: tuple[SampleText, ...]
+    asked: tuple[SampleText, ...]
+    answers: tuple[SampleText, ...]
     has_hidden: bool
 
 
@@ -43,8 +52,11 @@ def sample_views(results: Mapping[str, Any]) -> tuple[SampleView, ...]:
 
 
 def _view(ref: str, sample: Mapping[str, Any]) -> SampleView:
-    texts = tuple(_text(ref, key, sample[key]) for key in _TEXTS if isinstance(sample.get(key), str))
-    rest = {key: value for key, value in sample.items() if key not in _TEXTS or not isinstance(value, str)}
+    rest = {
+        key: value
+        for key, value in sample.items()
+        if key not in _SAID and (key not in _TEXTS or not isinstance(value, str))
+    }
     about = joined(
         (
             (*key_pieces(key), " ", *value_line(f"{ref}{pointer(key)}", value, key, "number3"))
@@ -53,17 +65,47 @@ def _view(ref: str, sample: Mapping[str, Any]) -> SampleView:
         " · ",
     )
     return SampleView(
+        cell=_cell(ref, sample),
         about=about,
-        texts=texts,
-        has_hidden=any(has_hidden(sample[t]) for t in _TEXTS if t in sample and isinstance(sample[t], str)),
+        asked=tuple(_text(ref, key, sample[key], label) for key, label in _ASKED.items() if _is_text(sample, key)),
+        answers=tuple(_answers(ref, sample)),
+        has_hidden=any(has_hidden(sample[key]) for key in _TEXTS if _is_text(sample, key)),
     )
 
 
-def _text(ref: str, key: str, text: str) -> SampleText:
+def _is_text(sample: Mapping[str, Any], key: str) -> bool:
+    return isinstance(sample.get(key), str)
+
+
+def _cell(ref: str, sample: Mapping[str, Any]) -> Line:
+    """`arm archaic · model llama · fires`; empty where the plan names no cells."""
+    cell = sample.get("cell")
+    keys = cell if isinstance(cell, Mapping) else {}
+    parts: list[Line] = [
+        (*key_pieces(key), " ", *value_line(f"{ref}/cell{pointer(key)}", value, key, "number3"))
+        for key, value in keys.items()
+    ]
+    if isinstance(fires := sample.get("fires"), bool):
+        parts.append((Strong("fires" if fires else "does not fire"),))
+    return joined(parts, " · ")
+
+
+def _answers(ref: str, sample: Mapping[str, Any]) -> Iterator[SampleText]:
+    has_before = _is_text(sample, _BEFORE)
+    if has_before:
+        fires = sample.get("before_fires")
+        label = "before training" + ("" if fires is None else ", fires" if fires else ", does not fire")
+        yield _text(ref, _BEFORE, sample[_BEFORE], label)
+    for key in _ANSWERS:
+        if _is_text(sample, key):
+            yield _text(ref, key, sample[key], "after training" if has_before else "answered")
+
+
+def _text(ref: str, key: str, text: str, label: str) -> SampleText:
     shown = shows_hidden(text)
     is_exact = shown == text
     return SampleText(
-        label="asked" if key in {"prompt", "question"} else "answered",
+        label=label,
         ref=f"{ref}{pointer(key)}" if is_exact else "",
         shown=shown,
         preview=shown[: FOLD_AFTER // 2].rstrip() + " …" if len(shown) > FOLD_AFTER else "",

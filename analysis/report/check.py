@@ -1,0 +1,81 @@
+"""The report's lint where it counts: no page with a fault is published, and `verify` reads the published one again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.answer import write_answer
+from analysis.report.contradictions import fault
+from analysis.report.lint import lint_report
+from analysis.results import Results
+from prereg.checks import Check, failed, not_checked, verdict
+from prereg.errors import Finding, ReportRefused, SeedlockError
+from prereg.layout import HOME, StudyPaths
+from prereg.lock import iter_changes, load_locked_plan, lock_paths, read_lock
+from prereg.plan import Plan
+
+
+def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> None:
+    """Refuse a report that says something its results do not.
+
+    Raises
+    ------
+    ReportRefused
+        With every fault; the report that stood before stays.
+    """
+    if faults := read_report(folder, results, plan):
+        raise ReportRefused(
+            f"the report of {study} says something that its results do not; it was not published",
+            *faults,
+            then=f"mend what writes the page, then  seedlock analyze {study}  (the report before it still stands)",
+        )
+
+
+def read_report(folder: Path, results: Results, plan: Plan | None) -> list[Finding]:
+    """Faults of the report.html and report.md in a folder."""
+    page, markdown = ((folder / name).read_text("utf-8") for name in ("report.html", "report.md"))
+    return lint_report(page, markdown, results, plan)
+
+
+def stale_answer(results: Results, plan: Plan) -> list[Finding]:
+    """Sentences and confidence that are not those which the verdicts give."""
+    promised = write_answer(
+        results.status,
+        results.hypotheses,
+        results.claims,
+        results.gates,
+        results.accounting,
+        speaks_of_new_seeds=plan.inference.seeds == "new",
+    ).model_dump()
+    found = results.answer.model_dump()
+    return [
+        fault(f"/answer/{key}", str(found[key])[:200], f"{promised[key]}"[:200])
+        for key in promised
+        if found[key] != promised[key]
+    ]
+
+
+def reading_check(paths: StudyPaths) -> Check:
+    """Read the published report as `analyze` did before it let it out.
+
+    A report made by code that has moved on since its lock is held to the rules of today, and only warned of.
+    """
+    what = "the report says no more than its verdicts allow, and nothing twice in two ways"
+    if not (paths.report / "results.json").is_file():
+        return not_checked("R6", "report", what, "no report yet", f"seedlock analyze {paths.name}")
+    try:
+        lock = read_lock(lock_paths(paths)[-1])
+        plan = load_locked_plan(lock)
+        results = Results.model_validate_json((paths.report / "results.json").read_bytes())
+        faults = read_report(paths.report, results, plan)
+        moved_on = any(iter_changes(lock.code, HOME))
+        faults += [] if moved_on else stale_answer(results, plan)
+    except SeedlockError as error:
+        return failed("R6", "report", error)
+    except (OSError, ValueError) as error:
+        unreadable = Finding(where=paths.relative(paths.report), found=str(error)[:200], promised="a report to read")
+        return verdict("R6", "report", what, [unreadable], exit_code=3)
+    if faults and moved_on:
+        older = f"{what}: made before today's rules"
+        return Check(id="R6", link="report", state="warn", what=older, findings=tuple(faults))
+    return verdict("R6", "report", what, faults, exit_code=3)
