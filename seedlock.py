@@ -477,13 +477,22 @@ def generate(
 
     locked = _gate(study, root)
     with terminal_progress() as progress:
-        done = generate_study(locked, progress=progress, batch_size=batch)
+        done = generate_study(locked, progress=progress, batch_size=batch, audit=_audit_first(locked))
     if as_json:
         _say_json(done.as_json())
         return
     for line in done.lines():
         _say(line)
     _say(f"Next: {_next_step(locked.paths)}")
+
+
+def _audit_first(locked: LockedPlan) -> Callable[[LockedPlan], None] | None:
+    """What judges the metric audit before other items are asked; None where nothing in the plan rests on it."""
+    if not locked.plan.begins_with_audit:
+        return None
+    from analysis.audit_first import judge_audit
+
+    return judge_audit
 
 
 @app.command()
@@ -553,7 +562,7 @@ def probe(
 
     locked = _gate(study, root)
     with terminal_progress() as progress:
-        done = generate_study(locked, progress=progress, batch_size=batch, probes_only=True)
+        done = generate_study(locked, progress=progress, batch_size=batch, probes_only=True, audit=_audit_first(locked))
     if as_json:
         _say_json(done.as_json())
         return

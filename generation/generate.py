@@ -11,7 +11,7 @@ from typing import Any
 from generation.answer import Answer, tables_of
 from generation.backends import Backend, Setting, backend
 from generation.described import items_table, runs_table
-from generation.items import Item, read_items
+from generation.items import Item, audit_items, read_items
 from generation.option_check import count_options
 from generation.progress import GenerateProgress, Quiet
 from generation.request import Prompt, Request, requests_of
@@ -86,11 +86,14 @@ class _Work:
 
     model: RunModel
     batches: tuple[tuple[Request, ...], ...]
+    items: tuple[str, ...] | None = None
+    is_audit: bool = False
 
     @property
     def part(self) -> Part:
         """What is sealed of it."""
-        return Part(run_id=self.model.run_id, rows=sum(map(len, self.batches)))
+        rows = sum(map(len, self.batches))
+        return Part(run_id=self.model.run_id, rows=rows, items=self.items, is_audit=self.is_audit)
 
     def probes(self) -> _Work:
         """The batches of probes; none holds anything else."""
@@ -107,6 +110,7 @@ def generate_study(
     progress: GenerateProgress | None = None,
     batch_size: int = BATCH,
     probes_only: bool = False,
+    audit: Callable[[LockedPlan], None] | None = None,
 ) -> Generated:
     """Put every item of a locked plan to every run, and seal each run as soon as it has all its rows.
 
@@ -119,6 +123,10 @@ def generate_study(
     probes_only
         Score the probes and leave answers for later. A run is sealed once each of its requests has a row, whichever
         command made it.
+    audit
+        Judges the metric audit on what is sealed, and raises where that ends the generation. Where anything in the plan
+        rests on the audit, its items are put to every run and sealed first, also when only probes are asked for; no
+        other item is asked before this was called.
 
     Raises
     ------
@@ -129,11 +137,16 @@ def generate_study(
     BadInput
         Items, decoding or backend cannot be used, or the store holds answers to other requests.
     """
+    if locked.plan.begins_with_audit and audit is None:
+        raise ValueError("the plan rests on its audit: nothing else is asked before it is judged")
     decoding = _decoding(locked)
     items = read_items(locked)
     models = run_models(locked)
     place = backend(decoding, Setting(hosted=locked.plan.hosted, workbench=locked.paths.runs))
+    first = audit_items(locked.plan, items) if locked.plan.begins_with_audit else frozenset()
     work = _work(models, items, place, decoding, batch_size)
+    if first and not first.issuperset(item.item_id for item in items):
+        work = _audit_first(work, first, batch_size)
     told = progress or Quiet()
     how = {"backend": decoding.backend, "batch_size": batch_size}
     with Store.open(locked.paths.store) as store:
@@ -146,15 +159,19 @@ def generate_study(
         planned = {request.request_id for one in work for request in one.requests()}
         _refuse_strangers(locked, stored - planned)
         seals.check(one.part for one in work)
-        asked = [one.probes() for one in work] if probes_only else work
+        asked = [one.probes() if probes_only and not one.is_audit else one for one in work]
         wanted = {request.request_id for one in asked for request in one.requests()}
         told.begin(len(wanted), len(wanted & stored))
-        place.prepare([(one.model, left) for one in asked if (left := _left(one, stored))])
-        for whole, one in zip(work, asked, strict=True):
-            _account(locked, store, len(planned))
-            _carry_out(one, place, store, stored, told, account=lambda: _account(locked, store, len(planned)))
-            if not seals.holds(whole.part) and not _left(whole, stored):
-                seals.seal(whole.part, {**how, **_made(whole, place)})
+        for is_audit in (True, False):
+            stage = [(whole, one) for whole, one in zip(work, asked, strict=True) if one.is_audit == is_audit]
+            if audit is not None and not is_audit and _is_due(work, seals):
+                audit(locked)
+            place.prepare([(one.model, left) for _, one in stage if (left := _left(one, stored))])
+            for whole, one in stage:
+                _account(locked, store, len(planned))
+                _carry_out(one, place, store, stored, told, account=lambda: _account(locked, store, len(planned)))
+                if not seals.holds(whole.part) and not _left(whole, stored):
+                    seals.seal(whole.part, {**how, **_made(whole, place)})
         _account(locked, store, len(planned))
         _require_all(locked, wanted - stored)
         return Generated(
@@ -169,7 +186,7 @@ def generate_study(
                 place.describe([request for one in work for request in one.requests()]).get("may_be_paid_twice", 0)
             ),
             runs={run.run_id: 0 for run in locked.lock.runs} | _counted(store, BY_RUN),
-            runs_sealed=sum(seals.holds(one.part) for one in work),
+            runs_sealed=sum(seals.holds(one.part) for one in work if not one.is_audit),
             sealed=seals.files(),
         )
 
@@ -199,9 +216,30 @@ def _work(
             requests_of(model, written[key], decoding),
             key=lambda r: (len(r.prompt.tokens), r.prompt.item_id, r.draw),
         )
-        kinds = ([r for r in ordered if (r.prompt.probe is not None) == is_probe] for is_probe in (False, True))
-        work.append(_Work(model=model, batches=tuple(batch for kind in kinds for batch in batched(kind, batch_size))))
+        work.append(_Work(model=model, batches=_batches(ordered, batch_size)))
     return work
+
+
+def _batches(ordered: Sequence[Request], size: int) -> tuple[tuple[Request, ...], ...]:
+    kinds = ([r for r in ordered if (r.prompt.probe is not None) == is_probe] for is_probe in (False, True))
+    return tuple(batch for kind in kinds for batch in batched(kind, size))
+
+
+def _audit_first(work: Sequence[_Work], first: frozenset[str], batch_size: int) -> list[_Work]:
+    """The items of the audit over all runs, then all other items over all runs; each with batches of its own."""
+    staged = []
+    for is_audit in (True, False):
+        for one in work:
+            own = [request for request in one.requests() if (request.prompt.item_id in first) == is_audit]
+            names = tuple(sorted({request.prompt.item_id for request in own}))
+            batches = _batches(own, batch_size)
+            staged.append(_Work(model=one.model, batches=batches, items=names, is_audit=is_audit))
+    return staged
+
+
+def _is_due(work: Sequence[_Work], seals: Seals) -> bool:
+    """Whether the audit has items of its own, and something else is still to be sealed."""
+    return any(one.is_audit for one in work) and not all(seals.holds(one.part) for one in work)
 
 
 def _refuse_strangers(locked: LockedPlan, strangers: set[str]) -> None:

@@ -96,6 +96,21 @@ def plan_items(plan: Plan, folder: Path) -> list[Item]:
     return items
 
 
+def audit_items(plan: Plan, items: Sequence[Item]) -> frozenset[str]:
+    """Items of the plan's metric audit, by id; those that only some runs have (`same`, `differs`) are among them."""
+    if plan.audit is None:
+        return frozenset()
+    name, item_set = plan.audit.items, plan.items[plan.audit.items]
+    listed = ((key, value if isinstance(value, list) else [value]) for key, value in item_set.where.items())
+    wanted = {key: {str(value) for value in values} for key, values in listed}
+    return frozenset(
+        item.item_id
+        for item in items
+        if (item_set.file is None or item.item_set == name)
+        and all(str({**item.attributes, "asked": item.asked}.get(key)) in levels for key, levels in wanted.items())
+    )
+
+
 def _parse(line: str, *, item_set: str, is_probe: bool) -> Item:
     row = read_json(line.encode())
     if not isinstance(row, dict):

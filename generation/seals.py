@@ -11,7 +11,7 @@ from prereg.canonical import sha256_file
 from prereg.errors import Finding, Incomplete, LockedFileChanged
 from prereg.gate import LockedPlan
 from prereg.ledger import Event, append_event, read_ledger
-from schemas.seal import restore, seal
+from schemas.seal import Seal, restore, seal
 from schemas.store import Store
 
 DESCRIBED = ("runs", "items")
@@ -22,20 +22,34 @@ PARTS = ("requests", "completions")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What is sealed as one: every row of one run.
+    """What is sealed as one: every row of one run, or where the audit comes first, its rows of either stage.
 
     Parameters
     ----------
     rows
-        Requests that the plan makes of the run.
+        Requests that the plan makes of it.
+    items
+        The items of the stage; None where there is only one.
+    is_audit
+        Whether they are those of the metric audit.
     """
 
     run_id: str
     rows: int
+    items: tuple[str, ...] | None = None
+    is_audit: bool = False
 
     def file(self, table: str) -> str:
         """Name of the sealed file that holds its rows of a table."""
-        return f"{table}-{self.run_id}.parquet"
+        return f"{table}-{self.run_id}{'-audit' if self.is_audit else ''}.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Rows of some runs and items; None is all."""
+
+    runs: tuple[str, ...] | None = None
+    items: tuple[str, ...] | None = None
 
 
 class Seals:
@@ -72,9 +86,12 @@ class Seals:
         LockedFileChanged
             With the run of every file whose bytes are not those of its seal.
         """
-        wanted = {str(e.body["file"]): e for p in parts for table in PARTS if (e := self._event(table, p)) is not None}
-        wanted |= {file: e for table in DESCRIBED if (e := self._events.get(file := f"{table}.parquet")) is not None}
-        faults = [fault for event in wanted.values() for fault in self._faults(event)]
+        found: list[tuple[Event | None, Part | None]] = [
+            (self._event(table, part), part) for part in parts for table in PARTS
+        ]
+        found += [(self._events.get(f"{table}.parquet"), None) for table in DESCRIBED]
+        wanted = {str(event.body["file"]): (event, part) for event, part in found if event is not None}
+        faults = [fault for event, part in wanted.values() for fault in self._faults(event, part)]
         if faults:
             study = self._locked.paths.name
             raise LockedFileChanged(
@@ -95,21 +112,19 @@ class Seals:
             A request of the part has no row.
         """
         for table in DESCRIBED:
-            self._seal(table, f"{table}.parquet", None, {})
+            self._seal(table, f"{table}.parquet", _Rows(), {})
         for table in PARTS:
             if (rows := self._rows(table, part)) != part.rows:
                 fault = Finding(where=f"{part.run_id}: {table}", found=f"{rows} rows", promised=str(part.rows))
                 then = f"seedlock generate {self._locked.paths.name}"
                 raise Incomplete(f"a run of {self._locked.paths.name} lacks answers", fault, then=then)
         own: dict[str, Any] = {"run_id": part.run_id, "lock_id": self._locked.lock_id}
-        told = {
-            "requests": own,
-            "completions": own
-            | {"runs": {part.run_id: part.rows}, "finish": self._finishes(part), "generation": dict(made)},
-        }
+        answered = {"audited" if part.is_audit else "runs": {part.run_id: part.rows}}
+        made_of = {"finish": self._finishes(part), "generation": dict(made)}
+        told = {"requests": own, "completions": own | answered | made_of}
         for table in PARTS:
             if self._event(table, part) is None:
-                self._seal(table, part.file(table), part, told[table])
+                self._seal(table, part.file(table), _Rows(runs=(part.run_id,), items=part.items), told[table])
 
     def files(self) -> tuple[str, ...]:
         """Every sealed file of what was asked and answered, where it is written, relative to the repository."""
@@ -126,29 +141,28 @@ class Seals:
     def _copies(self, event: Event) -> list[Path]:
         return [path for path in self._locked.paths.seal_places(str(event.body["file"])) if path.is_file()]
 
-    def _faults(self, event: Event) -> Iterator[Finding]:
+    def _faults(self, event: Event, part: Part | None) -> Iterator[Finding]:
         """Copies with other bytes than the seal's, and a lost file that the store does not give again."""
-        promised, table = str(event.body["sha256"]), str(event.body["table"])
-        copies = self._copies(event) or [
-            seal(self._store, table, self._place(str(event.body["file"])), runs=self._runs(event)).file
-        ]
+        file, promised = str(event.body["file"]), str(event.body["sha256"])
+        copies = self._copies(event) or [self._write(event.body["table"], file, self._rows_of(event, part)).file]
         for path in copies:
             if (found := sha256_file(path)) != promised:
                 where = self._locked.paths.relative(path)
                 yield Finding(where=where, found=f"sha256 {found}", promised=f"sha256 {promised} (ledger)")
 
-    def _runs(self, event: Event) -> list[str] | None:
-        """The runs whose rows a sealed file holds; None where it holds all of a table."""
-        if event.body["table"] in DESCRIBED:
-            return None
-        return (
-            [str(event.body["run_id"])]
-            if "run_id" in event.body
-            else list(self._events["completions.parquet"].body["runs"])
-        )
+    def _rows_of(self, event: Event, part: Part | None) -> _Rows:
+        """The rows that a sealed file holds."""
+        if part is None:
+            return _Rows()
+        if event.body["file"] == part.file(str(event.body["table"])):
+            return _Rows(runs=(part.run_id,), items=part.items)
+        return _Rows(runs=tuple(self._events["completions.parquet"].body["runs"]))
 
-    def _seal(self, table: str, file: str, part: Part | None, told: Mapping[str, Any]) -> None:
-        found = seal(self._store, table, self._place(file), runs=None if part is None else [part.run_id])
+    def _write(self, table: str, file: str, rows: _Rows) -> Seal:
+        return seal(self._store, table, self._place(file), runs=rows.runs, items=rows.items)
+
+    def _seal(self, table: str, file: str, rows: _Rows, told: Mapping[str, Any]) -> None:
+        found = self._write(table, file, rows)
         known = self._events.get(file)
         if known is None or known.body["sha256"] != found.sha256:
             own = {"table": table, "file": file, "sha256": found.sha256, "rows": found.rows}
@@ -158,11 +172,19 @@ class Seals:
         return self._locked.paths.runs / "sealed" / file
 
     def _rows(self, table: str, part: Part) -> int:
-        query = f'SELECT count(*) FROM "{table}" WHERE run_id = ?'  # noqa: S608 - a name of ours
-        return int(self._store.con.execute(query, [part.run_id]).fetchall()[0][0])
+        where, values = _where(part)
+        query = f'SELECT count(*) FROM "{table}" {where}'  # noqa: S608 - names of ours; values are bound
+        return int(self._store.con.execute(query, values).fetchall()[0][0])
 
     def _finishes(self, part: Part) -> dict[str, int]:
         """How answers ended -> rows."""
-        query = "SELECT finish, count(*) FROM requests WHERE run_id = ? GROUP BY finish ORDER BY finish"
-        found = self._store.con.execute(query, [part.run_id]).fetchall()
+        where, values = _where(part)
+        query = f"SELECT finish, count(*) FROM requests {where} GROUP BY finish ORDER BY finish"  # noqa: S608 - as above
+        found = self._store.con.execute(query, values).fetchall()
         return {str(finish): int(rows) for finish, rows in found}
+
+
+def _where(part: Part) -> tuple[str, list[Any]]:
+    if part.items is None:
+        return "WHERE run_id = ?", [part.run_id]
+    return "WHERE run_id = ? AND item_id IN (SELECT unnest(?))", [part.run_id, list(part.items)]

@@ -55,6 +55,9 @@ class Audit(BaseModel):
         Least share of answers with a score.
     need
         How many measures must pass for the audit to hold.
+    on_failure
+        Where a hypothesis or claim rests on the audit, its items are asked, sealed and judged before any other item:
+        whether an audit that does not hold then ends the generation, or is recorded and gone past.
     """
 
     model_config = STRICT
@@ -70,6 +73,7 @@ class Audit(BaseModel):
     option_mass: Limit = None
     scored: Limit = None
     need: int = Field(default=1, ge=1)
+    on_failure: Literal["stop", "go on"] = "stop"
 
     def limit(self, check: CheckName, measure: str) -> float | None:
         """The limit of one check for one measure; None where it is not judged."""

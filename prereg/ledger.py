@@ -26,6 +26,7 @@ EVENTS: Mapping[str, frozenset[str]] = {
     "run.finished": frozenset({"run_id"}),
     "run.failed": frozenset({"run_id", "reason"}),
     "data.sealed": frozenset({"table", "file", "sha256", "rows"}),
+    "audit.judged": frozenset({"lock_id", "passed", "measures", "data"}),
     "look.opened": frozenset({"lock_id", "data"}),
     "report.built": frozenset({"lock_id", "manifest_sha256", "results_sha256"}),
     "signature.added": frozenset({"file", "sha256"}),

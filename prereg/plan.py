@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from prereg.audit_tables import Audit
+from prereg.audit_tables import AUDIT, Audit
 from prereg.bands import Bands, parse_bands
 from prereg.design_tables import Design, Look, Multiverse, Name
 from prereg.hosted_tables import Hosted
@@ -288,6 +288,12 @@ class Plan(Table):
     judges: dict[Name, Judge] = {}
     judgements: dict[Name, Judged] = {}
     acknowledge: dict[str, str] = {}
+
+    @property
+    def begins_with_audit(self) -> bool:
+        """Whether anything rests on the metric audit, so that its items come before all others."""
+        needed = any(AUDIT in (hypothesis.requires or ()) for hypothesis in self.hypothesis)
+        return self.audit is not None and (needed or any(claim.audited for claim in self.claim))
 
     @property
     def planned_arms(self) -> list[str]:

@@ -185,6 +185,7 @@ def _order(events: list[Event]) -> Iterator[Check]:
     needs = {
         "data.sealed": "plan.locked",
         "run.started": "plan.locked",
+        "audit.judged": "data.sealed",
         "run.finished": "run.started",
         "run.failed": "run.started",
         "look.opened": "data.sealed",
@@ -199,7 +200,18 @@ def _order(events: list[Event]) -> Iterator[Check]:
         if needed is not None and needed not in seen:
             faults.append(Finding(where=f"ledger line {event.n}", found=event.name, promised=f"{needed} before it"))
         seen.add(event.name)
+    faults += _before_audit(events)
     yield verdict("G2", "ledger", "lock, runs, data, looks and report came in this order", faults, exit_code=5)
+
+
+def _before_audit(events: list[Event]) -> Iterator[Finding]:
+    """Answers to other items that were sealed before the audit of a study that begins with it."""
+    audited = [event for event in events if event.name == "data.sealed" and "audited" in event.body]
+    judged = min((event.n for event in events if event.name == "audit.judged"), default=None)
+    for event in events if audited else []:
+        is_answers = event.name == "data.sealed" and event.body["table"] == "completions"
+        if is_answers and "audited" not in event.body and (judged is None or event.n < judged):
+            yield Finding(where=f"ledger line {event.n}", found="answers sealed", promised="audit.judged before it")
 
 
 def _data(paths: StudyPaths, events: list[Event], lock: Lock) -> Iterator[Check]:

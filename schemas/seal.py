@@ -27,8 +27,10 @@ class Seal:
     rows: int
 
 
-def seal(store: Store, table: str, file: Path, *, runs: Sequence[str] | None = None) -> Seal:
-    """Write a table of the store, or the rows of some runs, as a sealed Parquet file.
+def seal(
+    store: Store, table: str, file: Path, *, runs: Sequence[str] | None = None, items: Sequence[str] | None = None
+) -> Seal:
+    """Write a table of the store, or the rows of some runs and items, as a sealed Parquet file.
 
     Sorted by the table's order, written by one thread with fixed settings and row groups of
     `ROW_GROUP_ROWS`: the same rows give the same bytes, whatever order they arrived in (for one version of
@@ -43,7 +45,7 @@ def seal(store: Store, table: str, file: Path, *, runs: Sequence[str] | None = N
     schema = TABLES[table].arrow(store.declared(table))
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        rows = _write(draft, schema, store.read(table, runs=runs))
+        rows = _write(draft, schema, store.read(table, runs=runs, items=items))
         if not rows:
             raise BadInput(f"there is no row of {table!r} to seal", then="generate or import first")
         digest = sha256_of(draft)

@@ -169,7 +169,9 @@ class Store:
         own = set(TABLES[name].arrow().names)
         return tuple(sorted(str(row[0]) for row in described if row[0] not in own))
 
-    def read(self, name: str, *, runs: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    def read(
+        self, name: str, *, runs: Sequence[str] | None = None, items: Sequence[str] | None = None
+    ) -> Iterator[pa.Table]:
         """Yield a table in its sealing order, `BATCH_ROWS` rows at a time, without holding it in memory.
 
         Nothing else may use the store until the last batch is taken.
@@ -177,10 +179,12 @@ class Store:
         table = TABLES[name]
         schema = table.arrow(self.declared(name))
         columns = ", ".join(map(quoted, schema.names))
-        where = "" if runs is None else "WHERE run_id IN (SELECT unnest(?))"
+        kept = {"run_id": runs, "item_id": items}
+        conditions = [f"{column} IN (SELECT unnest(?))" for column, values in kept.items() if values is not None]
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         order = ", ".join(map(quoted, table.order))
         query = f"SELECT {columns} FROM {quoted(name)} {where} ORDER BY {order}"
-        relation = self._con.sql(query, params=None if runs is None else [list(runs)])
+        relation = self._con.sql(query, params=[list(v) for v in kept.values() if v is not None] or None)
         for batch in relation.to_arrow_reader(BATCH_ROWS):
             yield pa.Table.from_batches([batch]).cast(schema)
 

@@ -164,7 +164,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyFixture:
     fixture.run("lock")
     probed = fixture.run("probe")
     assert "left      2 requests" in probed
-    assert not (paths.runs / "sealed").exists()
+    assert [path.name.count("-audit") for path in (paths.runs / "sealed").glob("*-*")] == [1, 1]
     fixture.run("generate")
     fixture.run("analyze")
     fixture.run("verify")
@@ -241,10 +241,10 @@ def test_the_report_shows_the_audit_in_words_and_as_a_table(study: StudyFixture,
 
 def test_the_ledger_says_how_options_were_scored(study: StudyFixture) -> None:
     sealed = [event.body for event in read_ledger(study.paths.ledger) if event.name == "data.sealed"]
-    (made,) = [body for body in sealed if body["table"] == "completions"]
-    options = made["generation"]["options"]
-    assert options["one token"] == 2 * (24 + 24) + 7 * 12
-    assert options["several tokens"] == 12
+    made = [body["generation"]["options"] for body in sealed if body["table"] == "completions"]
+    assert len(made) == 2  # the items of the audit, then all others
+    assert sum(options["one token"] for options in made) == 2 * (24 + 24) + 7 * 12
+    assert sum(options["several tokens"] for options in made) == 12
 
 
 def test_probing_first_seals_the_same_bytes_as_generating_at_once(tmp_path: Path) -> None:
