@@ -22,7 +22,7 @@ from tests.conftest import PROJECT
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "SEEDLOCK": str(PROJECT)}
 NEXT = re.compile(r"Next: .*?seedlock (\w+) example")
-DOCUMENTED_ELSEWHERE = frozenset({"hosted", "inside", "audit", "import", "judges", "judgements"})
+DOCUMENTED_ELSEWHERE = frozenset({"hosted", "inside", "audit", "import", "judges", "judgements", "rates"})
 
 
 def run(folder: Path, *command: str) -> str:
