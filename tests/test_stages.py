@@ -1,0 +1,76 @@
+"""One command takes a study from its plan to a verified report, and goes on from where it was stopped."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prereg.base_models import WEIGHTS, folder_revision, model_folder
+from prereg.layout import StudyPaths, list_studies
+from prereg.ledger import read_ledger
+from prereg.plan_file import read_plan
+
+ROOT = Path(__file__).parents[1]
+STUDY = "published_bird_seeds"
+
+
+def seedlock(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "seedlock", *words, "--root", str(root)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "prereg/studies" / STUDY, tmp_path / "prereg/studies" / STUDY)
+    return tmp_path
+
+
+def test_a_plan_becomes_a_verified_report_and_a_second_run_only_verifies(root: Path) -> None:
+    first = seedlock(root, "run", STUDY, "--lock")
+    assert first.returncode == 0, first.stderr
+    told = [line.split()[2] for line in first.stdout.splitlines() if line.startswith("== seedlock")]
+    assert told == ["check", "lock", "import", "analyze", "verify"]
+    assert (root / "reports" / STUDY / "report.html").is_file()
+    events = len(list(read_ledger(StudyPaths(root=root, name=STUDY).ledger)))
+    second = seedlock(root, "run", STUDY)
+    assert second.returncode == 0, second.stderr
+    assert [line.split()[2] for line in second.stdout.splitlines() if line.startswith("== seedlock")] == ["verify"]
+    assert len(list(read_ledger(StudyPaths(root=root, name=STUDY).ledger))) == events
+
+
+def test_nothing_is_locked_unless_that_was_asked_for(root: Path) -> None:
+    refused = seedlock(root, "run", STUDY)
+    assert refused.returncode != 0
+    assert f"seedlock lock {STUDY}" in refused.stderr
+    assert not (root / "lockfiles").exists()
+
+
+def test_a_stage_that_fails_stops_the_run_with_its_own_exit_code(root: Path) -> None:
+    (root / "prereg/studies" / STUDY / "counts.csv").write_text("nothing,like,it\n1,2,3\n")
+    stopped = seedlock(root, "run", STUDY, "--lock")
+    alone = seedlock(root, "import", STUDY)
+    assert stopped.returncode == alone.returncode != 0
+    assert not (root / "reports").exists()
+
+
+def test_every_study_here_finds_the_organism_that_it_pins() -> None:
+    pinned = [
+        (study, model)
+        for study in list_studies(ROOT)
+        for model in read_plan(StudyPaths(root=ROOT, name=study).plan).models.values()
+        if model.base.startswith("organism:")
+    ]
+    assert {study for study, _ in pinned} >= {"bird_names_tiny", "marker_leak_tiny", "vibe_leak_tiny"}
+    for study, model in pinned:
+        folder = model_folder(model.base, ROOT, model.revision)
+        assert folder is not None
+        assert folder_revision(folder) == model.revision, study
+
+
+def test_an_organism_without_a_revision_or_with_an_unknown_one_is_the_newest() -> None:
+    assert model_folder("organism:llama", ROOT) == WEIGHTS / "llama"
+    assert model_folder("organism:llama", ROOT, "sha256:" + "0" * 64) == WEIGHTS / "llama"
