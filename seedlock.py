@@ -115,7 +115,7 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
     if not as_json:
         from prereg.progress import next_before_lock
 
-        _say(f"No fault stops the lock.  Next: {next_before_lock(paths, plan)}")
+        _say(f"No fault found.  Next: {next_before_lock(paths, plan)}")
 
 
 def _design(paths: StudyPaths) -> list[Lint]:
@@ -198,7 +198,10 @@ def simulate(
         _say(f"not simulated: {caveat}")
     _say(f"written   {', '.join(written)}")
     if to is None:
-        _say(f"Next: git add -A && git commit,  then  seedlock lock {paths.name}  records the simulation's digest")
+        from prereg.lock import lock_paths
+
+        then = "amend" if lock_paths(paths) else "lock"
+        _say(f"Next: git add -A && git commit,  then  seedlock {then} {paths.name}  records the simulation's digest")
 
 
 @contextmanager
