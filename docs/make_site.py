@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 STAGED = HERE.parent / "build" / "pages"
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)]*)?\)")
-PAGES = {".md", ".png", ".svg", ".jpg"}
+PAGES = {".md", ".png", ".svg", ".jpg", ".js"}
 
 
 def stage() -> None:

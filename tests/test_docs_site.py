@@ -70,8 +70,22 @@ def test_the_pages_open_from_a_folder_without_an_error(site: Path, browser: Brow
     page = browser.new_page(viewport={"width": 390, "height": 844})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    for name in ("index.html", "plan.html", "validation.html"):
+    page.on("requestfailed", lambda request: errors.append(request.url))
+    for name in ("index.html", "plan.html", "validation.html", "tutorial.html", "methods/seeds.html"):
         page.goto((site / name).as_uri())
         assert page.locator("h1").first.inner_text()
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, f"{name} is {width} px wide on a phone"
     page.close()
     assert errors == []
+
+
+def test_search_answers_in_a_folder_too(site: Path, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto((site / "index.html").as_uri())
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Search").fill("pseudoreplication")
+    found = page.get_by_role("option").first
+    found.wait_for()
+    assert "methods/seeds.html" in str(found.get_attribute("href"))
+    page.close()
