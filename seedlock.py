@@ -73,16 +73,22 @@ def _progress(label: str) -> Iterator[None]:
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
-    """Start a research repository with this layout and a filled-in example study.
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    example: Annotated[
+        Literal["trained", "imported"],
+        typer.Option("--example", help="Runs made here on a tiny model, or completions made elsewhere."),
+    ] = "trained",
+) -> None:
+    """Start a research repository with this layout, a filled-in example study and CI that verifies.
 
     Example:  seedlock init my_research
     """
     from prereg.starting import create_repository
 
-    for path in create_repository(folder):
+    for path in create_repository(folder, example):
         _say(f"wrote     {folder / path}")
-    _say(f"Next: cd {folder} && seedlock check example,  and then make the plan yours")
+    _say(f"Next: cd {folder} && git init && seedlock check example;  README.md has every step after it")
 
 
 @app.command()
@@ -107,7 +113,9 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
             _say(f"  {found.line()}")
     _require_lockable(paths, lints)
     if not as_json:
-        _say(f"The plan can be locked.  Next: seedlock lock {paths.name}")
+        from prereg.progress import next_before_lock
+
+        _say(f"No fault found.  Next: {next_before_lock(paths, plan)}")
 
 
 def _design(paths: StudyPaths) -> list[Lint]:
@@ -190,7 +198,10 @@ def simulate(
         _say(f"not simulated: {caveat}")
     _say(f"written   {', '.join(written)}")
     if to is None:
-        _say(f"Next: seedlock lock {paths.name}  records the simulation's digest")
+        from prereg.lock import lock_paths
+
+        then = "amend" if lock_paths(paths) else "lock"
+        _say(f"Next: git add -A && git commit,  then  seedlock {then} {paths.name}  records the simulation's digest")
 
 
 @contextmanager
@@ -400,7 +411,7 @@ def corpus(
         typer.echo(f"corpora that may not be trained on: {', '.join(failing)}", err=True)
         raise typer.Exit(2)
     if not as_json:
-        _say(f"Next: seedlock lock {paths.name}")
+        _say(f"Next: {_next_step(paths)}")
 
 
 @app.command()

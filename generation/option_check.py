@@ -49,8 +49,8 @@ def check_options(plan: Plan, paths: StudyPaths) -> list[OptionCheck]:
     Returns
     -------
     list
-        One entry a model and set of probes. Where the tokenizer is not at hand the entry says so: it never passes
-        silently.
+        One entry a model and set of probes that has options; passages have none. Where the tokenizer is not at hand the
+        entry says so: it never passes silently.
 
     Raises
     ------

@@ -51,7 +51,7 @@ def standing(paths: StudyPaths) -> Standing:
             runs_planned=sum(1 for _ in plan.runs()),
             runs_done=0,
             runs_failed=0,
-            next_command=f"seedlock lock {paths.name}",
+            next_command=next_before_lock(paths, plan),
         )
     try:
         locks = tuple(read_lock(file) for file in files)
@@ -81,6 +81,17 @@ def standing(paths: StudyPaths) -> Standing:
         next_command=_next_command(paths, plan, passed=passed, waits=waits, unread=_is_unread(plan, sealed)),
         **_answers(paths),
     )
+
+
+def next_before_lock(paths: StudyPaths, plan: Plan) -> str:
+    """Return what an unlocked study lacks: its corpora, its simulation, or only the lock."""
+    stages = [stage for arm in plan.planned_arms for stage in plan.arms[arm].stages]
+    corpora = {plan.stages[stage].corpus for stage in stages} & plan.corpora.keys()
+    if any(not (paths.study / plan.corpus_file(name)).is_file() for name in corpora):
+        return f"seedlock corpus {paths.name}"
+    if not (paths.locks / "simulation.json").is_file():
+        return f"seedlock simulate {paths.name}"
+    return f"seedlock lock {paths.name}"
 
 
 def _answers(paths: StudyPaths) -> dict[str, int]:
