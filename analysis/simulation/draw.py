@@ -96,10 +96,13 @@ def draw_cells(
             for run, level in zip(runs, level_R, strict=True)
         ]
     )
-    rate = special.expit(centre_R[None, :, None] + seed_KR1 + items)
+    # A share of expit(run + item), with one exponential a run and one an item instead of one a cell.
+    odds_KR1 = np.exp(centre_R[None, :, None] + seed_KR1)
+    whole = odds_KR1 + np.exp(-items)
     if drawing.draws == 1:
-        return np.asarray(rng.random(rate.shape) < rate, dtype=float)
-    return np.asarray(rng.binomial(drawing.draws, rate) / drawing.draws)
+        whole *= rng.random(whole.shape)
+        return np.asarray(np.less(whole, odds_KR1, out=whole))
+    return np.asarray(rng.binomial(drawing.draws, odds_KR1 / whole) / drawing.draws)
 
 
 def _spread_of(run: PlannedRun, spread: float, drawing: Drawing) -> float:
