@@ -100,7 +100,7 @@ class Layout:
             level.block
             for target in self.targets
             for level in target.levels
-            if level.item_groups is not None or target.estimand.test not in means_only
+            if not target.problem and (level.item_groups is not None or target.estimand.test not in means_only)
         )
 
 
