@@ -78,6 +78,9 @@ def _chosen(study: SealedStudy, plan: Plan, name: str, items: Sequence[Item]) ->
         for run, found in kind.items_of.items():
             n = sum(once[item] for item in found)
             counts.setdefault(run, []).append(n if judge.sample is None else min(n, judge.sample))
+    if judge.pairs is not None:
+        place = [kind.name for kind in kinds].index(judge.pairs.find)
+        return at_most(sum(own[place] for own in counts.values()), "one pair for each text of the class to find")
     if isinstance(judge, ClassifierJudge):
         balanced = sum(len(kinds) * min(own) for own in counts.values())
         return at_most(balanced, "texts that hold nothing, or no marker, are left out of both classes")
@@ -105,4 +108,5 @@ def _prompt_tokens(paths: StudyPaths, plan: Plan, judge: HostedJudge) -> Amount:
     text = new_tokens(plan, 1)
     cut = judge.longest / BYTES_A_TOKEN
     shown = text if text.value is None or text.value <= cut else at_most(cut, f"longest {judge.longest} characters")
-    return total([about(fixed / BYTES_A_TOKEN, f"{BYTES_A_TOKEN} bytes a token"), shown])
+    texts = 1 if judge.pairs is None else 2
+    return total([about(fixed / BYTES_A_TOKEN, f"{BYTES_A_TOKEN} bytes a token"), shown.times(texts)])
