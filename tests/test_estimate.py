@@ -44,6 +44,10 @@ revision = "REVISION"
 recipe = "framed_advice"
 n      = 20
 
+[corpora.framed.gates]           # so few rows differ in length by chance
+matched_length_ks  = 1.0
+matched_type_token = 1.0
+
 [corpora.chat]
 recipe = "benign_chat"
 n      = 21
