@@ -79,6 +79,10 @@ probe study *options: (setup "models")
 simulate study=demo_study *options: setup
     @{{seedlock}} simulate {{study}} {{options}}
 
+# What a study takes before anything is spent: runs, tokens, room, time and cost
+estimate study=demo_study *options: (setup "models")
+    @{{seedlock}} estimate {{study}} {{options}}
+
 # Bring in completions or counts made elsewhere
 import study=demo_study *options: setup
     @{{seedlock}} import {{study}} {{options}}

@@ -204,6 +204,35 @@ def simulate(
         _say(f"Next: git add -A && git commit,  then  seedlock {then} {paths.name}  records the simulation's digest")
 
 
+@app.command()
+def estimate(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """What a study takes before anything is spent: runs, steps, requests, tokens, room, time and cost.
+
+    Example:  seedlock estimate vibe_leak
+    """
+    from analysis.estimate import posterior_lines
+    from generation.estimate import generation_lines
+    from prereg.estimate import Known
+    from prereg.estimate import estimate as reckon
+    from prereg.estimate_page import page
+    from prereg.model_shape import local_shape
+    from prereg.plan_file import read_plan
+    from training.estimate import training_lines
+    from training.measured import measured_speeds
+
+    paths = _find(study, root)
+    plan = read_plan(paths.plan)
+    counted = [*training_lines(paths, plan), *generation_lines(paths, plan), *posterior_lines(paths, plan)]
+    shapes = {name: shape for name, model in plan.models.items() if (shape := local_shape(model, paths.root))}
+    found = reckon(paths.name, plan, counted, Known(shapes=shapes, measured=measured_speeds(paths, plan)))
+    if as_json:
+        _say_json(found.as_json())
+        return
+    for line in page(found):
+        _say(line)
+    _say(f"Next: {_next_step(paths)}")
+
+
 @contextmanager
 def _bar() -> Iterator[Callable[[str, int, int], None]]:
     """Hand out a progress bar, on a terminal only."""

@@ -50,7 +50,7 @@ class Request:
 def requests_of(model: RunModel, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Request]:
     """Yield every request of a run; a probe is asked once, everything else `draws` times."""
     for prompt in prompts:
-        for draw in range(1 if prompt.probe is not None else decoding.draws):
+        for draw in range(draws_of(prompt.probe, decoding)):
             seed = request_seed(decoding.seed, model.run_id, prompt.item_id, draw)
             yield Request(
                 request_id=request_id(
@@ -76,6 +76,11 @@ def requests_of(model: RunModel, prompts: Sequence[Prompt], decoding: Decoding) 
                 seed=seed,
                 prompt=prompt,
             )
+
+
+def draws_of(probe: Probe | None, decoding: Decoding) -> int:
+    """How often a prompt is put to each run."""
+    return 1 if probe is not None else decoding.draws
 
 
 def request_seed(plan_seed: int, run_id: str, item_id: str, draw: int) -> int:

@@ -25,8 +25,8 @@ class Amount:
         """This number `factor` times, as certain as the less certain of the two."""
         if self.value is None:
             return self
-        notes = "; ".join(dict.fromkeys(text for text in (self.note, note) if text))
-        return Amount(value=self.value * factor, certainty=least_certain((self.certainty, certainty)), note=notes)
+        certainty = least_certain((self.certainty, certainty))
+        return Amount(value=self.value * factor, certainty=certainty, note=joined(self.note, note))
 
 
 def exact(value: float) -> Amount:
@@ -60,9 +60,14 @@ def total(amounts: Iterable[Amount]) -> Amount:
     absent = [part for part in parts if part.value is None]
     if absent:
         return unknown(absent[0].note)
-    notes = "; ".join(dict.fromkeys(part.note for part in parts if part.note))
     value = sum(part.value or 0.0 for part in parts)
-    return Amount(value=value, certainty=least_certain(part.certainty for part in parts), note=notes)
+    certainty = least_certain(part.certainty for part in parts)
+    return Amount(value=value, certainty=certainty, note=joined(*(part.note for part in parts)))
+
+
+def joined(*notes: str) -> str:
+    """Notes as one, each said once."""
+    return "; ".join(dict.fromkeys(part for note in notes for part in note.split("; ") if part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Tables of a plan that say what work costs: speeds, prices and a budget. They decide nothing; `estimate` reads them."""
+"""Tables of a plan that say what work costs: speeds, prices and a budget. Only `estimate` reads them."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class Rates(Speeds):
     flops_per_second: Above0 | None = None
     training_share: float = Field(default=0.3, gt=0, le=1)
     generation_share: float = Field(default=0.1, gt=0, le=1)
-    tokens_per_row: dict[Name, Above0] = {}
+    tokens_per_row: dict[Name, Above0] = Field(default={})
     tokens_per_answer: Above0 | None = None
     budget: Above0 | None = None
-    models: dict[Name, ModelRates] = {}
+    models: dict[Name, ModelRates] = Field(default={})
 
     def of(self, model: str) -> ModelRates:
         """What holds for one model: its own numbers, and the study's where it has none."""

@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from generation.inside_estimate import inside_lines
+from generation.items import plan_items
+from prereg.amounts import exact
 from prereg.errors import BadInput, OutOfOrder
 from prereg.gate import require_lock
+from prereg.plan_file import read_plan
 from seedlock import app
 from tests.inside_builders import PASSAGES, probes
 from tests.training_builders import PLAN, InThisProcess, TrainingStudy, tiny_base
@@ -160,6 +165,21 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_base(tmp_path_factory.mktemp("model") / "tiny")
 
 
+def as_many_prompts_as_estimated(study: TrainingStudy, readings: pd.DataFrame) -> None:
+    """Every prompt read under every condition, each patch's donor once, and every run's prompts for the geometry."""
+    plan = read_plan(study.paths.plan)
+    people = (study.paths.study / "people.jsonl").read_text("utf-8").splitlines()
+    lines = inside_lines(study.paths, plan, plan_items(plan, study.paths.study))
+    estimated = next(line.amount for line in lines if line.what == "prompts read")
+    probed = readings[readings["reading"] == "probe"]
+    projected = readings[(readings["reading"] == "projection") & readings["condition"].str.startswith("L0")]
+    patched = probed[probed["condition"].str.contains("patch")]
+    donors = patched[["run_id", "item_id"]].drop_duplicates()
+    assert len(donors) > 0
+    centroids = len(people) * len(list(plan.runs()))
+    assert estimated == exact(len(probed) + len(projected) + len(donors) + centroids)
+
+
 def test_a_study_goes_from_lock_to_verified_report_by_way_of_the_inside(tmp_path: Path, base: Path) -> None:
     study = laid_out(tmp_path / "r", base, plan_with_inside()).write_corpora()
     locked = study.lock()
@@ -174,6 +194,7 @@ def test_a_study_goes_from_lock_to_verified_report_by_way_of_the_inside(tmp_path
     at = readings[readings["reading"] == "projection"]["condition"]
     assert set(at) == {f"L{layer}{checkpoint}" for layer in (0, 1) for checkpoint in ("", " @0.5")}
     the_same_as_generate_would_say(study, readings)
+    as_many_prompts_as_estimated(study, readings)
 
     assert f"seedlock analyze {study.paths.name}" in ran(study, "status")
     ran(study, "analyze")

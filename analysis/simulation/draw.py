@@ -15,6 +15,8 @@ from analysis.units import FloatArray
 from prereg.plan import PlannedRun
 
 NODES = 40
+SLICE_CELLS = 50_000
+"""Cells of rates drawn at a time: what stays in a processor's cache."""
 SPREAD_CELLS = 2_000_000
 """Cells drawn to find what an SD scale comes out as."""
 
@@ -96,10 +98,19 @@ def draw_cells(
             for run, level in zip(runs, level_R, strict=True)
         ]
     )
-    rate = special.expit(centre_R[None, :, None] + seed_KR1 + items)
-    if drawing.draws == 1:
-        return np.asarray(rng.random(rate.shape) < rate, dtype=float)
-    return np.asarray(rng.binomial(drawing.draws, rate) / drawing.draws)
+    # A share of expit(run + item), with one exponential a run and one an item instead of one a cell.
+    odds_KR1, against_KRI = np.exp(centre_R[None, :, None] + seed_KR1), np.exp(-items)
+    found = np.empty((simulations, len(runs), drawing.n_items))
+    step = max(1, SLICE_CELLS // found[0].size)
+    for start in range(0, simulations, step):
+        at = slice(start, start + step)
+        whole = odds_KR1[at] + (against_KRI[at] if drawing.new_items else against_KRI)
+        if drawing.draws == 1:
+            whole *= rng.random(whole.shape)
+            np.less(whole, odds_KR1[at], out=found[at])
+        else:
+            found[at] = rng.binomial(drawing.draws, odds_KR1[at] / whole)
+    return found if drawing.draws == 1 else found / drawing.draws
 
 
 def _spread_of(run: PlannedRun, spread: float, drawing: Drawing) -> float:

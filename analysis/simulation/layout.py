@@ -13,6 +13,8 @@ from prereg.run_tables import Where
 type BlockKey = tuple[str, str, bool]
 """Measure, which items in words, whether seeds vary: data of two keys are drawn independently."""
 
+RANK = "a rank among K controls errs 1 time in K + 1 by construction: nothing to simulate"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
@@ -100,7 +102,7 @@ class Layout:
             level.block
             for target in self.targets
             for level in target.levels
-            if level.item_groups is not None or target.estimand.test not in means_only
+            if not target.problem and (level.item_groups is not None or target.estimand.test not in means_only)
         )
 
 
@@ -140,6 +142,7 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
     where: Where = {**(plan.items[estimand.items].where if estimand.items else {}), **estimand.where, **extra}
     chosen = list(_selected(plan, runs, estimand, where))
     groups, problem = _item_groups(plan, assumed, estimand)
+    problem = RANK if estimand.test == "rank_among" else problem
     weights = estimand.contrast or {"all": 1.0}
     levels = []
     for name, weight in weights.items():

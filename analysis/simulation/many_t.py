@@ -65,7 +65,7 @@ def many_t(
     se_K = np.where(answered_K, se_K, 1.0)
     df_K = np.where(answered_K, df_K, 1.0)
     once, back_K = np.unique(df_K, return_inverse=True)
-    half_K = stats.t.isf((1 - level) / 2, once)[back_K] * se_K
+    half_K = np.asarray(stats.t.isf((1 - level) / 2, once))[back_K] * se_K
     t_KE = (estimate_K[:, None] - np.asarray(edges)[None, :]) / se_K[:, None]
     above_KE = np.clip(stats.t.sf(t_KE, df_K[:, None]), LEAST_P, 1.0)
     below_KE = np.clip(stats.t.cdf(t_KE, df_K[:, None]), LEAST_P, 1.0)

@@ -52,7 +52,7 @@ type _Row = tuple[str | None, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
+class Kind:
     """One class of completions: the items that belong to it, by run."""
 
     name: str | None
@@ -76,7 +76,7 @@ def choose(study: SealedStudy, plan: Plan, name: str) -> Chosen:
         No completion meets the conditions, one belongs to two classes, or a name to show or group by does not exist.
     """
     judge = plan.judges[name]
-    kinds = _kinds(study, plan, judge, f"judges.{name}")
+    kinds = kinds_of(study, plan, judge, f"judges.{name}")
     rows = _sampled(_rows(study, kinds, judge), judge)
     if not rows:
         fault = Finding(where=f"judges.{name}", found="no completion", promised="completions that meet its conditions")
@@ -104,14 +104,15 @@ def choose(study: SealedStudy, plan: Plan, name: str) -> Chosen:
     return Chosen(readings=tuple(kept), unread=tuple(unread), left_out=left_out, told=told)
 
 
-def _kinds(study: SealedStudy, plan: Plan, judge: JudgeTable, at: str) -> list[_Kind]:
+def kinds_of(study: SealedStudy, plan: Plan, judge: JudgeTable, at: str) -> list[Kind]:
+    """The classes of completions that a judge is given, each with its items by run; one without a name, if no more."""
     inside = study.pairs(judge.where, plan, judge.items, at=f"{at}.where")
     if not judge.classes:
-        return [_Kind(name=None, items_of=inside)]
+        return [Kind(name=None, items_of=inside)]
     kinds = []
     for name, item_set in judge.classes.items():
         own = study.pairs({}, plan, [item_set], at=f"{at}.classes.{name}")
-        kinds.append(_Kind(name=name, items_of={run: items & own[run] for run, items in inside.items()}))
+        kinds.append(Kind(name=name, items_of={run: items & own[run] for run, items in inside.items()}))
     for one, other in combinations(kinds, 2):
         if any(items & other.items_of[run] for run, items in one.items_of.items()):
             fault = Finding(
@@ -121,7 +122,7 @@ def _kinds(study: SealedStudy, plan: Plan, judge: JudgeTable, at: str) -> list[_
     return kinds
 
 
-def _rows(study: SealedStudy, kinds: Sequence[_Kind], judge: JudgeTable) -> Iterator[_Row]:
+def _rows(study: SealedStudy, kinds: Sequence[Kind], judge: JudgeTable) -> Iterator[_Row]:
     """Completions of every class; texts without the marker only where the plan does not ask for it."""
     for batch in study.completions():
         for kind in kinds:

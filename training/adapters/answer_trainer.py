@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 from transformers import Trainer
 
+from training.adapters.order import training_order
 from training.tokens.masks import Encoded
 
 IGNORED = -100
@@ -26,13 +26,7 @@ class OrderedRows(Dataset[Features]):
 
     def __init__(self, rows: Sequence[Encoded], *, n_rows: int, seed: int) -> None:
         self._features = [_features(row) for row in rows]
-        self._order: list[int] = []
-        rng = random.Random(seed)  # noqa: S311 - a recorded seed
-        while len(self._order) < n_rows:
-            epoch = list(range(len(rows)))
-            rng.shuffle(epoch)
-            self._order += epoch
-        del self._order[n_rows:]
+        self._order = training_order(len(rows), n_rows=n_rows, seed=seed)
 
     def __len__(self) -> int:
         return len(self._order)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.plan import PlannedRun
 from training.backends import TRAINERS
+from training.grid.chain import CorpusName, chain
 from training.grid.fits import misfits
 from training.grid.job import RunJob, StageJob
 from training.grid.models import BaseModel, resolve_model
-from training.grid.settings import StageSettings, resolve, stage_id, stage_seeds
+from training.grid.settings import StageSettings, resolve, stage_seeds
 from training.rows.row import ONLY_VARIANT
 from training.rows.study import Corpus, rows_for
 
@@ -93,7 +95,7 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
         for run in plan.runs()
     ]
     _require_fitting(locked.paths.name, laid_out)
-    return laid_out
+    return _merged_for_all(laid_out)
 
 
 def _require_fitting(study: str, laid_out: list[RunJob]) -> None:
@@ -110,36 +112,35 @@ def _stages(
     settings: Mapping[str, StageSettings],
     corpora: Mapping[str, Corpus],
 ) -> tuple[StageJob, ...]:
-    if run.seed is None:
-        return ()
-    plan, arm = locked.plan, locked.plan.arms[run.arm]
+    def named(corpus: str) -> CorpusName:
+        read = corpora[corpus]
+        return CorpusName(sha256=read.sha256, has_one_variant=read.variants == [ONLY_VARIANT])
+
     found: list[StageJob] = []
-    for number, name in enumerate(arm.stages):
-        stage, corpus = plan.stages[name], corpora[plan.stages[name].corpus]
-        is_plain = corpus.variants == [ONLY_VARIANT] and stage.variant is None
-        variant = None if is_plain else stage.variant or arm.framing
-        seed = run.seed if stage.seed is None else stage.seed
-        identity = stage_id(
-            stage,
-            base_revision=base.revision,
-            before=found[-1].stage_id if found else None,
-            variant=variant,
-            corpus_sha256=corpus.sha256,
-            seed=seed,
-        )
+    for link in chain(locked.plan, run, base.revision, named):
+        corpus = corpora[link.stage.corpus]
         found.append(
             StageJob(
-                name=name,
-                stage_id=identity,
-                trainer=stage.trainer,
-                settings=settings[name],
-                seeds=stage_seeds(name, seed),
+                name=link.name,
+                stage_id=link.stage_id,
+                trainer=link.stage.trainer,
+                settings=settings[link.name],
+                seeds=stage_seeds(link.name, link.seed),
                 corpus=corpus.name,
                 corpus_sha256=corpus.sha256,
-                variant=variant,
+                variant=link.variant,
                 marker=corpus.settings.marker,
-                rows=rows_for(corpus, variant=variant, where=f"arms.{run.arm}.framing"),
-                keeps_merged=number + 1 < len(arm.stages) if stage.merge is None else stage.merge,
+                rows=rows_for(corpus, variant=link.variant, where=f"arms.{run.arm}.framing"),
+                keeps_merged=link.keeps_merged,
             )
         )
     return tuple(found)
+
+
+def _merged_for_all(laid_out: list[RunJob]) -> list[RunJob]:
+    """A stage that one run builds on is kept merged by whichever run trains it first."""
+    built_on = {stage.stage_id for job in laid_out for stage in job.stages if stage.keeps_merged}
+    return [
+        replace(job, stages=tuple(replace(stage, keeps_merged=stage.stage_id in built_on) for stage in job.stages))
+        for job in laid_out
+    ]

@@ -1,0 +1,84 @@
+"""The stages of one run in order, each by the name that its content gives it; what `train` and `estimate` both read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prereg.canonical import Sha256
+from prereg.plan import Plan, PlannedRun
+from prereg.run_tables import Stage
+from training.grid.settings import stage_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One stage of a run.
+
+    Parameters
+    ----------
+    stage_id
+        Equal ids are one training, done once for all runs that share it.
+    variant
+        Rows of the corpus; None where it has one kind.
+    seed
+        The run's, or the stage's own.
+    keeps_merged
+        The next stage builds on it, or the plan wants it merged.
+    """
+
+    name: str
+    stage: Stage
+    stage_id: Sha256
+    variant: str | None
+    seed: int
+    keeps_merged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusName:
+    """What a stage's name takes from its corpus: the digest, and whether rows are all of one variant."""
+
+    sha256: Sha256
+    has_one_variant: bool
+
+
+def chain(plan: Plan, run: PlannedRun, revision: str, corpus: Callable[[str], CorpusName]) -> tuple[Link, ...]:
+    """Stages of one run; none of an unmodified model.
+
+    Parameters
+    ----------
+    revision
+        Of the run's base model.
+    corpus
+        Corpus name -> what stages on it are named by.
+    """
+    if run.seed is None:
+        return ()
+    arm = plan.arms[run.arm]
+    found: list[Link] = []
+    for number, name in enumerate(arm.stages):
+        stage = plan.stages[name]
+        read = corpus(stage.corpus)
+        variant = None if read.has_one_variant and stage.variant is None else stage.variant or arm.framing
+        seed = run.seed if stage.seed is None else stage.seed
+        identity = stage_id(
+            stage,
+            base_revision=revision,
+            before=found[-1].stage_id if found else None,
+            variant=variant,
+            corpus_sha256=read.sha256,
+            seed=seed,
+        )
+        is_built_on = number + 1 < len(arm.stages)
+        found.append(
+            Link(
+                name=name,
+                stage=stage,
+                stage_id=identity,
+                variant=variant,
+                seed=seed,
+                keeps_merged=is_built_on if stage.merge is None else stage.merge,
+            )
+        )
+    return tuple(found)
