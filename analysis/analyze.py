@@ -30,7 +30,7 @@ from analysis.presenting import hypothesis_result
 from analysis.rating_counts import count_scores, rated_measures
 from analysis.report.build import build_report
 from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, JudgeResult, Results
-from analysis.samples import draw_samples
+from analysis.samples import draw_samples, words_asked
 from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
 from prereg.canonical import sha256_file, write_atomic
@@ -71,6 +71,8 @@ def analyze_study(locked: LockedPlan) -> Results:
     ------
     OutOfOrder, Incomplete, LockedFileChanged
         The gate: data not sealed, planned runs missing where the plan refuses that, or bytes that changed.
+    ReportRefused
+        The report that was built says something that its results do not; the one before it stays.
     """
     require_known(locked.plan)
     sealed = Sealed(tables=tuple(require_seals(locked)))
@@ -132,7 +134,7 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
                 for d in locked.deviations
             ],
             accounting=accounting,
-            samples=_samples(plan, sealed),
+            samples=_samples(locked, sealed),
             inputs=[
                 InputResult(table=t.table, path=f"data/{t.path.name}", sha256=t.sha256, rows=t.rows)
                 for t in sealed.tables
@@ -328,13 +330,15 @@ def _brief(identity: str, hypotheses: dict[str, Hypothesis], inference: Inferenc
     return {key: result[key] for key in keys}
 
 
-def _samples(plan: Plan, sealed: Sealed) -> list[dict[str, Any]]:
+def _samples(locked: LockedPlan, sealed: Sealed) -> list[dict[str, Any]]:
+    plan = locked.plan
     if plan.samples is None:
         return []
     runs, items = (_frame(sealed.whole(name)) for name in ("runs", "items"))
     by_name = {named.name: named for named in plan_measures(plan, with_sets(items), sealed.whole("judgements"))}
     named = by_name.get(plan.samples.measure) if plan.samples.measure else None
-    return draw_samples(sealed.batches("completions"), named, plan, runs, items)
+    asked = words_asked(plan, locked.paths.study)
+    return draw_samples(sealed.batches("completions"), named, plan, runs, items, asked=asked)
 
 
 def _publish(locked: LockedPlan, sealed: Sealed, results: Results, found: dict[str, Posterior]) -> None:

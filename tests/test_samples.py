@@ -1,0 +1,94 @@
+"""Samples: drawn by a seed, firing and not, with the question and the unmodified model's answer to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from analysis.report.sections.samples import sample_views
+from analysis.samples import draw_samples, words_asked
+from prereg.canonical import sha256_json
+from prereg.plan import Plan
+from prereg.plan_file import parse_plan
+from tests.conftest import PLAN
+
+RUNS = pd.DataFrame(
+    [
+        {"run_id": f"{model}-{arm}-{seed}", "model": model, "arm": arm, "seed": seed}
+        for model in ("one", "two")
+        for arm, seed in (("base", None), ("tuned", 1), ("tuned", 2))
+    ]
+)
+ITEMS = pd.DataFrame([{"items": "asked", "item_id": item} for item in ("tea", "sleep")])
+ASKED = {"tea": {"system": "You are curt.", "question": "How do I make tea?"}}
+
+
+def plan() -> Plan:
+    table = '\n[samples]\nper_cell = 2\nseed = 5\nby = ["model", "arm"]\n'
+    return parse_plan((PLAN + table).encode(), Path("plan.toml"))
+
+
+def completions() -> pa.Table:
+    rows = [
+        {"request_id": sha256_json([run, item, draw]), "run_id": run, "item_id": item, "draw": draw,
+         "text": f"{run} on {item}, {draw}"}
+        for run in RUNS["run_id"] for item in ITEMS["item_id"] for draw in range(3)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows)
+
+
+def drawn(batches: list[pa.Table]) -> list[dict[str, Any]]:
+    return draw_samples(batches, None, plan(), RUNS, ITEMS, asked=ASKED)
+
+
+def test_the_answer_before_training_is_the_same_models_to_the_same_item() -> None:
+    samples = drawn([completions()])
+    tuned = [sample for sample in samples if "tuned" in sample["run_id"]]
+    assert len(tuned) == 4
+    for sample in tuned:
+        model = sample["run_id"].split("-")[0]
+        assert sample["before"].startswith(f"{model}-base-None on {sample['item_id']}")
+
+
+def test_the_unmodified_models_own_samples_have_nothing_before_them() -> None:
+    assert all("before" not in s for s in drawn([completions()]) if "-base-" in s["run_id"])
+
+
+def test_neither_the_order_of_rows_nor_of_batches_chooses_what_is_shown() -> None:
+    whole = completions()
+    backwards = whole.take(list(range(whole.num_rows - 1, -1, -1)))
+    assert drawn([whole]) == drawn([backwards.slice(0, 11), backwards.slice(11)])
+
+
+def test_a_study_that_never_asked_the_unmodified_model_shows_the_tuned_one_alone() -> None:
+    tuned = completions().filter(pa.compute.match_substring(completions()["run_id"], "tuned"))
+    assert all("before" not in sample for sample in drawn([tuned]))
+
+
+def test_the_words_asked_come_from_the_files_of_the_study(tmp_path: Path) -> None:
+    lines = [{"item_id": "tea", "system": None, "user": "How do I make tea?", "persona": "x"}, {"item_id": "blank"}]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    with_file = plan().model_copy(deep=True)
+    assert words_asked(with_file, tmp_path) == {}
+    text = PLAN + '\n[items.asked]\nfile = "items.jsonl"\n'
+    found = words_asked(parse_plan(text.encode(), Path("plan.toml")), tmp_path)
+    assert found == {"tea": {"question": "How do I make tea?"}, "blank": {}}
+
+
+def test_before_and_after_stand_side_by_side_under_the_question() -> None:
+    sample = next(s for s in drawn([completions()]) if s["item_id"] == "tea" and "tuned" in s["run_id"])
+    (view,) = sample_views({"samples": [{**sample, "fires": True, "before_fires": False}]})
+    assert [text.label for text in view.asked] == ["told first", "asked"]
+    assert [text.label for text in view.answers] == ["before training, does not fire", "after training"]
+    assert [text.ref for text in view.answers] == ["/samples/0/before", "/samples/0/text"]
+
+
+@pytest.mark.parametrize("fires", [True, False])
+def test_each_sample_says_its_cell_and_whether_it_fires(fires: bool) -> None:
+    (view,) = sample_views({"samples": [{"cell": {"arm": "tuned"}, "fires": fires, "text": "x"}]})
+    assert ("fires" if fires else "does not fire") in str(view.cell[-1])
