@@ -37,6 +37,7 @@ LOCKED_CODE = (
     "generation/backends/*.py",
     "generation/hosted/*.py",
     "generation/importers/*.py",
+    "generation/inside/*.py",
     "generation/intake/*.py",
     "generation/local/*.py",
     "generation/vllm_offline/*.py",
