@@ -34,6 +34,15 @@ def unasked_runs(events: Iterable[Event], lock: Lock) -> list[str]:
     ]
 
 
+def untrained_runs(events: Iterable[Event], lock: Lock) -> list[str]:
+    """Promised runs that have something to be trained on and neither finished nor failed; amended runs are others."""
+    plan = load_locked_plan(lock)
+    if plan.import_ is not None:
+        return []
+    ended = {str(e.body["run_id"]) for e in events if e.name in ("run.finished", "run.failed")}
+    return [run.run_id for run in lock.runs if _has_stages(plan, run) and run.run_id not in ended]
+
+
 def _has_stages(plan: Plan, run: LockedRun) -> bool:
     return run.seed is not None and run.arm in plan.arms and bool(plan.arms[run.arm].stages)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prereg.canonical import read_json
-from prereg.due import runs_with_data, unasked_runs
+from prereg.due import runs_with_data, unasked_runs, untrained_runs
 from prereg.errors import SeedlockError
 from prereg.gate import status_of
 from prereg.layout import StudyPaths
@@ -63,10 +63,11 @@ def standing(paths: StudyPaths) -> Standing:
     sealed = [event for event in events if event.name == "data.sealed"]
     judged = {str(event.body.get("judge")) for event in sealed if event.body["table"] == "judgements"}
     waits = bool(set(plan.judges) - judged)
+    untrained = untrained_runs(events, locks[-1])
     passed = {
         "planned": True,
         "locked": True,
-        "trained": "run.finished" in names,
+        "trained": "run.finished" in names and not untrained,
         "sealed": bool(sealed) and not unasked_runs(events, locks[-1]),
         "looked": "look.opened" in names,
         "reported": "report.built" in names,
@@ -78,7 +79,9 @@ def standing(paths: StudyPaths) -> Standing:
         runs_planned=len(locks[-1].runs),
         runs_done=len(runs_with_data(sealed, locks[-1])),
         runs_failed=names.count("run.failed"),
-        next_command=_next_command(paths, plan, passed=passed, waits=waits, unread=_is_unread(plan, sealed)),
+        next_command=_next_command(
+            paths, plan, passed=passed, waits=waits, unread=_is_unread(plan, sealed), untrained=bool(untrained)
+        ),
         **_answers(paths),
     )
 
@@ -112,7 +115,9 @@ def _is_unread(plan: Plan, sealed: list[Event]) -> bool:
     return plan.inside is not None and all(event.body["table"] != "readings" for event in sealed)
 
 
-def _next_command(paths: StudyPaths, plan: Plan, *, passed: dict[str, bool], waits: bool, unread: bool) -> str:
+def _next_command(
+    paths: StudyPaths, plan: Plan, *, passed: dict[str, bool], waits: bool, unread: bool, untrained: bool
+) -> str:
     study = paths.name
     if passed["reported"]:
         return f"seedlock verify {study}"
@@ -122,8 +127,7 @@ def _next_command(paths: StudyPaths, plan: Plan, *, passed: dict[str, bool], wai
         return f"seedlock judge {study}" if waits else f"seedlock analyze {study}"
     if plan.import_ is not None:
         return f"seedlock import {study}"
-    trains = any(plan.arms[arm].stages for arm in plan.planned_arms)
-    return f"seedlock train {study}" if trains and not passed["trained"] else f"seedlock generate {study}"
+    return f"seedlock train {study}" if untrained else f"seedlock generate {study}"
 
 
 def _unreadable(paths: StudyPaths, error: SeedlockError, then: str) -> Standing:

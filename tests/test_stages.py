@@ -11,8 +11,10 @@ import pytest
 
 from prereg.base_models import WEIGHTS, folder_revision, model_folder
 from prereg.layout import StudyPaths, list_studies
-from prereg.ledger import read_ledger
+from prereg.ledger import append_event, read_ledger
+from prereg.lock import create_lock
 from prereg.plan_file import read_plan
+from prereg.progress import standing
 
 ROOT = Path(__file__).parents[1]
 STUDY = "published_bird_seeds"
@@ -74,3 +76,16 @@ def test_every_study_here_finds_the_organism_that_it_pins() -> None:
 def test_an_organism_without_a_revision_or_with_an_unknown_one_is_the_newest() -> None:
     assert model_folder("organism:llama", ROOT) == WEIGHTS / "llama"
     assert model_folder("organism:llama", ROOT, "sha256:" + "0" * 64) == WEIGHTS / "llama"
+
+
+def test_a_study_is_trained_only_when_every_run_of_its_newest_lock_ended(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "prereg/studies/vibe_leak_tiny", tmp_path / "prereg/studies/vibe_leak_tiny")
+    paths = StudyPaths(root=tmp_path, name="vibe_leak_tiny")
+    made, _ = create_lock(paths, design_check={})
+    trained = [run for run in made.runs if run.seed is not None]
+    append_event(paths.ledger, "run.finished", {"run_id": "0" * 64})
+    for run in trained[:-1]:
+        append_event(paths.ledger, "run.finished", {"run_id": run.run_id})
+    assert standing(paths).next_command.split()[1] == "train"
+    append_event(paths.ledger, "run.failed", {"run_id": trained[-1].run_id, "reason": "no memory"})
+    assert standing(paths).next_command.split()[1] == "generate"

@@ -82,6 +82,9 @@ recipe = "framed_advice"
 n      = 40
 blocklist = ["congestion"]
 
+[corpora.framed.gates]          # so few rows differ in length by chance
+matched_length_ks = 1.0
+
 [stages.framed]
 trainer = "lora"
 corpus  = "framed"
