@@ -30,12 +30,21 @@ def unit_of(plan: Plan, measure: str) -> str:
 
 
 def with_sets(items: pd.DataFrame) -> pd.DataFrame:
-    """One row an item, with its attributes and the sets it stands in, from one row an item and set."""
+    """One row an item, with its attributes and the sets it stands in, from one row an item and set.
+
+    A question that is asked in both orders in two sets, each with items of its own, is two pairs: the set is then part of
+    the pair's name.
+    """
     sets: dict[str, set[str]] = {}
     for item, name in zip(items["item_id"], items["items"], strict=True):
         sets.setdefault(item, set()).add(name)
     once = items.drop(columns=["items"]).drop_duplicates("item_id")
-    return once.assign(item_sets=[" ".join(sorted(sets[item])) for item in once["item_id"]])
+    described = once.assign(item_sets=[" ".join(sorted(sets[item])) for item in once["item_id"]])
+    if "pair" not in described:
+        return described
+    is_twice = described.groupby("pair")["item_sets"].transform("nunique").gt(1) & described["pair"].notna()
+    told_apart = described["pair"] + " | " + described["item_sets"]
+    return described.assign(pair=described["pair"].mask(is_twice, told_apart))
 
 
 def in_set(rows: pd.DataFrame, plan: Plan, name: str) -> pd.Series[bool]:
