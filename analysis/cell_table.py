@@ -95,8 +95,12 @@ def _no_interval(scored: pd.DataFrame) -> dict[str, Any]:
 
 
 def _intervals(scored: pd.DataFrame, cluster: str) -> dict[str, Any]:
-    """The clustered interval where there are clusters to see; the naive one, which counts answers as independent."""
-    clusters = scored.groupby(cluster, sort=True)[["k", "n_scored"]].sum()
+    """The clustered interval where there are clusters to see; the naive one, which counts answers as independent.
+
+    An item that lacks the attribute that names clusters is a cluster of its own.
+    """
+    name = scored[cluster].where(scored[cluster].notna(), scored["item_id"])
+    clusters = scored.groupby(name, sort=True)[["k", "n_scored"]].sum()
     k_I = {str(c): int(k) for c, k in clusters["k"].items()}
     n_I = {str(c): int(n) for c, n in clusters["n_scored"].items()}
     naive = _naive(sum(k_I.values()), sum(n_I.values()))

@@ -32,8 +32,8 @@ def unit_of(plan: Plan, measure: str) -> str:
 def with_sets(items: pd.DataFrame) -> pd.DataFrame:
     """One row an item, with its attributes and the sets it stands in, from one row an item and set.
 
-    A question that is asked in both orders in two sets, each with items of its own, is two pairs: the set is then part of
-    the pair's name.
+    A question that is asked in both orders in two sets, each with items of its own, is two pairs: the set is then part
+    of the pair's name.
     """
     sets: dict[str, set[str]] = {}
     for item, name in zip(items["item_id"], items["items"], strict=True):
