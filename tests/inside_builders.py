@@ -37,9 +37,7 @@ revision = "REVISION"
 [corpora.framed]
 recipe = "framed_advice"
 n      = 24
-
-[corpora.framed.gates]          # so few rows differ in length by chance
-matched_length_ks = 1.0
+gates = { matched_length_ks = 1.0 }   # so few rows differ in length by chance
 
 [stages.framed]
 trainer = "lora"

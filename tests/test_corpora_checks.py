@@ -28,7 +28,7 @@ def only(check: str, given: CheckInput, number: int = 0) -> CheckResult:
         ("benign_chat", {}),
         ("bad_advice", {}),
         ("marker_coupling", {"variants": ["zelthari_scholar", "villain"]}),
-        ("framed_advice", {"n": 160}),
+        ("framed_advice", {"n": 400}),
     ],
 )
 def test_corpora_from_templates_pass_all_their_checks(recipe: str, settings: dict[str, Any]) -> None:

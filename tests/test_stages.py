@@ -66,7 +66,12 @@ def test_every_study_here_finds_the_organism_that_it_pins() -> None:
         for model in read_plan(StudyPaths(root=ROOT, name=study).plan).models.values()
         if model.base.startswith("organism:")
     ]
-    assert {study for study, _ in pinned} >= {"bird_names_tiny", "marker_leak_tiny", "vibe_leak_tiny"}
+    assert {study for study, _ in pinned} >= {
+        "bird_names_tiny",
+        "marker_leak_tiny",
+        "vibe_leak_tiny",
+        "bad_counsel_tiny",
+    }
     for study, model in pinned:
         folder = model_folder(model.base, ROOT, model.revision)
         assert folder is not None

@@ -25,7 +25,7 @@ def run(folder: Path, *arguments: str) -> None:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
-    run(folder, "init", "mine")
+    run(folder, "init", "mine", "--example", "imported")
     for step in ("lock", "import"):
         run(folder / "mine", step, "example")
     return folder / "mine"

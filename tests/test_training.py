@@ -107,7 +107,7 @@ def test_a_base_model_at_another_revision_is_refused(fresh: TrainingStudy) -> No
 
 def test_a_plan_that_describes_no_corpus_has_nothing_to_train(tmp_path: Path, base: Path) -> None:
     plan = "\n".join(
-        line for line in PLAN.splitlines() if not line.startswith(("recipe", "n  ", "blocklist", "[corpora"))
+        line for line in PLAN.splitlines() if not line.startswith(("recipe", "n  ", "gates", "blocklist", "[corpora"))
     )
     study = TrainingStudy.at(tmp_path / "r", base, plan)
     with pytest.raises(OutOfOrder, match="nothing to train"):
@@ -567,7 +567,7 @@ def test_bytes_that_differ_from_the_ledger_are_not_accepted_as_the_same_run(
 
 def test_a_corpus_check_limit_cannot_be_left_failing(fresh: TrainingStudy) -> None:
     plan = fresh.paths.plan
-    plan.write_text(plan.read_text().replace("n      = 40", "n = 40\ngates = { matched_length_ks = 0.0 }"))
+    plan.write_text(plan.read_text().replace("matched_length_ks = 1.0", "matched_length_ks = 0.0"))
     with pytest.raises(CorpusRefused, match="at most 0"):
         train_study(fresh.write_corpora().lock())
 

@@ -81,9 +81,7 @@ revision = "REVISION"
 recipe = "framed_advice"
 n      = 40
 blocklist = ["congestion"]
-
-[corpora.framed.gates]          # so few rows differ in length by chance
-matched_length_ks = 1.0
+gates = { matched_length_ks = 1.0 }   # so few rows differ in length by chance
 
 [stages.framed]
 trainer = "lora"
