@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from packaging.requirements import Requirement
+
 from analysis.analyze import Sealed, compute
 from prereg.at_lock import run_at_lock
 from prereg.canonical import read_json
@@ -118,14 +120,19 @@ def _numbers(value: Any) -> Iterator[float]:
 def environment_differences() -> Iterator[Finding]:
     """Installed packages that are not those of the locked environment (`lockfiles/environment/core.txt`)."""
     file = HOME / "lockfiles" / "environment" / "core.txt"
-    for line in file.read_text("utf-8").splitlines() if file.is_file() else []:
-        name, separator, rest = line.partition("==")
-        if not separator or line.startswith((" ", "#")):
-            continue
-        promised = rest.split(";")[0].split(" ")[0].strip("\\ ")
+    for promised in pinned(file.read_text("utf-8")) if file.is_file() else ():
         try:
-            found = version(name)
+            found = f"=={version(promised.name)}"
         except PackageNotFoundError:
             found = "not installed"
-        if found != promised:
-            yield Finding(where=f"package {name}", found=found, promised=promised)
+        if found != str(promised.specifier):
+            yield Finding(where=f"package {promised.name}", found=found, promised=str(promised.specifier))
+
+
+def pinned(lock: str) -> Iterator[Requirement]:
+    """The packages that a requirement file pins on this kind of machine, `name==version`."""
+    for line in lock.splitlines():
+        if line and not line.startswith((" ", "#")):
+            requirement = Requirement(line.rstrip("\\ "))
+            if requirement.marker is None or requirement.marker.evaluate():
+                yield requirement
