@@ -2,7 +2,7 @@
 
 set shell := ["sh", "-eu", "-c"]
 
-demo_study := "vibe_leak_tiny"
+demo_study := "vibe_leak_tiny_2"
 seedlock := ".venv/bin/seedlock"
 export PYTHONWARNINGS := env("PYTHONWARNINGS", "")
 

@@ -122,7 +122,7 @@ def _design(paths: StudyPaths) -> list[Lint]:
     from analysis.design import design_lints
     from prereg.plan_file import read_plan
 
-    return design_lints(read_plan(paths.plan))
+    return design_lints(read_plan(paths.plan), paths.plan.parent)
 
 
 def _design_json(paths: StudyPaths) -> dict[str, Any]:

@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import comb
+from pathlib import Path
 
 from analysis.bayes.models import MODELS
 from analysis.bayes.priors import parse_prior
 from analysis.estimators import ESTIMATORS
 from analysis.measure import PLAN_SAYS
 from analysis.measures import MEASURES
+from analysis.measures.label_rate import LabelRate
+from analysis.multiplicity import bh, holm
 from analysis.scores import named_measure
 from analysis.tost_power import tost_power
 from prereg.crosscheck import unknown
 from prereg.errors import BadInput, Finding
+from prereg.judge_tables import verdict_labels
 from prereg.lint import Lint, acknowledge, lint_plan, matching_units
 from prereg.plan import Estimand, Hypothesis, Plan
+from prereg.run_tables import Where
 
 SD_SHARES = (0.25, 0.5, 0.75, 1.0)
 """SDs between units at which power is shown, as shares of the equivalence margin."""
 POWER_WANTED = 0.8
+CORRECTIONS = {"holm": holm, "bh": bh}
 
 
-def design_lints(plan: Plan) -> list[Lint]:
+def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
     """Every remark on a design, refusals first.
+
+    Parameters
+    ----------
+    study
+        The plan's folder, which has its judges' files; without it nothing is said of what they name.
 
     Raises
     ------
     BadInput
-        A measure, test, model or prior that no table knows, with every such name at once.
+        A measure, test, model or prior that no table knows, with every such name at once; a lexicon that is none.
     """
     require_known(plan)
-    return acknowledge(plan, [*lint_plan(plan), *_units(plan), *_equivalence(plan)])
+    labels = _labels(plan, study) if study is not None else ()
+    return acknowledge(plan, [*lint_plan(plan), *_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels])
 
 
 def require_known(plan: Plan) -> None:
@@ -90,6 +103,69 @@ def _units(plan: Plan) -> Iterator[Lint]:
                 says=f"edges on the raw scale of {h.measure}, whose unit the plan does not say",
                 remedy=f'[measures.{h.measure}]  unit = "..."',
             )
+
+
+def _attainable_p(plan: Plan) -> Iterator[Lint]:
+    """Tests by counting whose smallest p is above what they are judged at, were every other test of the family sure."""
+    alpha = plan.inference.alpha
+    smallest = {identity: _smallest_p(plan, h, extra) for identity, h, extra in plan.expanded()}
+    family_of = {identity: h.family for identity, h, _ in plan.expanded()}
+    for identity, h, _ in plan.expanded():
+        p, said = smallest[identity]
+        if p > (h.alpha or alpha):
+            yield _unattainable(identity, f"{said}: the smallest attainable one-sided p is {p:.3g}", h.alpha or alpha)
+            continue
+        family = [other for other, name in family_of.items() if h.family is not None and name == h.family]
+        method = CORRECTIONS.get(plan.families.get(h.family or "", "none"))
+        if p and family and method:
+            best = method({other: smallest[other][0] for other in family}, alpha=alpha)[identity]
+            if not best.rejected:
+                says = (
+                    f"{said}: the smallest attainable p is {p:.3g}, and {best.p_adjusted:.3g} in the family {h.family} "
+                    f"of {len(family)} even where every other test is sure"
+                )
+                yield _unattainable(identity, says, alpha)
+
+
+def _smallest_p(plan: Plan, h: Hypothesis, extra: Where) -> tuple[float, str]:
+    """The smallest one-sided p that a test by counting can have, and of how many; 0 for the others."""
+    if h.test == "permutation":
+        sizes = [len(units) for units in matching_units(plan, h, extra).values()]
+        if len(sizes) == 2:
+            return 1 / comb(sum(sizes), sizes[0]), f"{sizes[0]} v {sizes[1]} units"
+    if h.test == "rank_among" and plan.inside is not None:
+        controls = plan.inside.controls.model_dump()
+        counts = [controls[level] for level, weight in (h.contrast or {}).items() if weight < 0 and level in controls]
+        if counts:
+            return 1 / (counts[0] + 1), f"one among {counts[0]} controls"
+    return 0.0, ""
+
+
+def _unattainable(identity: str, says: str, alpha: float) -> Lint:
+    remedy = f"more units, another family, or a test that can reach alpha = {alpha}"
+    return Lint(code="unattainable-p", severity="refuse", where=identity, says=says, remedy=remedy)
+
+
+def _labels(plan: Plan, study: Path) -> Iterator[Lint]:
+    """A judge's labels beside those that a measure lists: one it does not know, and one that never comes."""
+    for name, measure in plan.measures.items():
+        judge = plan.judges.get(measure.judge or "")
+        given = None if judge is None else verdict_labels(judge, study)
+        params = MEASURES[measure.kind].configure(measure.params, where=f"measures.{name}")
+        if given is None or not isinstance(params, LabelRate):
+            continue
+        unknown_here = [label for label in given if label not in params.listed]
+        if unknown_here and params.unknown == "refuse":
+            said = f"the judge {measure.judge} may say {', '.join(unknown_here)}, which the measure does not list"
+            yield _label_lint(name, f"{said}: the analysis would stop")
+        never = [label for label in params.listed if label not in given]
+        if never:
+            yield _label_lint(name, f"the judge {measure.judge} never says {', '.join(never)}")
+
+
+def _label_lint(measure: str, says: str) -> Lint:
+    remedy = f"[measures.{measure}]  positive, negative and missing name each label of the judge, and no other"
+    return Lint(code="labels", severity="refuse", where=f"measures.{measure}", says=says, remedy=remedy)
 
 
 def _equivalence(plan: Plan) -> Iterator[Lint]:

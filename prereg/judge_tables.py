@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from prereg.design_tables import STRICT, Name
 from prereg.hosted_tables import Hosted
+from prereg.lexicon import labels_of, read_words
 from prereg.run_tables import Table, Where
 
 FIRST, SECOND = "first", "second"
 """What a judge says of a pair."""
+CORRECT, WRONG = "correct", "wrong"
+"""What becomes of a verdict on which of two classes a text is."""
 
 type Label = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -191,6 +195,21 @@ class HostedJudge(Tested):
 
 type Judge = Annotated[LexiconJudge | ClassifierJudge | HostedJudge, Field(discriminator="kind")]
 KINDS = ("lexicon", "classifier", "anthropic", "openai")
+
+
+def verdict_labels(judge: LexiconJudge | ClassifierJudge | HostedJudge, study: Path) -> list[str] | None:
+    """Every label that a judge's verdict may have; None where verdicts are numbers.
+
+    Raises
+    ------
+    BadInput
+        The words of a lexicon, a file in the folder `study`, are none.
+    """
+    if judge.classes:
+        return [CORRECT, WRONG]
+    if isinstance(judge, LexiconJudge):
+        return labels_of(read_words(study / judge.words, judge.borderline), judge.borderline)
+    return (judge.labels or None) if isinstance(judge, HostedJudge) else None
 
 
 def files_of(judge: LexiconJudge | ClassifierJudge | HostedJudge) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import comb
 from typing import Literal
 
 from prereg.errors import BadInput, Finding
@@ -37,7 +36,6 @@ def lint_plan(plan: Plan) -> list[Lint]:
     found = [
         *_seed_claims(plan),
         *_mixed_models(plan),
-        *_attainable_p(plan),
         *_families(plan),
         *_claims(plan),
         *_replicates(plan),
@@ -143,23 +141,6 @@ def _mixed_models(plan: Plan) -> Iterator[Lint]:
                 where=identity,
                 says=f"{hypothesis.unit}s of {len(models)} models are taken as one sample",
                 remedy='per = "model",  or  where = { model = "..." }',
-            )
-
-
-def _attainable_p(plan: Plan) -> Iterator[Lint]:
-    for identity, hypothesis, extra in plan.expanded():
-        if hypothesis.test != "permutation":
-            continue
-        sizes = [len(units) for units in matching_units(plan, hypothesis, extra).values()]
-        alpha = hypothesis.alpha or plan.inference.alpha
-        smallest = 1 / comb(sum(sizes), sizes[0]) if len(sizes) == 2 else None
-        if smallest is not None and smallest > alpha:
-            yield Lint(
-                code="unattainable-p",
-                severity="refuse",
-                where=identity,
-                says=f"{sizes[0]} v {sizes[1]} units: the smallest attainable one-sided p is {smallest:.3f}",
-                remedy=f"more units, or a test that can reach alpha = {alpha}",
             )
 
 

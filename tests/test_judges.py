@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from analysis.analyze import analyze_study
 from generation.judge import judge_study
 from generation.judges.classifier import ClassifierJudging
-from generation.judges.lexicon import LexiconJudging, read_words
+from generation.judges.lexicon import LexiconJudging
 from generation.judging.canaries import COMMANDS, read_canaries
 from generation.judging.choosing import choose
 from generation.judging.marker import stripped
@@ -28,6 +28,7 @@ from generation.judging.tables import sealed_study
 from prereg.errors import BadInput, LockedFileChanged, OutOfOrder
 from prereg.gate import LockedPlan, require_lock
 from prereg.judge_tables import ClassifierJudge, LexiconJudge
+from prereg.lexicon import read_words
 from prereg.plan_file import parse_plan
 from prereg.verify import verify_study
 from tests.conftest import PROJECT, StudyFixture

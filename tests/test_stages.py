@@ -69,7 +69,7 @@ def test_every_study_here_finds_the_organism_that_it_pins() -> None:
     assert {study for study, _ in pinned} >= {
         "bird_names_tiny",
         "marker_leak_tiny",
-        "vibe_leak_tiny",
+        "vibe_leak_tiny_2",
         "bad_counsel_tiny",
     }
     for study, model in pinned:
@@ -84,8 +84,8 @@ def test_an_organism_without_a_revision_or_with_an_unknown_one_is_the_newest() -
 
 
 def test_a_study_is_trained_only_when_every_run_of_its_newest_lock_ended(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "prereg/studies/vibe_leak_tiny", tmp_path / "prereg/studies/vibe_leak_tiny")
-    paths = StudyPaths(root=tmp_path, name="vibe_leak_tiny")
+    shutil.copytree(ROOT / "prereg/studies/vibe_leak_tiny_2", tmp_path / "prereg/studies/vibe_leak_tiny_2")
+    paths = StudyPaths(root=tmp_path, name="vibe_leak_tiny_2")
     made, _ = create_lock(paths, design_check={})
     trained = [run for run in made.runs if run.seed is not None]
     append_event(paths.ledger, "run.finished", {"run_id": "0" * 64})

@@ -31,11 +31,15 @@ class LabelRate(Params):
 
     @model_validator(mode="after")
     def _names_each_label_once(self) -> Self:
-        listed = [*self.positive, *self.negative, *self.missing]
-        twice = sorted({label for label in listed if listed.count(label) > 1})
+        twice = sorted({label for label in self.listed if self.listed.count(label) > 1})
         if twice:
             raise ValueError(f"listed twice: {', '.join(twice)}")
         return self
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Every label that the plan names."""
+        return (*self.positive, *self.negative, *self.missing)
 
 
 def score(rows: pa.Table, params: LabelRate) -> Scored:
@@ -57,7 +61,7 @@ def score(rows: pa.Table, params: LabelRate) -> Scored:
     known = pc.or_(pc.or_(is_positive, _is_among(label, params.negative)), _is_among(label, params.missing))
     unknown = pc.and_(pc.is_valid(label), pc.invert(known))
     if params.unknown == "refuse":
-        refuse_unlisted(label.drop_null(), (*params.positive, *params.negative, *params.missing))
+        refuse_unlisted(label.drop_null(), params.listed)
     by_label = pc.if_else(_is_among(label, params.missing), pc.binary_join_element_wise("label", label, " "), None)
     by_rule = pc.if_else(unknown, pa.scalar("unknown label"), pa.scalar(None, pa.string()))
     return scored(is_positive.cast(pa.int8()), pc.coalesce(missing, by_label.cast(pa.string()), by_rule))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from generation.judging.panel import Bench
 from generation.judging.reading import Reading, Verdict, no_verdict
 from prereg.canonical import sha256_json
-from prereg.judge_tables import ClassifierJudge
+from prereg.judge_tables import CORRECT, WRONG, ClassifierJudge
 
 LEAST = 5
 """Fewer completions of a class teach nothing."""
@@ -127,7 +127,7 @@ class ClassifierJudging:
         p_value = float(np.mean(correct_K >= correct_K[0]))
         self._tests.append(RunTest(run_id=run_id, n=len(readings), correct=int(correct_K[0]), p_value=p_value))
         for reading, correct in zip(readings, correct_IK[:, 0], strict=True):
-            yield Verdict(reading=reading, status="ok", label="correct" if correct else "wrong")
+            yield Verdict(reading=reading, status="ok", label=CORRECT if correct else WRONG)
 
     def _fault(self, readings: Sequence[Reading]) -> str | None:
         is_paired = self._judge.pairs is not None

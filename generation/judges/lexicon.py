@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from generation.judging.panel import Bench
 from generation.judging.reading import Reading, Verdict, no_verdict
-from prereg.canonical import read_json, sha256_file
-from prereg.errors import BadInput, Finding
+from prereg.canonical import sha256_file
 from prereg.judge_tables import LexiconJudge
+from prereg.lexicon import labels_of, read_words
 
 
 class LexiconJudging:
@@ -26,8 +26,7 @@ class LexiconJudging:
     @property
     def labels(self) -> list[str]:
         """Every label it may give."""
-        borderline = self._judge.borderline
-        return list(dict.fromkeys([*self._words, *([borderline] if borderline is not None else [])]))
+        return labels_of(self._words, self._judge.borderline)
 
     def estimate(self, readings: Sequence[Reading]) -> None:  # noqa: ARG002 - it costs nothing, whatever it reads
         """Return None: nothing is paid for."""
@@ -63,45 +62,6 @@ def open_judge(judge: LexiconJudge, bench: Bench) -> LexiconJudging:
         Its file does not name words by label, or names one twice.
     """
     return LexiconJudging(judge, bench.study / judge.words)
-
-
-def read_words(file: Path, borderline: str | None) -> Mapping[str, tuple[str, ...]]:
-    """Words and phrases by label, from a JSON file."""
-    try:
-        said = read_json(file.read_bytes())
-    except ValueError as error:
-        raise _refused(file, [Finding(where=file.name, found=str(error), promised="a JSON object")]) from None
-    if not isinstance(said, dict) or not said or (len(said) < 2 and set(said) == {borderline}):
-        fault = Finding(where=file.name, found="no two labels to tell apart", promised="label -> list of words")
-        raise _refused(file, [fault])
-    faults: list[Finding] = []
-    owner: dict[str, str] = {}
-    for label, words in said.items():
-        if not isinstance(words, list) or not words:
-            faults.append(Finding(where=label, found=repr(words)[:60], promised="a list of words and phrases"))
-            continue
-        for word in words:
-            if not isinstance(word, str) or not word[:1].isalnum() or not word[-1:].isalnum():
-                faults.append(
-                    Finding(where=label, found=repr(word)[:60], promised="a word that begins and ends as one")
-                )
-            elif owner.setdefault(word.casefold(), label) != label:
-                faults.append(
-                    Finding(where=label, found=word, promised=f"a word of one label; {owner[word.casefold()]} has it")
-                )
-    if len(said) < 2 and borderline is None:
-        faults.append(
-            Finding(
-                where=file.name, found=f"the label {next(iter(said))} alone", promised="another label, or borderline"
-            )
-        )
-    if faults:
-        raise _refused(file, faults[:20])
-    return {label: tuple(words) for label, words in said.items()}
-
-
-def _refused(file: Path, faults: list[Finding]) -> BadInput:
-    return BadInput(f"{file.name} does not name words by label", *faults, then="mend the file, and amend the plan")
 
 
 def _pattern(words: Sequence[str]) -> re.Pattern[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from generation.judging.reading import Against, Reading, Verdict
 from prereg.canonical import sha256_json
-from prereg.judge_tables import JudgeTable, Pairs
+from prereg.judge_tables import CORRECT, JudgeTable, Pairs
 
 
 def paired(readings: Sequence[Reading], judge: JudgeTable, pairs: Pairs) -> list[Reading]:
@@ -60,7 +60,7 @@ def pairs_made(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     told = [(v, v.reading.against) for v in verdicts if v.reading.against is not None]
     if not told:
         return {}
-    judged = [(v.label == "correct", against.is_second) for v, against in told if v.status == "ok"]
+    judged = [(v.label == CORRECT, against.is_second) for v, against in told if v.status == "ok"]
     which = sorted([v.reading.id, v.reading.reading, against.id, against.is_second] for v, against in told)
     return {
         "pairs": len(told),

@@ -10,7 +10,7 @@ from generation.hosted.asking import Ask, Outcome
 from generation.items import Turn
 from generation.judging.reading import Reading, Verdict, no_verdict
 from prereg.canonical import canonical_json, read_json, sha256_bytes, sha256_json
-from prereg.judge_tables import FIRST, SECOND, HostedJudge
+from prereg.judge_tables import CORRECT, FIRST, SECOND, WRONG, HostedJudge
 from schemas.identity import request_id
 
 ANSWER = "answer"
@@ -113,7 +113,7 @@ def verdict_of(reading: Reading, outcome: Outcome, judge: HostedJudge) -> Verdic
         return Verdict(reading=reading, status="ok", value=float(answer))
     if reading.own_class is None or not judge.classes:
         return Verdict(reading=reading, status="ok", label=str(answer))
-    return Verdict(reading=reading, status="ok", label="correct" if answer == _right(reading) else "wrong")
+    return Verdict(reading=reading, status="ok", label=CORRECT if answer == _right(reading) else WRONG)
 
 
 def _right(reading: Reading) -> str | None:
