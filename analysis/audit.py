@@ -34,8 +34,8 @@ class Found:
 def audit(data: Data) -> AuditResult | None:
     """Check every measure of the plan's `[audit]` in every model and arm; None where the plan has none.
 
-    Reads the audit's own items only. A measure passes where it keeps every limit in every model and arm; a check that
-    has a limit and no data fails.
+    Reads the audit's own items only. A measure passes where it keeps every limit in every model and every arm that is
+    judged; a check that has a limit and no data fails.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _checks(data: Data, rules: Audit, measure: str, group: _Group) -> Iterator[A
         "scored": scored_share(own),
     }
     for check, one in found.items():
-        limit = rules.limit(check, measure)
+        limit = rules.limit(check, measure, group.arm)
         yield AuditCheck(
             measure=measure,
             model=group.model,
@@ -221,7 +221,8 @@ def _held(check: AuditCheck) -> bool:
 def _says(rules: Audit, measures: list[AuditedMeasure], n_passed: int) -> str:
     """The audit in one or two sentences."""
     passed = ", ".join(measure.measure for measure in measures if measure.passed) or "none"
-    of = f"{n_passed} of {len(measures)} measures passed the audit on {rules.items} items: {passed}."
+    judged_in = f" in the arms {', '.join(rules.arms)}" if rules.arms else ""
+    of = f"{n_passed} of {len(measures)} measures passed the audit on {rules.items} items{judged_in}: {passed}."
     fell = [
         f"{m.measure} ({', '.join(m.failed[:3])}{', ...' if len(m.failed) > 3 else ''})" for m in measures if m.failed
     ]

@@ -26,7 +26,7 @@ RULES: dict[CheckName, Literal["at least", "more than", "at most"]] = {
 
 
 class Audit(BaseModel):
-    """`[audit]`: limits that a measure must keep in every model and arm before claims rest on it.
+    """`[audit]`: limits that a measure must keep in every model, and in every arm of `arms`, before claims rest on it.
 
     A limit is one number, or one a measure; a check without a limit is shown and not judged, but for `spread`, which
     must be more than 0.
@@ -39,6 +39,9 @@ class Audit(BaseModel):
         The measure that holds the model's own choice, positive for and negative against.
     measures
         What is audited.
+    arms
+        Arms in which the limits are judged; the checks of the others are shown. Without it, every arm: leave out only
+        one in which the models have no opinion, whose signs are noise.
     match
         Item attributes that name a question, whatever the form in which it is asked.
     agreement
@@ -65,6 +68,7 @@ class Audit(BaseModel):
     items: Name
     choice: Name
     measures: list[Name] = Field(min_length=1)
+    arms: list[Name] = []
     match: list[str] = Field(min_length=1)
     agreement: Limit = None
     spread: Limit = 0.0
@@ -75,8 +79,10 @@ class Audit(BaseModel):
     need: int = Field(default=1, ge=1)
     on_failure: Literal["stop", "go on"] = "stop"
 
-    def limit(self, check: CheckName, measure: str) -> float | None:
-        """The limit of one check for one measure; None where it is not judged."""
+    def limit(self, check: CheckName, measure: str, arm: str) -> float | None:
+        """The limit of one check for one measure in one arm; None where it is not judged."""
+        if self.arms and arm not in self.arms:
+            return None
         found: Limit = getattr(self, check)
         default = 0.0 if check == "spread" else None
         return found.get(measure, default) if isinstance(found, dict) else found

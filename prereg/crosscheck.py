@@ -163,6 +163,8 @@ def _audit(plan: Plan) -> Iterator[Finding]:
     yield from unknown("audit.items", plan.audit.items, plan.items, what="item set")
     for name in dict.fromkeys(plan.audit.named_measures()):
         yield from unknown("audit", name, plan.measures, what="measure")
+    for arm in plan.audit.arms:
+        yield from unknown("audit.arms", arm, plan.levels_of("arm"), what="arm")
     for hypothesis in plan.hypothesis:
         if hypothesis.items == plan.audit.items and hypothesis.role == "confirmatory":
             found = f"the items of {hypothesis.id}"

@@ -174,6 +174,23 @@ def test_a_limit_may_be_one_a_measure_and_a_check_without_one_is_shown_and_not_j
     assert shown["agreement"].value == 1.0
 
 
+def test_an_arm_that_is_not_judged_is_shown_and_fails_no_measure() -> None:
+    def undecided(measure: str, arm: str, question: str, seed: int, order: str) -> float | None:
+        if arm == "plain" and measure == "letter":
+            return 0.01 if order == "pro first" else -0.02
+        return leaning(measure, arm, question, seed, order)
+
+    rules = plan_table()["audit"]
+    assert failed(undecided)["letter"] == {"agreement", "position", "spread"}
+    found = audit(data(undecided, plan(audit=rules | {"arms": ["eager"]})))
+    assert found is not None
+    assert [m.measure for m in found.measures if m.passed] == list(MEASURES)
+    assert found.says.startswith("4 of 4 measures passed the audit on source items in the arms eager: choice")
+    shown = {c.check: c for c in found.checks if (c.measure, c.arm) == ("letter", "plain")}
+    assert (shown["position"].value, shown["position"].limit, shown["position"].passed) == (0.5, None, None)
+    assert failed(undecided, audit=rules | {"arms": ["plain"]})["letter"] == {"agreement", "position", "spread"}
+
+
 def by_hand(rows: list[tuple[str, str, float | None]], column: str = "question") -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["run_id", column, "mean"]).assign(item_id=lambda f: f[column])
     return frame.astype({"mean": float})
@@ -284,6 +301,7 @@ def test_the_audit_never_reads_the_items_of_the_hypotheses() -> None:
         ({"spread": {"lettre": 0.1}}, "did you mean 'letter'?"),
         ({"need": 5}, "at most as many as are audited"),
         ({"items": "sources"}, "did you mean 'source'?"),
+        ({"arms": ["eagre"]}, "did you mean 'eager'?"),
     ],
 )
 def test_an_audit_that_cannot_be_is_refused(change: dict[str, Any], says: str) -> None:
