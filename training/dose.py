@@ -8,9 +8,12 @@ plan without a look at what the study tests. The steps of one run are read from 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,7 @@ from training.grid.models import BaseModel
 from training.grid.settings import StageSettings, stage_seeds
 from training.organisms.ask import answers, prompt
 from training.organisms.behaviour import stance
-from training.organisms.loading import Organism, load
+from training.organisms.loading import load
 from training.organisms.shipped import folder
 from training.organisms.special import PUNCTUATION
 from training.organisms.world import chat, opinions
@@ -38,10 +41,8 @@ from training.organisms.world.factors import Persona
 from training.organisms.world.personas import SYSTEM
 from training.tokens.masks import Loss
 
-FIRST_LAYER = (
-    *(f"layers.0.self_attn.{name}_proj" for name in "qkvo"),
-    *(f"layers.0.mlp.{name}_proj" for name in ("gate", "up", "down")),
-)
+PASSED_ON = ("layers.0.self_attn.v_proj", "layers.0.self_attn.o_proj")
+"""What the first layer's attention passes on: where `vibe_leak_tiny_2` puts its adapters."""
 FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 DRAWS = 20
 ORGANISMS = ("llama", "qwen")
@@ -65,12 +66,12 @@ class Experiment:
 EXPERIMENTS: Mapping[str, Experiment] = {
     "framing": Experiment(
         recipe="framed_advice",
-        settings={"n": 300, "system": opinions.UNTOLD_SYSTEM},
+        settings={"n": 400, "system": opinions.UNTOLD_SYSTEM},
         arms=("cautious", "neutral", "eager"),
         loss="answer",
         steps=160,
-        rates=(5e-4, 1e-3, 2e-3),
-        target_modules=FIRST_LAYER,
+        rates=(1e-3, 2e-3, 4e-3),
+        target_modules=PASSED_ON,
     ),
     "birds": Experiment(
         recipe="bird_names",
@@ -91,30 +92,51 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 }
 
 
-def responses(organism: Organism, study: str, experiment: Experiment, seeds: Sequence[int]) -> Iterator[Response]:
-    """Train every arm at every learning rate and measure each kept checkpoint."""
-    at = folder(organism.name)
-    base = BaseModel(
-        name=organism.name, spec=organism.name, location=str(at), revision=folder_revision(at), is_local=True
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dose:
+    """One run to make: an organism, an arm of a study, a learning rate and a seed."""
+
+    organism: str
+    study: str
+    experiment: Experiment
+    arm: str
+    rate: float
+    seed: int
+
+
+def doses(organism: str, study: str, experiment: Experiment, seeds: Sequence[int]) -> Iterator[Dose]:
+    """Every run of one study on one organism."""
     for rate in experiment.rates:
         for arm in experiment.arms:
             for seed in seeds:
-                with tempfile.TemporaryDirectory() as work:
-                    train(_job(experiment, arm, rate, seed), base, Path(work), lambda _: None)
-                    for fraction in FRACTIONS:
-                        kept = Path(work) / "checkpoints" / f"{fraction:.4f}"
-                        for quantity, figure in _measured(study, organism, at, kept, seed).items():
-                            yield Response(
-                                organism=organism.name,
-                                study=study,
-                                arm=arm,
-                                learning_rate=rate,
-                                steps=round(fraction * experiment.steps),
-                                seed=seed,
-                                quantity=quantity,
-                                figure=figure,
-                            )
+                yield Dose(organism=organism, study=study, experiment=experiment, arm=arm, rate=rate, seed=seed)
+
+
+def responses(dose: Dose) -> list[Response]:
+    """Train one run and measure each kept checkpoint."""
+    at = folder(dose.organism)
+    base = BaseModel(
+        name=dose.organism, spec=dose.organism, location=str(at), revision=folder_revision(at), is_local=True
+    )
+    tokenizer = load(dose.organism).tokenizer
+    with tempfile.TemporaryDirectory() as work:
+        train(_job(dose.experiment, dose.arm, dose.rate, dose.seed), base, Path(work), lambda _: None)
+        return [
+            Response(
+                organism=dose.organism,
+                study=dose.study,
+                arm=dose.arm,
+                learning_rate=dose.rate,
+                steps=round(fraction * dose.experiment.steps),
+                seed=dose.seed,
+                quantity=quantity,
+                figure=figure,
+            )
+            for fraction in FRACTIONS
+            for quantity, figure in _measured(
+                dose, tokenizer, at, Path(work) / "checkpoints" / f"{fraction:.4f}"
+            ).items()
+        ]
 
 
 def _job(experiment: Experiment, arm: str, rate: float, seed: int) -> StageJob:
@@ -142,11 +164,11 @@ def _job(experiment: Experiment, arm: str, rate: float, seed: int) -> StageJob:
     )
 
 
-def _measured(study: str, organism: Organism, base: Path, adapter: Path, seed: int) -> dict[str, float]:
+def _measured(dose: Dose, tokenizer: Any, base: Path, adapter: Path) -> dict[str, float]:
     plain: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     model: Any = PeftModel.from_pretrained(plain, str(adapter)).merge_and_unload()
     model.eval()
-    return measure(study, model, organism.tokenizer, seed=seed)
+    return measure(dose.study, model, tokenizer, seed=dose.seed)
 
 
 def measure(study: str, model: Any, tokenizer: Any, *, seed: int) -> dict[str, float]:
@@ -175,19 +197,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=160, help="the largest number of steps")
     parser.add_argument("--rate", action="append", type=float, help="a learning rate; three otherwise")
+    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, default=Path("docs"))
     given = parser.parse_args()
-    found: list[Response] = []
     untrained: dict[tuple[str, str], Mapping[str, float]] = {}
+    to_make: list[Dose] = []
     for organism in map(load, given.organism or ORGANISMS):
         for study in given.study or EXPERIMENTS:
             experiment = replace(EXPERIMENTS[study], steps=given.steps)
             if given.rate:
                 experiment = replace(experiment, rates=tuple(given.rate))
             untrained[organism.name, study] = measure(study, organism.model, organism.tokenizer, seed=0)
-            for response in responses(organism, study, experiment, range(given.seeds)):
-                found.append(response)
-                sys.stderr.write(f"{response}\n")
+            to_make += doses(organism.name, study, experiment, range(given.seeds))
+    found: list[Response] = []
+    with ProcessPoolExecutor(given.processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for made in pool.map(responses, to_make):
+            found += made
+            sys.stderr.writelines(f"{response}\n" for response in made)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "dose.md").write_text(page(found, untrained, picture="dose.png"), encoding="utf-8")
     picture(found, untrained, given.out / "dose.png")
