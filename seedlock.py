@@ -336,6 +336,7 @@ def deviate(
     Example:  seedlock deviate my_study --pointer /missing/runs --after '"analyse and disclose"'
     --reason "two runs lost to a node failure" --effect "fewer seeds, wider interval" --hypothesis H1
     """
+    from analysis.design import require_known
     from prereg.deviate import declare_deviation
 
     try:
@@ -344,7 +345,15 @@ def deviate(
         found = Finding(where="--after", found=f"{after!r}: {error.msg}", promised="JSON; text needs double quotes")
         raise BadInput("--after is not JSON", found, then="seedlock deviate --help") from None
     locked = _gate(study, root)
-    event = declare_deviation(locked, pointer=pointer, after=value, reason=reason, effect=effect, hypotheses=hypothesis)
+    event = declare_deviation(
+        locked,
+        pointer=pointer,
+        after=value,
+        reason=reason,
+        effect=effect,
+        hypotheses=hypothesis,
+        require=require_known,
+    )
     _say(f"recorded  {pointer}: {json.dumps(event.body['before'])} -> {json.dumps(value)}  (ledger line {event.n})")
     _say(f"Next: seedlock analyze {locked.paths.name}  shows every affected result as planned and as deviated")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ def declare_deviation(
     reason: str,
     effect: str,
     hypotheses: Sequence[str],
+    require: Callable[[Plan], None] = lambda _: None,
     now: datetime | None = None,
 ) -> Event:
     """Append `deviation.declared`; the report then shows each affected result as planned and as deviated.
@@ -32,13 +33,15 @@ def declare_deviation(
     Parameters
     ----------
     pointer
-        JSON pointer into the parsed plan, `/missing/runs` say.
+        JSON pointer into the parsed plan, `/missing/runs` say; a key may be one that the plan left out.
     after
         What was done instead, in the plan's own form.
     effect
         How the departure changes the severity of the test, in the author's words.
     hypotheses
         Ids it touches, `H1` or `H1[level]`.
+    require
+        Refuses a plan that no method can carry out.
 
     Raises
     ------
@@ -53,10 +56,10 @@ def declare_deviation(
             *faults,
             then=f"seedlock deviate {locked.paths.name} --help  shows an example",
         )
-    before = resolve(planned, pointer)
+    require(Plan.model_validate_json(canonical_json(replaced(planned, pointer, after))))
     body = {
         "pointer": pointer,
-        "before": before,
+        "before": _at(planned, pointer),
         "after": after,
         "reason": reason,
         "effect": effect,
@@ -78,8 +81,7 @@ def _faults(
             close = difflib.get_close_matches(name, sorted(known), n=1) or sorted(known)
             faults.append(Finding(where="--hypothesis", found=name, promised=f"one of: {', '.join(close)}"))
     try:
-        before = resolve(planned, pointer)
-        if before == after:
+        if _at(planned, pointer) == after:
             faults.append(Finding(where=pointer, found=str(after), promised="something other than the plan says"))
         Plan.model_validate_json(canonical_json(replaced(planned, pointer, after)))
     except KeyError as error:
@@ -87,3 +89,11 @@ def _faults(
     except ValidationError as error:
         faults += [Finding(where=pointer, found=str(e["input"])[:80], promised=e["msg"]) for e in error.errors()]
     return faults
+
+
+def _at(planned: Any, pointer: str) -> Any:
+    """What the plan says there; None where it says nothing."""
+    try:
+        return resolve(planned, pointer)
+    except KeyError:
+        return None

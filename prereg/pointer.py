@@ -37,12 +37,12 @@ def resolve(document: Any, pointer: str) -> Any:
 
 
 def replaced(document: Any, pointer: str, value: Any) -> Any:
-    """A copy of `document` with `value` at `pointer`, which must exist.
+    """A copy of `document` with `value` at `pointer`; an object takes a key that it did not have.
 
     Raises
     ------
     KeyError
-        There is nothing there to replace.
+        There is no such place.
     """
     parts = _parts(pointer)
     if not parts:
@@ -51,6 +51,7 @@ def replaced(document: Any, pointer: str, value: Any) -> Any:
     place = changed
     for part in parts[:-1]:
         place = _step(place, part, pointer)
-    _step(place, parts[-1], pointer)
+    if not isinstance(place, dict):
+        _step(place, parts[-1], pointer)
     place[int(parts[-1]) if isinstance(place, list) else parts[-1]] = value
     return changed

@@ -196,10 +196,21 @@ def test_a_deviation_leaves_the_lock_alone_and_lowers_the_status(study: StudyFix
     assert "[deviated]" in study.run("status")
 
 
+def test_a_deviation_may_say_what_the_plan_left_out(study: StudyFixture) -> None:
+    study.write_plan(PLAN.replace('kind   = "marker_rate"\nmarker = "[ZLT]"', 'kind = "label_rate"'))
+    study.run("lock")
+    options = ["--reason", "r", "--effect", "e", "--hypothesis", "H1"]
+    study.run("deviate", "--pointer", "/measures/marker/unknown", "--after", '"missing"', *options)
+    study.run("deviate", "--pointer", "/measures/marker/unknwon", "--after", '"missing"', *options, ok=2)
+    told = [(e.body["before"], e.body["after"]) for e in read_ledger(study.paths.ledger)[1:]]
+    assert told == [(None, "missing")]
+
+
 @pytest.mark.parametrize(
     ("pointer", "after", "hypothesis"),
     [
         ("/missing/nothing", '"x"', "H1"),
+        ("/nowhere/runs", '"x"', "H1"),
         ("/missing/runs", '"refuse"', "H1"),
         ("/missing/runs", '"perhaps"', "H1"),
         ("/missing/runs", "not json", "H1"),
