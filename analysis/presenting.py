@@ -40,7 +40,7 @@ def hypothesis_result(
         family=hypothesis.family,
         test=hypothesis.test,
         scale=hypothesis.scale,
-        unit_text=scale.text if scale else unit_of(data.plan, hypothesis.measure),
+        unit_text=scale.text if scale else _raw_unit(data, hypothesis),
         is_proportion=data.is_proportion(hypothesis.measure),
         unit=hypothesis.unit,
         n_units=_n_units(tested),
@@ -71,6 +71,14 @@ def hypothesis_result(
         bayes=bayes,
         reasons=list(tested.reasons),
     )
+
+
+def _raw_unit(data: Data, hypothesis: Hypothesis) -> str:
+    """The unit of an estimate on its measure's own scale: a share has none."""
+    if hypothesis.test != "fieller" or not hypothesis.contrast:
+        return unit_of(data.plan, hypothesis.measure)
+    top, bottom = ([n for n, weight in hypothesis.contrast.items() if sign * weight > 0] for sign in (1, -1))
+    return f"{' + '.join(top)} as a share of {' + '.join(bottom)}"
 
 
 def decision_text(tested: Tested) -> str:

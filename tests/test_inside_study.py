@@ -207,6 +207,7 @@ def test_a_study_goes_from_lock_to_verified_report_by_way_of_the_inside(tmp_path
     found = {h["id"]: h for h in results["hypotheses"]}
     assert found["H2"]["estimate"] is not None
     assert found["H3special"]["n_units"] == 20
+    assert found["H3"]["unit_text"] == "change as a share of gap"
     assert found["H3"]["verdict"] or found["H3"]["reasons"][0].startswith("no-denominator")
     page = (study.paths.report / "report.html").read_text()
     for figure in ("layers", "projections", "doses", "ranks", "patches"):

@@ -32,8 +32,8 @@ def resolved_spec(width: float | None, kind: Kind) -> str:
 
 
 def hypothesis_kind(hypothesis: Mapping[str, Any]) -> Kind:
-    """Percent for a rate, percentage points for a difference of rates, else the number itself."""
-    if hypothesis["scale"] != "raw" or not is_proportion(hypothesis):
+    """Percent for a rate, percentage points for a difference of rates, else the number itself, as for a ratio."""
+    if hypothesis["scale"] != "raw" or hypothesis["test"] == "fieller" or not is_proportion(hypothesis):
         return "number"
     weights = (hypothesis["contrast"] or {"all": 1.0}).values()
     return "pp" if math.isclose(math.fsum(weights), 0, abs_tol=1e-9) else "percent"

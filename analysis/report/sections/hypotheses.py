@@ -121,9 +121,10 @@ def _as_deviated(ref: str, h: Mapping[str, Any], spec: str) -> Line:
 
 
 def _replication(ref: str, h: Mapping[str, Any]) -> Line:
-    if h["n_units"] is None:
-        return ("unit of replication: ", Quote(f"{ref}/unit"))
-    return ("unit of replication: ", Quote(f"{ref}/unit"), ", n = ", Number(f"{ref}/n_units", "integer"))
+    """In what unit the number is, where it does not say so itself, and over how many of what it is replicated."""
+    unit: Line = ("in ", Quote(f"{ref}/unit_text"), "; ") if hypothesis_kind(h) == "number" else ()
+    counted: Line = (", n = ", Number(f"{ref}/n_units", "integer")) if h["n_units"] is not None else ()
+    return (*unit, "unit of replication: ", Quote(f"{ref}/unit"), *counted)
 
 
 def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
