@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Looked:
     first: LookedInside
     results: Results
     copy: Path
+    other: Path
 
 
 def results_of(planted: Planted) -> Results:
@@ -46,9 +48,10 @@ def results_of(planted: Planted) -> Results:
 def looked(tmp_path_factory: pytest.TempPathFactory) -> Looked:
     root = tmp_path_factory.mktemp("planted")
     planted = planted_study(root / "r")
-    shutil.copytree(root / "r", root / "copy")
+    for unread in ("copy", "other"):
+        shutil.copytree(root / "r", root / unread)
     first = look_inside(planted.locked)
-    return Looked(planted, first, results_of(planted), root / "copy")
+    return Looked(planted, first, results_of(planted), root / "copy", root / "other")
 
 
 def test_an_attitude_along_one_direction_is_found_and_supported(looked: Looked) -> None:
@@ -97,6 +100,21 @@ class Killer(Quiet):
             raise KeyboardInterrupt
 
 
+class KillsAHelper(Quiet):
+    """Kills one helper process after some passes."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+        self.killed = False
+
+    def read(self, label: str, rows: int) -> None:  # noqa: ARG002 - what a progress is told
+        self.left -= 1
+        if not self.left:
+            helper = multiprocessing.active_children()[0]
+            helper.kill()
+            self.killed = True
+
+
 def test_a_look_broken_off_goes_on_where_it_stopped_and_seals_the_same_bytes(looked: Looked) -> None:
     paths = type(looked.planted.locked.paths)(root=looked.copy, name="planted")
     with pytest.raises(KeyboardInterrupt):
@@ -108,6 +126,17 @@ def test_a_look_broken_off_goes_on_where_it_stopped_and_seals_the_same_bytes(loo
     for name in ("readings", "conditions", "directions"):
         file = f"runs/planted/sealed/{name}.parquet"
         assert (looked.copy / file).read_bytes() == (looked.planted.locked.paths.root / file).read_bytes()
+
+
+def test_several_processes_seal_the_same_bytes_also_where_one_of_them_is_killed(looked: Looked) -> None:
+    paths = type(looked.planted.locked.paths)(root=looked.other, name="planted")
+    shot = KillsAHelper(after=20)
+    done = look_inside(require_lock(paths), progress=shot, workers=2)
+    assert shot.killed
+    assert (done.already, done.read) == (0, looked.first.planned)
+    for name in ("readings", "conditions", "directions"):
+        file = f"runs/planted/sealed/{name}.parquet"
+        assert (looked.other / file).read_bytes() == (looked.planted.locked.paths.root / file).read_bytes()
 
 
 def test_another_plan_or_model_is_not_mixed_in(looked: Looked, tmp_path: Path) -> None:

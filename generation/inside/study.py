@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +16,7 @@ import torch
 from generation.described import items_table, runs_table
 from generation.inside.bench import Bench
 from generation.inside.conditions import conditions_table
+from generation.inside.crew import LayOut, carried_out, parts_of
 from generation.inside.planned import passes_of, runs_by_model, sight_of
 from generation.inside.progress import InsideProgress, Quiet
 from generation.inside.rows import Pass, Reading, readings_table
@@ -31,6 +36,10 @@ BATCH = 64
 FLUSH_ROWS = 8192
 FLUSH_S = 5.0
 READ = ("readings", "conditions", "directions")
+MANY_ROWS = 20_000
+"""Readings for which a helper process is worth its start of some seconds."""
+SMALL_MODEL_BYTES = 1 << 28
+"""Weights up to which every process may hold models of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +77,25 @@ class LookedInside:
         yield from (f"sealed    {file}" for file in self.sealed)
 
 
-def look_inside(locked: LockedPlan, *, progress: InsideProgress | None = None, batch_size: int = BATCH) -> LookedInside:
+def look_inside(
+    locked: LockedPlan,
+    *,
+    progress: InsideProgress | None = None,
+    batch_size: int = BATCH,
+    workers: int | None = None,
+) -> LookedInside:
     """Make every reading that a locked plan's [inside] asks for, then seal them.
 
     Every reading ends as one row: a number, or the reason there is none. A pass is stored whole or not at all, so that
     a look that was killed goes on where it stopped and seals the same bytes.
+
+    Parameters
+    ----------
+    batch_size
+        Prompts read at a time.
+    workers
+        Processes that read, each with a model of its own; by default one a core for much work on small models without a
+        GPU, else this one alone. No reading depends on it.
 
     Raises
     ------
@@ -85,23 +108,26 @@ def look_inside(locked: LockedPlan, *, progress: InsideProgress | None = None, b
     """
     plan = _asked_for(locked)
     items, models = read_items(locked), run_models(locked)
-    bench = Bench(items, locked.plan.decoding or Decoding(temperature=0.0, max_new_tokens=1), batch_size)
+    bench = _bench(locked, items, batch_size)
     told = progress or Quiet()
     with Store.open(locked.paths.store) as store:
         _restore(locked, store)
         _refuse_others(locked, store, models)
         work, sights = _lay_out(locked, bench, items, models, plan)
         stored = _stored(store)
-        todo = [one for one in work if not _is_done(one, stored)]
+        todo = [index for index, one in enumerate(work) if not _is_done(one, stored)]
         planned = sum(one.n_rows for one in work)
-        already = planned - sum(one.n_rows for one in todo)
+        already = planned - sum(work[index].n_rows for index in todo)
         told.begin(planned, already)
         store.append("runs", runs_table(locked))
         store.append("items", items_table(items))
         store.append("conditions", conditions_table(condition for one in work for condition in one.conditions))
         for sight in sights:
             store.append("directions", sight.table())
-        _carry_out(todo, store, told)
+        if workers is None:
+            workers = _workers(bench, models, planned - already)
+        again = partial(_laid_out_again, locked, batch_size)
+        _carry_out(_made(work, todo, again, workers), work, store, told)
         if (found := store.rows("readings")) != planned:
             fault = Finding(where="store", found=f"{found} readings", promised=str(planned))
             raise Incomplete(f"{locked.paths.name} lacks readings", fault, then=f"seedlock inside {locked.paths.name}")
@@ -123,6 +149,10 @@ def _asked_for(locked: LockedPlan) -> Inside:
     return locked.plan.inside
 
 
+def _bench(locked: LockedPlan, items: Sequence[Item], batch_size: int) -> Bench:
+    return Bench(items, locked.plan.decoding or Decoding(temperature=0.0, max_new_tokens=1), batch_size)
+
+
 def _lay_out(
     locked: LockedPlan, bench: Bench, items: Sequence[Item], models: Sequence[RunModel], plan: Inside
 ) -> tuple[list[Pass], list[Sight]]:
@@ -136,21 +166,54 @@ def _lay_out(
     return work, sights
 
 
-def _carry_out(todo: Sequence[Pass], store: Store, told: InsideProgress) -> None:
-    """Do what has no rows yet; store every few seconds, whole passes at a time."""
+def _workers(bench: Bench, models: Sequence[RunModel], rows: int) -> int:
+    """How many processes are worth their start, and have room."""
+    small = all(model.is_local and _size(Path(model.base)) <= SMALL_MODEL_BYTES for model in models)
+    return len(os.sched_getaffinity(0)) if bench.device.type == "cpu" and small and rows >= MANY_ROWS else 1
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+def _laid_out_again(locked: LockedPlan, batch_size: int) -> list[Pass]:
+    """The same passes in another process; directions are read back from where the first found them."""
+    items, models = read_items(locked), run_models(locked)
+    work, _ = _lay_out(locked, _bench(locked, items, batch_size), items, models, _asked_for(locked))
+    return work
+
+
+def _made(
+    work: Sequence[Pass], todo: Sequence[int], again: LayOut, workers: int
+) -> Generator[tuple[int, list[Reading]]]:
+    """Every pass to do with its readings: by helpers where there are several, and what they leave out here."""
+    left = dict.fromkeys(todo)
+    if workers > 1:
+        for index, rows in carried_out(again, parts_of(work, todo), workers=workers, preload=__name__):
+            left.pop(index)
+            yield index, rows
+    for index in left:
+        yield index, work[index].make()
+
+
+def _carry_out(
+    made: Generator[tuple[int, list[Reading]]], work: Sequence[Pass], store: Store, told: InsideProgress
+) -> None:
+    """Store what is read every few seconds, whole passes at a time."""
     held: list[Reading] = []
     since = time.monotonic()
     try:
-        for one in todo:
-            rows = one.make()
-            if len(rows) != one.n_rows:
-                fault = Finding(where=one.run.label, found=f"{len(rows)} readings", promised=str(one.n_rows))
-                raise Incomplete("a pass did not give what it was planned to give", fault)
-            held += rows
-            told.read(one.run.label, len(rows))
-            if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
-                store.append("readings", readings_table(held))
-                held, since = [], time.monotonic()
+        with closing(made):
+            for index, rows in made:
+                one = work[index]
+                if len(rows) != one.n_rows:
+                    fault = Finding(where=one.run.label, found=f"{len(rows)} readings", promised=str(one.n_rows))
+                    raise Incomplete("a pass did not give what it was planned to give", fault)
+                held += rows
+                told.read(one.run.label, len(rows))
+                if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
+                    store.append("readings", readings_table(held))
+                    held, since = [], time.monotonic()
     finally:
         if held:
             store.append("readings", readings_table(held))
