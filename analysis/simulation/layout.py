@@ -8,7 +8,7 @@ from typing import Literal
 
 from analysis.simulation.assumptions import Assumed
 from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
-from prereg.run_tables import Where
+from prereg.run_tables import Where, listed
 
 type BlockKey = tuple[str, str, bool]
 """Measure, which items in words, whether seeds vary: data of two keys are drawn independently."""
@@ -173,8 +173,7 @@ def _has_base(assumed: Assumed, runs: tuple[PlannedRun, ...], rows: list[int], m
 def _selected(plan: Plan, runs: tuple[PlannedRun, ...], estimand: Estimand, where: Where) -> Iterator[int]:
     """Runs that a hypothesis speaks of, as `analysis.selection.select` would choose their rows."""
     for r, run in enumerate(runs):
-        wanted = {f: {str(w) for w in (v if isinstance(v, list) else [v])} for f, v in where.items()}
-        conditions = {f: levels for f, levels in wanted.items() if f in plan.run_factors}
+        conditions = {f: listed(wanted) for f, wanted in where.items() if f in plan.run_factors}
         if any(not run.has(f) or run.factor(f) not in levels for f, levels in conditions.items()):
             continue
         if estimand.contrast is None and "arm" not in where and run.arm == BASELINE_ARM:
