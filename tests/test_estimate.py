@@ -280,7 +280,8 @@ def test_an_adapter_is_as_large_as_peft_makes_it() -> None:
 @pytest.mark.parametrize("asked", ["", 'where = { model = "tiny" }', 'where = { model = ["tiny"] }'])
 def test_posteriors_hold_a_number_a_run_however_its_model_is_named(asked: str, tmp_path: Path) -> None:
     text = PLAN.replace("REVISION", "x").replace('predicted = "up"', f'predicted = "up"\nbayes = "hierarchy"\n{asked}')
-    plan = parse_plan(f"{text}\n[bayes]\ndraws = 200\nchains = 2\n\n[design]\nitems = 5\n".encode(), Path("s/plan.toml"))
+    text += "\n[bayes]\ndraws = 200\nchains = 2\n\n[design]\nitems = 5\n"
+    plan = parse_plan(text.encode(), Path("s/plan.toml"))
     lines = posterior_lines(StudyPaths(root=tmp_path, name="s"), plan)
     runs, items, others = 3 * 2, 5, 12
     assert found(lines)["disk", "", "posteriors"] == 200 * 2 * (runs + items + others) * 8
