@@ -88,7 +88,7 @@ def _grounds(headline: Headline, status: Status, gates: Sequence[GateResult], ac
     if status == "confirmatory":
         yield "the plan was locked before the data came, and was followed"
     margins = [(margin, h) for h in headline.deciding if (margin := _margin(h)) is not None]
-    if margins:
+    if margins and not any(_crosses_an_edge(h) for h in headline.deciding):
         least, h = min(margins, key=lambda entry: entry[0] / (abs(entry[1].se or 0) or 1))
         yield f"no interval crosses an edge of its band: {h.id} comes closest, {_distance(least, h)} away"
     if gates and all(gate.passed is True for gate in gates):
@@ -97,7 +97,7 @@ def _grounds(headline: Headline, status: Status, gates: Sequence[GateResult], ac
         yield "every planned run has data"
     agreed = [weight for h in headline.deciding if (weight := _posterior_weight(h)) is not None]
     if agreed and not any(disagrees(h) for h in headline.deciding):
-        share = "nearly all" if min(agreed) >= 0.9995 else f"at least {format_value(min(agreed), 'percent1')}"
+        share = "nearly all" if min(agreed) >= 0.9995 else f"at least {_rounded_down(min(agreed))}"
         yield f"{share} of the posterior lies in the same band{'' if len(agreed) == 1 else 's'}"
 
 
@@ -178,6 +178,15 @@ def _margin(h: HypothesisResult) -> float | None:
     room = [h.ci[0] - band.lower] if band.lower is not None else []
     room += [band.upper - h.ci[1]] if band.upper is not None else []
     return min(room) if room and min(room) >= 0 else None
+
+
+def _crosses_an_edge(h: HypothesisResult) -> bool:
+    return h.ci is not None and _margin(h) is None
+
+
+def _rounded_down(share: float) -> str:
+    """A share in percent of which one may still say "at least"."""
+    return format_value(math.floor(1000 * share) / 1000, "percent1")
 
 
 def _distance(value: float, h: HypothesisResult) -> str:
