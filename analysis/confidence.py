@@ -149,10 +149,9 @@ def units_needed(h: HypothesisResult) -> int | None:
     gap = _gap(h)
     if gap is None or h.se is None or h.df is None or h.n_units is None or h.n_units < 2 or h.unit == "answer":
         return None
-    alpha = h.alpha if h.alpha_in_family is None else h.alpha_in_family
     for n in range(h.n_units + 1, _FAR * h.n_units + 1):
         df = h.df * (n - 1) / (h.n_units - 1)
-        if float(stats.t.ppf(1 - alpha, df)) * h.se * math.sqrt(h.n_units / n) < gap:
+        if float(stats.t.ppf(1 - _judged_at(h), df)) * h.se * math.sqrt(h.n_units / n) < gap:
             return n
     return _FAR * h.n_units + 1
 
@@ -198,8 +197,12 @@ def _is_close(h: HypothesisResult) -> bool:
     """Whether a band was excluded at a p between half the level it is judged at and the level itself."""
     if not h.verdict:
         return False
-    alpha = h.alpha if h.alpha_in_family is None else h.alpha_in_family
-    return any(band.excluded and band.p is not None and band.p > alpha / 2 for band in h.bands)
+    return any(band.excluded and band.p is not None and band.p > _judged_at(h) / 2 for band in h.bands)
+
+
+def _judged_at(h: HypothesisResult) -> float:
+    """What the correction of its family leaves of its alpha."""
+    return h.alpha if h.alpha_in_family is None else h.alpha_in_family
 
 
 def _depends_on_missing(h: HypothesisResult) -> bool:
