@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from analysis.simulation.assumptions import Assumed
+from analysis.units import rate_limits
 from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
 from prereg.run_tables import Where, listed
 
@@ -79,6 +81,12 @@ class Target:
     def is_share(self) -> bool:
         """What it estimates is a ratio: levels of positive weight over those of negative weight."""
         return self.estimand.test == "fieller"
+
+    def limits(self, *, is_rate: bool) -> tuple[float, float]:
+        """Least and greatest raw value; infinite unless it is a weighted sum of rates."""
+        if self.is_share or not is_rate:
+            return -math.inf, math.inf
+        return rate_limits([level.weight for level in self.levels])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
