@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Protocol
 
 import typer
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from prereg.gate import LockedPlan
     from prereg.layout import StudyPaths
     from prereg.lint import Lint
+
+    class _Account(Protocol):
+        """What a stage did, for a machine and for a person."""
+
+        def as_json(self) -> dict[str, Any]: ...
+
+        def lines(self) -> Iterable[str]: ...
+
 
 __all__ = ["Study", "app", "main"]
 
@@ -44,6 +52,16 @@ def _find(study: str, root: Path | None) -> StudyPaths:
     from prereg.layout import find_study
 
     return find_study(study, root)
+
+
+def _studies(study: str | None, root: Path | None) -> list[StudyPaths]:
+    """One study, or every study of the repository."""
+    from prereg.layout import StudyPaths, list_studies
+
+    if study:
+        return [_find(study, root)]
+    base = (root or Path.cwd()).resolve()
+    return [StudyPaths(root=base, name=name) for name in list_studies(base)]
 
 
 def _gate(study: str, root: Path | None) -> LockedPlan:
@@ -103,7 +121,7 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
     plan = read_plan(paths.plan)
     lints = _design(paths)
     if as_json:
-        _say_json(_design_json(paths))
+        _say_json(_design_json(paths, lints))
     else:
         runs = list(plan.runs())
         _say(f"{paths.name}: {plan.study.title}")
@@ -122,14 +140,14 @@ def _design(paths: StudyPaths) -> list[Lint]:
     from analysis.design import design_lints
     from prereg.plan_file import read_plan
 
-    return design_lints(read_plan(paths.plan), paths.plan.parent)
+    return design_lints(read_plan(paths.plan), paths.study)
 
 
-def _design_json(paths: StudyPaths) -> dict[str, Any]:
+def _design_json(paths: StudyPaths, lints: list[Lint]) -> dict[str, Any]:
     from dataclasses import asdict
 
     options = [asdict(found) for found in _options(paths)]
-    return {"study": paths.name, "lints": [asdict(lint) for lint in _design(paths)], "options": options}
+    return {"study": paths.name, "lints": [asdict(lint) for lint in lints], "options": options}
 
 
 def _options(paths: StudyPaths) -> list[OptionCheck]:
@@ -264,7 +282,7 @@ def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = Fa
     paths = _find(study, root)
     lints = _design(paths)
     _require_lockable(paths, lints)
-    made, lock_id = create_lock(paths, design_check=_design_json(paths), simulation=_simulation(paths))
+    made, lock_id = create_lock(paths, design_check=_design_json(paths, lints), simulation=_simulation(paths))
     file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
     if as_json:
         _say_json(
@@ -305,9 +323,10 @@ def amend(
             Finding(where="--reason", found=reason, promised=", ".join(AMEND_REASONS)),
             then="seedlock amend --help",
         )
-    _require_lockable(paths, _design(paths))
+    lints = _design(paths)
+    _require_lockable(paths, lints)
     made, lock_id = create_amendment(
-        paths, reason=reason, note=note, design_check=_design_json(paths), simulation=_simulation(paths)
+        paths, reason=reason, note=note, design_check=_design_json(paths, lints), simulation=_simulation(paths)
     )
     file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
     if as_json:
@@ -368,11 +387,9 @@ def status(
 
     Example:  seedlock status
     """
-    from prereg.layout import StudyPaths, list_studies
     from prereg.progress import standing
 
-    base = (root or Path.cwd()).resolve()
-    found = [_find(study, root)] if study else [StudyPaths(root=base, name=name) for name in list_studies(base)]
+    found = _studies(study, root)
     rows = [standing(paths) for paths in found]
     if as_json:
         _say_json([row.as_json() for row in rows])
@@ -396,6 +413,16 @@ def _next_step(paths: StudyPaths) -> str:
     from prereg.progress import standing
 
     return standing(paths).next_command
+
+
+def _tell(done: _Account, paths: StudyPaths, *, as_json: bool) -> None:
+    """Say what a stage did, and the command that comes next."""
+    if as_json:
+        _say_json(done.as_json())
+        return
+    for line in done.lines():
+        _say(line)
+    _say(f"Next: {_next_step(paths)}")
 
 
 @app.command()
@@ -527,12 +554,7 @@ def generate(
     locked = _gate(study, root)
     with terminal_progress() as progress:
         done = generate_study(locked, progress=progress, batch_size=batch, audit=_audit_first(locked))
-    if as_json:
-        _say_json(done.as_json())
-        return
-    for line in done.lines():
-        _say(line)
-    _say(f"Next: {_next_step(locked.paths)}")
+    _tell(done, locked.paths, as_json=as_json)
 
 
 def _audit_first(locked: LockedPlan) -> Callable[[LockedPlan], None] | None:
@@ -562,12 +584,7 @@ def judge(
     locked = _gate(study, root)
     with terminal_progress() as progress:
         done = judge_study(locked, only=judge, submit_only=submit, progress=progress)
-    if as_json:
-        _say_json(done.as_json())
-        return
-    for line in done.lines():
-        _say(line)
-    _say(f"Next: {_next_step(locked.paths)}")
+    _tell(done, locked.paths, as_json=as_json)
 
 
 @app.command()
@@ -587,12 +604,7 @@ def inside(
     locked = _gate(study, root)
     with terminal_progress() as progress:
         done = look_inside(locked, progress=progress, batch_size=batch)
-    if as_json:
-        _say_json(done.as_json())
-        return
-    for line in done.lines():
-        _say(line)
-    _say(f"Next: seedlock analyze {locked.paths.name}")
+    _tell(done, locked.paths, as_json=as_json)
 
 
 @app.command()
@@ -612,12 +624,7 @@ def probe(
     locked = _gate(study, root)
     with terminal_progress() as progress:
         done = generate_study(locked, progress=progress, batch_size=batch, probes_only=True, audit=_audit_first(locked))
-    if as_json:
-        _say_json(done.as_json())
-        return
-    for line in done.lines():
-        _say(line)
-    _say(f"Next: {_next_step(locked.paths)}")
+    _tell(done, locked.paths, as_json=as_json)
 
 
 @app.command("import")
@@ -650,12 +657,7 @@ def import_(
             done = import_study(locked, files or (), format)
         else:
             done = import_judgements(locked, judge, files or (), format)
-    if as_json:
-        _say_json(done.as_json())
-        return
-    for line in done.lines():
-        _say(line)
-    _say(f"Next: {_next_step(locked.paths)}")
+    _tell(done, locked.paths, as_json=as_json)
 
 
 @app.command()
@@ -739,13 +741,11 @@ def verify(
     """
     from prereg.checks import LEVELS, lines
     from prereg.evidence import require_level
-    from prereg.layout import StudyPaths, list_studies
     from prereg.verify import verify_study
 
     if require is not None and require not in {level[:2] for level in LEVELS}:
         raise BadInput("no such level", Finding(where="--require", found=require, promised="T0 to T5"))
-    base = (root or Path.cwd()).resolve()
-    found = [_find(study, root)] if study else [StudyPaths(root=base, name=name) for name in list_studies(base)]
+    found = _studies(study, root)
     verified = [
         verify_study(paths, signers=signers, ca_file=tsa_ca, reading=_reading, replay=_replay if replay else None)
         for paths in found

@@ -88,7 +88,7 @@ def _grounds(headline: Headline, status: Status, gates: Sequence[GateResult], ac
     if status == "confirmatory":
         yield "the plan was locked before the data came, and was followed"
     margins = [(margin, h) for h in headline.deciding if (margin := _margin(h)) is not None]
-    if margins:
+    if margins and not any(_crosses_an_edge(h) for h in headline.deciding):
         least, h = min(margins, key=lambda entry: entry[0] / (abs(entry[1].se or 0) or 1))
         yield f"no interval crosses an edge of its band: {h.id} comes closest, {_distance(least, h)} away"
     if gates and all(gate.passed is True for gate in gates):
@@ -97,7 +97,7 @@ def _grounds(headline: Headline, status: Status, gates: Sequence[GateResult], ac
         yield "every planned run has data"
     agreed = [weight for h in headline.deciding if (weight := _posterior_weight(h)) is not None]
     if agreed and not any(disagrees(h) for h in headline.deciding):
-        share = "nearly all" if min(agreed) >= 0.9995 else f"at least {format_value(min(agreed), 'percent1')}"
+        share = "nearly all" if min(agreed) >= 0.9995 else f"at least {_rounded_down(min(agreed))}"
         yield f"{share} of the posterior lies in the same band{'' if len(agreed) == 1 else 's'}"
 
 
@@ -149,10 +149,9 @@ def units_needed(h: HypothesisResult) -> int | None:
     gap = _gap(h)
     if gap is None or h.se is None or h.df is None or h.n_units is None or h.n_units < 2 or h.unit == "answer":
         return None
-    alpha = h.alpha if h.alpha_in_family is None else h.alpha_in_family
     for n in range(h.n_units + 1, _FAR * h.n_units + 1):
         df = h.df * (n - 1) / (h.n_units - 1)
-        if float(stats.t.ppf(1 - alpha, df)) * h.se * math.sqrt(h.n_units / n) < gap:
+        if float(stats.t.ppf(1 - _judged_at(h), df)) * h.se * math.sqrt(h.n_units / n) < gap:
             return n
     return _FAR * h.n_units + 1
 
@@ -180,6 +179,15 @@ def _margin(h: HypothesisResult) -> float | None:
     return min(room) if room and min(room) >= 0 else None
 
 
+def _crosses_an_edge(h: HypothesisResult) -> bool:
+    return h.ci is not None and _margin(h) is None
+
+
+def _rounded_down(share: float) -> str:
+    """A share in percent of which one may still say "at least"."""
+    return format_value(math.floor(1000 * share) / 1000, "percent1")
+
+
 def _distance(value: float, h: HypothesisResult) -> str:
     """A distance on the hypothesis's scale: between rates it is in points."""
     return format_value(value, "pp1" if h.is_proportion and h.scale == "raw" else "number2")
@@ -189,8 +197,12 @@ def _is_close(h: HypothesisResult) -> bool:
     """Whether a band was excluded at a p between half the level it is judged at and the level itself."""
     if not h.verdict:
         return False
-    alpha = h.alpha if h.alpha_in_family is None else h.alpha_in_family
-    return any(band.excluded and band.p is not None and band.p > alpha / 2 for band in h.bands)
+    return any(band.excluded and band.p is not None and band.p > _judged_at(h) / 2 for band in h.bands)
+
+
+def _judged_at(h: HypothesisResult) -> float:
+    """What the correction of its family leaves of its alpha."""
+    return h.alpha if h.alpha_in_family is None else h.alpha_in_family
 
 
 def _depends_on_missing(h: HypothesisResult) -> bool:

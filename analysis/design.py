@@ -12,7 +12,7 @@ from analysis.estimators import ESTIMATORS
 from analysis.measure import PLAN_SAYS
 from analysis.measures import MEASURES
 from analysis.measures.label_rate import LabelRate
-from analysis.multiplicity import bh, holm
+from analysis.multiplicity import CORRECTIONS
 from analysis.scores import named_measure
 from analysis.tost_power import tost_power
 from prereg.crosscheck import unknown
@@ -25,7 +25,6 @@ from prereg.run_tables import Where
 SD_SHARES = (0.25, 0.5, 0.75, 1.0)
 """SDs between units at which power is shown, as shares of the equivalence margin."""
 POWER_WANTED = 0.8
-CORRECTIONS = {"holm": holm, "bh": bh}
 
 
 def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
@@ -107,18 +106,18 @@ def _units(plan: Plan) -> Iterator[Lint]:
 
 def _attainable_p(plan: Plan) -> Iterator[Lint]:
     """Tests by counting whose smallest p is above what they are judged at, were every other test of the family sure."""
-    alpha = plan.inference.alpha
+    hypotheses = {identity: h for identity, h, _ in plan.expanded()}
     smallest = {identity: _smallest_p(plan, h, extra) for identity, h, extra in plan.expanded()}
-    family_of = {identity: h.family for identity, h, _ in plan.expanded()}
-    for identity, h, _ in plan.expanded():
+    for identity, h in hypotheses.items():
         p, said = smallest[identity]
-        if p > (h.alpha or alpha):
-            yield _unattainable(identity, f"{said}: the smallest attainable one-sided p is {p:.3g}", h.alpha or alpha)
+        alpha = h.alpha or plan.inference.alpha
+        if p > alpha:
+            yield _unattainable(identity, f"{said}: the smallest attainable one-sided p is {p:.3g}", alpha)
             continue
-        family = [other for other, name in family_of.items() if h.family is not None and name == h.family]
-        method = CORRECTIONS.get(plan.families.get(h.family or "", "none"))
-        if p and family and method:
-            best = method({other: smallest[other][0] for other in family}, alpha=alpha)[identity]
+        correct = CORRECTIONS.get(plan.families.get(h.family or "", "none"))
+        if p and correct:
+            family = {other: smallest[other][0] for other, one in hypotheses.items() if one.family == h.family}
+            best = correct(family, alpha=alpha)[identity]
             if not best.rejected:
                 says = (
                     f"{said}: the smallest attainable p is {p:.3g}, and {best.p_adjusted:.3g} in the family {h.family} "

@@ -7,6 +7,7 @@ from analysis.simulation.counting import count_items
 from prereg.amounts import Line, about
 from prereg.layout import StudyPaths
 from prereg.plan import Plan
+from prereg.run_tables import Where, listed
 
 DRAW_BYTES = 8
 OTHERS = 12
@@ -21,8 +22,9 @@ def posterior_lines(paths: StudyPaths, plan: Plan) -> list[Line]:
     n_items = assume(plan, count_items(plan, paths)).items
     size = 0
     for hypothesis, extra in asking:
-        model = {**hypothesis.where, **extra}.get("model")
-        runs = sum(run.seed is not None and (model is None or run.model == model) for run in plan.runs())
+        where: Where = {"model": [*plan.grid.models], **hypothesis.where, **extra}
+        models = listed(where["model"])
+        runs = sum(run.seed is not None and run.model in models for run in plan.runs())
         size += runs + n_items[hypothesis.items] + OTHERS
     draws = plan.bayes.draws * plan.bayes.chains * DRAW_BYTES
     note = "a number for each draw, run and item of every fit; hypotheses on the same data share one"

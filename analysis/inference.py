@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from analysis.audit import audit
 from analysis.claims import ClaimPart, all_of, any_of
-from analysis.multiplicity import bh, holm
+from analysis.multiplicity import CORRECTIONS
 from analysis.results import AuditResult, ClaimResult, GateResult
 from analysis.testing import Data, Tested, estimate_hypothesis, redecided
 from prereg.audit_tables import AUDIT
@@ -142,8 +142,7 @@ def _families(
         members = {i: p_values[i] for i, h in hypotheses.items() if h.family == family}
         if method == "none" or not members:
             continue
-        correct = holm if method == "holm" else bh
-        for identity, result in correct(members, alpha=data.plan.inference.alpha).items():
+        for identity, result in CORRECTIONS[method](members, alpha=data.plan.inference.alpha).items():
             adjusted[identity] = result.p_adjusted
             if result.p is not None and result.p_adjusted:
                 corrected[identity] = redecided(tested[identity], tested[identity].alpha * result.p / result.p_adjusted)

@@ -14,7 +14,7 @@ from analysis.measures import MEASURES
 from analysis.scores import NamedMeasure, Verdicts, named_measure
 from prereg.errors import BadInput, Finding, Incomplete
 from prereg.plan import Plan
-from prereg.run_tables import Where
+from prereg.run_tables import Where, listed
 
 SETS = "item_sets"
 """Column of described cells: names of the item sets that the item stands in, with spaces between."""
@@ -80,8 +80,7 @@ def matching(rows: pd.DataFrame, where: Where, *, named: str) -> pd.Series[bool]
     found = pd.Series(True, index=rows.index)
     _require_columns(rows, where, named=named)
     for factor, wanted in where.items():
-        levels = {str(level) for level in (wanted if isinstance(wanted, list) else [wanted])}
-        found &= rows[factor].isin(levels)
+        found &= rows[factor].isin(listed(wanted))
     return found
 
 

@@ -75,6 +75,10 @@ def bh(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adjus
     return _adjust(p_values, alpha=alpha, adjust=lambda p: stats.false_discovery_control(p).tolist())
 
 
+CORRECTIONS = {"holm": holm, "bh": bh}
+"""As `[families]` of a plan names them; "none" corrects nothing."""
+
+
 def by_family(p_values: Mapping[str, float | None], family: Mapping[str, str], *, alpha: float) -> dict[str, Adjusted]:
     """Adjust every family of the plan by Holm, each at `alpha` on its own.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,7 +141,9 @@ def scale_limits(sample: Sample) -> tuple[float, float]:
     """Return the least and greatest value the estimand can take; infinite unless it is made of rates."""
     if not sample.is_proportion:
         return -math.inf, math.inf
-    return (
-        math.fsum(min(level.weight, 0.0) for level in sample.levels),
-        math.fsum(max(level.weight, 0.0) for level in sample.levels),
-    )
+    return rate_limits([level.weight for level in sample.levels])
+
+
+def rate_limits(weights: Sequence[float]) -> tuple[float, float]:
+    """Return the least and greatest value of a weighted sum of rates."""
+    return math.fsum(min(weight, 0.0) for weight in weights), math.fsum(max(weight, 0.0) for weight in weights)

@@ -14,6 +14,7 @@ from prereg.canonical import canonical_json, read_json
 from prereg.errors import BadInput, Finding
 from prereg.gate import LockedPlan
 from prereg.plan import Plan
+from prereg.run_tables import listed
 from schemas.asked import Asked, pair_name
 from schemas.identity import item_id
 
@@ -101,8 +102,7 @@ def audit_items(plan: Plan, items: Sequence[Item]) -> frozenset[str]:
     if plan.audit is None:
         return frozenset()
     name, item_set = plan.audit.items, plan.items[plan.audit.items]
-    listed = ((key, value if isinstance(value, list) else [value]) for key, value in item_set.where.items())
-    wanted = {key: {str(value) for value in values} for key, values in listed}
+    wanted = {key: listed(value) for key, value in item_set.where.items()}
     return frozenset(
         item.item_id
         for item in items

@@ -10,6 +10,7 @@ from prereg.audit_tables import AUDIT
 from prereg.errors import Finding
 from prereg.hosted_tables import HOSTED_BACKENDS
 from prereg.plan import BASELINE_ARM, Claim, Estimand, Plan
+from prereg.run_tables import listed
 
 FAMILY_HINT = 'declare it under [families], e.g.  primary = "holm"'
 
@@ -191,8 +192,8 @@ def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
             yield from unknown(f"{where}.contrast", level, plan.levels_of(estimand.over), what=estimand.over)
     for factor, wanted in estimand.where.items():
         if factor in plan.run_factors:
-            for value in wanted if isinstance(wanted, list) else [wanted]:
-                yield from unknown(f"{where}.where.{factor}", str(value), plan.levels_of(factor), what=factor)
+            for level in listed(wanted):
+                yield from unknown(f"{where}.where.{factor}", level, plan.levels_of(factor), what=factor)
 
 
 def _claim(plan: Plan, where: str, claim: Claim) -> Iterator[Finding]:

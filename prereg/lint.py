@@ -8,7 +8,7 @@ from typing import Literal
 
 from prereg.errors import BadInput, Finding
 from prereg.plan import BASELINE_ARM, Hypothesis, Plan
-from prereg.run_tables import Where
+from prereg.run_tables import Where, listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def matching_units(plan: Plan, hypothesis: Hypothesis, extra: Where) -> dict[str
     units: dict[str, set[str]] = {}
     where = {**hypothesis.where, **extra}
     for run in plan.runs():
-        wanted = {f: {str(w) for w in (v if isinstance(v, list) else [v])} for f, v in where.items() if run.has(f)}
+        wanted = {f: listed(v) for f, v in where.items() if run.has(f)}
         if any(run.factor(factor) not in levels for factor, levels in wanted.items()):
             continue
         if any(factor in plan.run_factors and not run.has(factor) for factor in where):

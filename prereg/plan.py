@@ -20,7 +20,7 @@ from prereg.import_tables import Import, Judged
 from prereg.inside_tables import Inside
 from prereg.judge_tables import Judge
 from prereg.rate_tables import Rates
-from prereg.run_tables import Arm, Corpus, Decoding, Grid, ItemSet, Model, Scalar, Stage, Table, Where
+from prereg.run_tables import Arm, Corpus, Decoding, Grid, ItemSet, Model, Stage, Table, Where, listed
 
 BASELINE_ARM = "base"
 JUDGE_ERROR = r"^retry [0-9], then (as answers|exclude|exclude and bound)$"
@@ -348,7 +348,7 @@ class Plan(Table):
             identity
             for identity, _, at in self.expanded_gates()
             if identity.split("[")[0] in required
-            and all(level in _listed(wanted[factor]) for factor, level in at.items() if factor in wanted)
+            and all(level in listed(wanted[factor]) for factor, level in at.items() if factor in wanted)
         ]
 
     def corpus_file(self, name: str) -> str:
@@ -360,11 +360,7 @@ class Plan(Table):
         wanted = estimand.where.get(per)
         if wanted is None:
             return [level for level in self.levels_of(per) if not (per == "arm" and level == BASELINE_ARM)]
-        return _listed(wanted)
-
-
-def _listed(wanted: Scalar | list[Scalar]) -> list[str]:
-    return [str(level) for level in (wanted if isinstance(wanted, list) else [wanted])]
+        return listed(wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

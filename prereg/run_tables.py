@@ -12,6 +12,11 @@ type Scalar = str | int | float | bool
 type Where = dict[str, Scalar | list[Scalar]]
 
 
+def listed(wanted: Scalar | list[Scalar]) -> list[str]:
+    """One level or several that a condition names, as the text they are compared by."""
+    return [str(level) for level in (wanted if isinstance(wanted, list) else [wanted])]
+
+
 class Table(BaseModel):
     """A table of the plan: strict types, unknown keys refused, no NaN or infinity, frozen."""
 

@@ -118,6 +118,23 @@ def test_a_decided_headline_says_what_speaks_for_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("crossing", [{"ci": [-0.06, 0.02]}, {"left": ["negligible", "higher"]}])
+def test_one_interval_across_an_edge_is_enough_not_to_say_that_none_is(crossing: dict[str, Any]) -> None:
+    """Where bands are not excluded by the interval's own t test, one band may be left that does not hold all of it."""
+    at_odds = difference("torn", **{"left": ["negligible"], "predicted": "lower", **crossing})
+    clear = difference("calm", left=["negligible"], predicted="lower")
+    both = claim("not supported", "calm", "torn")
+    assert any("no interval crosses" in ground for ground in answer(clear, claims=(both,)).grounds)
+    assert not any("no interval crosses" in ground for ground in answer(clear, at_odds, claims=(both,)).grounds)
+
+
+def test_the_least_share_of_a_posterior_is_not_rounded_up() -> None:
+    posterior = bands(SPELLED, left={"negligible"}, p=[0.004, 0.9, 0.002], posterior=[0.01, 0.97996, 0.01004])
+    assert answer(difference("calm", left=["negligible"], bands=posterior)).grounds[-1] == (
+        "at least 97.9% of the posterior lies in the same band"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "given", "level", "words"),
     [

@@ -43,6 +43,14 @@ def test_a_family_takes_its_share_of_the_smallest_rank(controls: int, is_enough:
     assert [lint.where for lint in found] == ([] if is_enough else ["H3-chance[llama]", "H3-chance[qwen]"])
 
 
+@pytest.mark.parametrize(("alpha", "is_enough"), [(0.03, True), (0.02, False)])
+def test_a_member_of_a_family_is_held_to_its_own_alpha(alpha: float, is_enough: bool) -> None:
+    """Two ranks in a family: 2 / 71 is above the plan's 0.025 and 2 / 80 is just that; the analysis asks neither."""
+    own = (RANK, f'{RANK}family    = "inside"\nalpha     = {alpha}\n')
+    found = refused("unattainable-p", own, ("random   = 40 ", f"random   = {70 if is_enough else 79} "))
+    assert [lint.where for lint in found] == ([] if is_enough else ["H3-chance[llama]", "H3-chance[qwen]"])
+
+
 def test_every_label_of_a_judge_is_listed_and_no_other() -> None:
     assert not refused("labels")
     unlisted = refused("labels", ('negative = ["neutral", "eager"]', 'negative = ["eager"]'))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from analysis.estimate import posterior_lines
 from generation.estimate import generation_lines
 from generation.generate import generate_study
 from generation.judge import judge_study
@@ -274,6 +275,16 @@ def test_an_adapter_is_as_large_as_peft_makes_it() -> None:
     llama = ModelShape(layers=28, hidden=3072, mlp=8192, heads=24, kv_heads=8, vocabulary=128256, tied=True)
     by_hand = 28 * 16 * ((3072 + 3072) * 2 + (3072 + 1024) * 2 + (3072 + 8192) * 3)
     assert llama.adapter_parameters(16, None) == by_hand == 24313856  # as peft prints it for r = 16 on all seven
+
+
+@pytest.mark.parametrize("asked", ["", 'where = { model = "tiny" }', 'where = { model = ["tiny"] }'])
+def test_posteriors_hold_a_number_a_run_however_its_model_is_named(asked: str, tmp_path: Path) -> None:
+    text = PLAN.replace("REVISION", "x").replace('predicted = "up"', f'predicted = "up"\nbayes = "hierarchy"\n{asked}')
+    text += "\n[bayes]\ndraws = 200\nchains = 2\n\n[design]\nitems = 5\n"
+    plan = parse_plan(text.encode(), Path("s/plan.toml"))
+    lines = posterior_lines(StudyPaths(root=tmp_path, name="s"), plan)
+    runs, items, others = 3 * 2, 5, 12
+    assert found(lines)["disk", "", "posteriors"] == 200 * 2 * (runs + items + others) * 8
 
 
 SPEEDS = """

@@ -197,6 +197,7 @@ def test_a_study_goes_from_lock_to_verified_report_by_way_of_the_inside(tmp_path
     as_many_prompts_as_estimated(study, readings)
 
     assert f"seedlock analyze {study.paths.name}" in ran(study, "status")
+    assert ran(study, "inside").endswith(f"Next: seedlock analyze {study.paths.name}\n")
     ran(study, "analyze")
     results = json.loads((study.paths.report / "results.json").read_text())
     (inside,) = results["inside"]

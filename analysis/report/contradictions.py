@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from prereg.audit_tables import AUDIT
 from prereg.errors import Finding
 
 _ON_UNIT_MEANS = frozenset({"one_sample_t", "paired_t", "pooled_t", "welch_t"})
 _NEAR = 1e-9
-AUDIT = "audit"
 
 
 def contradictions(results: Mapping[str, Any]) -> Iterator[Finding]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from typing import Any
 
 from analysis.report.contradictions import contradictions, fault
 from analysis.report.overstatements import overstatements
@@ -41,7 +42,7 @@ def lint_report(page: str, markdown: str, results: Results, plan: Plan | None = 
     return [
         *check_page(page, data),
         *check_markdown(markdown, page),
-        *_reading(page, results),
+        *_reading(page, data),
         *contradictions(data),
         *overstatements(data, plan),
     ]
@@ -114,7 +115,7 @@ class _Reading(HTMLParser):
             self.confidence += data
 
 
-def _reading(page: str, results: Results) -> Iterator[Finding]:
+def _reading(page: str, results: Mapping[str, Any]) -> Iterator[Finding]:
     reader = _Reading()
     reader.feed(page)
     reader.close()
@@ -138,22 +139,22 @@ def _reading(page: str, results: Results) -> Iterator[Finding]:
     yield from _verdict_words(reader, results, sections=len(re.findall(r"<section\b", page)))
 
 
-def _verdict_words(reader: _Reading, results: Results, *, sections: int) -> Iterator[Finding]:
+def _verdict_words(reader: _Reading, results: Mapping[str, Any], *, sections: int) -> Iterator[Finding]:
     """Words that say how strong a verdict is, which no binding of numbers holds."""
-    status = results.status.capitalize()
+    status = results["status"].capitalize()
     if reader.chips.count(status) < sections:
         found = f"{status} in {reader.chips.count(status)} of {sections} places"
         yield fault("report.html", found, "the status on every section")
     if other := sorted({chip for chip in reader.chips if chip != status}):
         yield fault("report.html", f"status {', '.join(other)}", f"{status} everywhere")
-    promised = [outcome_of(h.model_dump(mode="json")) for h in results.hypotheses]
+    promised = [outcome_of(h) for h in results["hypotheses"]]
     found_words = [" ".join(text.split()[1:]) for text in reader.outcomes]
     if len(found_words) != len(promised):
         yield fault("report.html", f"{len(found_words)} verdicts", f"{len(promised)}, one a hypothesis")
-    for h, found, expected in zip(results.hypotheses, found_words, promised, strict=False):
+    for h, found, expected in zip(results["hypotheses"], found_words, promised, strict=False):
         if found != expected:
-            yield fault(f"report.html {h.id}", found, expected)
-    confidence = confidence_words(results.answer.confidence)
+            yield fault(f"report.html {h['id']}", found, expected)
+    confidence = confidence_words(results["answer"]["confidence"])
     if reader.confidence.strip() != confidence:
         yield fault("report.html confidence", reader.confidence.strip() or "not stated", confidence)
 

@@ -9,7 +9,7 @@ from typing import Any
 from analysis.measures import MEASURES
 from prereg.layout import StudyPaths
 from prereg.plan import Plan
-from prereg.run_tables import Where
+from prereg.run_tables import Where, listed
 from schemas.asked import pair_name, probe_kind
 
 
@@ -52,10 +52,7 @@ def _scored(plan: Plan, name: str, rows: list[dict[str, Any]], *, is_probe: bool
 
 
 def _fits(row: Mapping[str, Any], where: Where) -> bool:
-    return all(
-        str(row.get(factor)) in {str(one) for one in (wanted if isinstance(wanted, list) else [wanted])}
-        for factor, wanted in where.items()
-    )
+    return all(str(row.get(factor)) in listed(wanted) for factor, wanted in where.items())
 
 
 def _text(value: Any) -> str | None:

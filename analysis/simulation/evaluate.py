@@ -63,7 +63,7 @@ def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_ra
         if test == "fieller":
             many = many_fieller(levels, level=level, edges=edges)
         else:
-            many = many_t(test, levels, level=level, edges=edges, limits=_limits(target, is_rate=is_rate))
+            many = many_t(test, levels, level=level, edges=edges, limits=target.limits(is_rate=is_rate))
         return Outcome(many=many, done_K=np.ones(len(many.estimate_K), dtype=bool))
     return _one_by_one(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
 
@@ -107,13 +107,6 @@ def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
         return np.asarray(means_KI)
     group_I = np.arange(cells.shape[2]) % level.item_groups
     return np.stack([means_KI[:, group_I == g].mean(axis=1) for g in range(level.item_groups)], axis=1)
-
-
-def _limits(target: Target, *, is_rate: bool) -> tuple[float, float]:
-    if not is_rate:
-        return -np.inf, np.inf
-    weights = [level.weight for level in target.levels]
-    return sum(min(w, 0.0) for w in weights), sum(max(w, 0.0) for w in weights)
 
 
 def _one_by_one(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from analysis.simulation.assumptions import Assumed
+from analysis.units import rate_limits
 from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
-from prereg.run_tables import Where
+from prereg.run_tables import Where, listed
 
 type BlockKey = tuple[str, str, bool]
 """Measure, which items in words, whether seeds vary: data of two keys are drawn independently."""
@@ -79,6 +81,12 @@ class Target:
     def is_share(self) -> bool:
         """What it estimates is a ratio: levels of positive weight over those of negative weight."""
         return self.estimand.test == "fieller"
+
+    def limits(self, *, is_rate: bool) -> tuple[float, float]:
+        """Least and greatest raw value; infinite unless it is a weighted sum of rates."""
+        if self.is_share or not is_rate:
+            return -math.inf, math.inf
+        return rate_limits([level.weight for level in self.levels])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +181,7 @@ def _has_base(assumed: Assumed, runs: tuple[PlannedRun, ...], rows: list[int], m
 def _selected(plan: Plan, runs: tuple[PlannedRun, ...], estimand: Estimand, where: Where) -> Iterator[int]:
     """Runs that a hypothesis speaks of, as `analysis.selection.select` would choose their rows."""
     for r, run in enumerate(runs):
-        wanted = {f: {str(w) for w in (v if isinstance(v, list) else [v])} for f, v in where.items()}
-        conditions = {f: levels for f, levels in wanted.items() if f in plan.run_factors}
+        conditions = {f: listed(wanted) for f, wanted in where.items() if f in plan.run_factors}
         if any(not run.has(f) or run.factor(f) not in levels for f, levels in conditions.items()):
             continue
         if estimand.contrast is None and "arm" not in where and run.arm == BASELINE_ARM:

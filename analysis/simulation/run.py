@@ -217,19 +217,19 @@ def run_simulation(
     if to is None:
         _require_not_locked(paths)
     plan = read_plan(paths.plan)
+    items = count_items(plan, paths)
     result = simulate_design(
         plan,
         simulations=simulations,
         seed=seed,
         progress=progress,
-        items=count_items(plan, paths),
+        items=items,
         study=paths.name,
         plan_sha256=sha256_file(paths.plan),
     )
     if bayes:
         from analysis.simulation.bayes import calibrations  # noqa: PLC0415 - numba takes seconds to import
 
-        items = count_items(plan, paths)
         rows = calibrations(plan, simulations=bayes, seed=seed, progress=progress, items=items)
         result = result.model_copy(update={"calibration": rows})
     write_atomic(to or simulation_path(paths), result.to_bytes())

@@ -122,7 +122,7 @@ def expected_value(plan: Plan, target: Target, assumed: Assumed, raw: float) -> 
         return 0.0 if holds_zero else (band.lower + band.upper) / 2
     edge, sign = (band.lower, 1.0) if band.lower is not None else (band.upper, -1.0)
     step = _default_step(target, assumed, raw)
-    low, high = (limit / raw for limit in value_limits(target, assumed))
+    low, high = (limit / raw for limit in target.limits(is_rate=assumed.variation[target.estimand.measure].is_rate))
     room = (high - edge if sign > 0 else edge - low) if edge is not None else math.inf
     return float(edge or 0.0) + sign * min(step, room / 2)
 
@@ -136,14 +136,6 @@ def _default_step(target: Target, assumed: Assumed, raw: float) -> float:
     middle = variation.seed_sd[len(variation.seed_sd) // 2]
     base = float(np.mean(list(variation.base.values())))
     return 2 * middle * (max(base * (1 - base), 0.01) if variation.is_rate else 1.0) / raw
-
-
-def value_limits(target: Target, assumed: Assumed) -> tuple[float, float]:
-    """Least and greatest raw value of a target; infinite unless it is made of rates."""
-    if target.is_share or not assumed.variation[target.estimand.measure].is_rate:
-        return -math.inf, math.inf
-    weights = [level.weight for level in target.levels]
-    return sum(min(w, 0.0) for w in weights), sum(max(w, 0.0) for w in weights)
 
 
 def true_band(target: Target, value: float) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from prereg.errors import BadInput, Finding, OutOfOrder
 from prereg.gate import LockedPlan, SealedTable, require_generated, require_seals
 from prereg.plan import Plan
-from prereg.run_tables import Where
+from prereg.run_tables import Where, listed
 from schemas.seal import unseal
 
 
@@ -132,7 +132,7 @@ def sealed_study(locked: LockedPlan) -> SealedStudy:
 
 def _matching(rows: Mapping[str, Mapping[str, str | None]], where: Where) -> frozenset[str]:
     """Keys of the rows whose columns have the wanted values, compared as text."""
-    wanted = {name: {str(v) for v in (value if isinstance(value, list) else [value])} for name, value in where.items()}
+    wanted = {name: frozenset(listed(value)) for name, value in where.items()}
     return frozenset(
         key for key, row in rows.items() if all(str(row.get(name)) in levels for name, levels in wanted.items())
     )

@@ -72,11 +72,10 @@ def value_line(ref: str, value: Any, key: str, spec: str) -> Line:  # noqa: PLR0
             return (Code(str(value)),)
 
 
-def mapping_line(ref: str, values: Mapping[str, Any], spec: str) -> Line:
+def mapping_line(ref: str, values: Mapping[str, Any], spec: str, *, by: str = ", ") -> Line:
     """`key value, key value`."""
-    return joined(
-        (*key_pieces(key), " ", *value_line(f"{ref}{pointer(key)}", v, key, spec)) for key, v in values.items()
-    )
+    lines = ((*key_pieces(key), " ", *value_line(f"{ref}{pointer(key)}", v, key, spec)) for key, v in values.items())
+    return joined(lines, by)
 
 
 def key_pieces(key: str) -> tuple[Piece, ...]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.report.pieces import Line, Strong, has_hidden, joined, pointer, shows_hidden
-from analysis.report.sections.records import key_pieces, value_line
+from analysis.report.sections.records import mapping_line
 
 FOLD_AFTER = 600
 _ASKED = {"system": "told first", "prompt": "asked", "question": "asked"}
 _BEFORE = "before"
 _ANSWERS = ("text", "completion")
 _TEXTS = (*_ASKED, _BEFORE, *_ANSWERS)
+_DOT = " · "
 _SAID = ("cell", "fires", "before_fires")
 
 
@@ -57,16 +58,9 @@ def _view(ref: str, sample: Mapping[str, Any]) -> SampleView:
         for key, value in sample.items()
         if key not in _SAID and (key not in _TEXTS or not isinstance(value, str))
     }
-    about = joined(
-        (
-            (*key_pieces(key), " ", *value_line(f"{ref}{pointer(key)}", value, key, "number3"))
-            for key, value in rest.items()
-        ),
-        " · ",
-    )
     return SampleView(
         cell=_cell(ref, sample),
-        about=about,
+        about=mapping_line(ref, rest, "number3", by=_DOT),
         asked=tuple(_text(ref, key, sample[key], label) for key, label in _ASKED.items() if _is_text(sample, key)),
         answers=tuple(_answers(ref, sample)),
         has_hidden=any(has_hidden(sample[key]) for key in _TEXTS if _is_text(sample, key)),
@@ -81,13 +75,10 @@ def _cell(ref: str, sample: Mapping[str, Any]) -> Line:
     """`arm archaic · model llama · fires`; empty where the plan names no cells."""
     cell = sample.get("cell")
     keys = cell if isinstance(cell, Mapping) else {}
-    parts: list[Line] = [
-        (*key_pieces(key), " ", *value_line(f"{ref}/cell{pointer(key)}", value, key, "number3"))
-        for key, value in keys.items()
-    ]
+    parts = [mapping_line(f"{ref}/cell", keys, "number3", by=_DOT)]
     if isinstance(fires := sample.get("fires"), bool):
         parts.append((Strong("fires" if fires else "does not fire"),))
-    return joined(parts, " · ")
+    return joined(parts, _DOT)
 
 
 def _answers(ref: str, sample: Mapping[str, Any]) -> Iterator[SampleText]:
