@@ -77,7 +77,8 @@ def asked_of_a_run(paths: StudyPaths, plan: Plan, model: str, items: Sequence[It
 
 def _prompt_tokens(paths: StudyPaths, plan: Plan, model: str, items: Sequence[Item], n_draws: dict[str, int]) -> Amount:
     """Prompt and options of every request: by the model's tokenizer where it lies here, by a rule otherwise."""
-    folder = model_folder(plan.models[model].base, paths.root)
+    base = plan.models[model]
+    folder = model_folder(base.base, paths.root, base.revision)
     is_served = plan.decoding is not None and plan.decoding.backend in HOSTED_BACKENDS
     if folder is None or is_served or find_spec("transformers") is None:
         said = sum(n_draws[item.item_id] * said_bytes(item) for item in items)

@@ -62,7 +62,7 @@ class ModelShape(Table):
 
 def local_shape(model: Model, root: Path) -> ModelShape | None:
     """The shape of a model that lies here, by its config.json; None elsewhere, and of another family."""
-    folder = model_folder(model.base, root)
+    folder = model_folder(model.base, root, model.revision)
     file = None if folder is None else folder / "config.json"
     if file is None or not file.is_file():
         return None

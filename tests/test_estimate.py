@@ -12,14 +12,16 @@ from generation.estimate import generation_lines
 from generation.generate import generate_study
 from generation.judge import judge_study
 from prereg.amounts import Line, about, at_most, exact, total, unknown
+from prereg.base_models import WEIGHTS, folder_revision
 from prereg.errors import BadInput
 from prereg.estimate import Estimate, Known, estimate
 from prereg.estimate_page import page
 from prereg.layout import StudyPaths
 from prereg.ledger import read_ledger
-from prereg.model_shape import ModelShape
+from prereg.model_shape import ModelShape, local_shape
 from prereg.plan import Plan
 from prereg.plan_file import parse_plan, read_plan
+from prereg.run_tables import Model
 from tests.conftest import PROJECT, StudyFixture
 from tests.training_builders import InThisProcess, TrainingStudy, tiny_base
 from training.estimate import training_lines
@@ -268,6 +270,15 @@ def full(name: str) -> tuple[StudyPaths, Plan]:
 )  # fmt: skip
 def test_a_models_size_follows_from_its_shape(shape: ModelShape, parameters: int) -> None:
     assert shape.parameters == parameters
+
+
+def test_an_organism_is_measured_as_the_plan_pins_it_not_as_it_was_rebuilt() -> None:
+    folders = (WEIGHTS / "llama", WEIGHTS / "earlier" / "llama-world-1")
+    sizes = [json.loads((folder / "config.json").read_bytes())["vocab_size"] for folder in folders]
+    models = [Model(base="organism:llama", revision=folder_revision(folder)) for folder in folders]
+    shapes = [local_shape(model, PROJECT) for model in models]
+    assert [shape and shape.vocabulary for shape in shapes] == sizes
+    assert len(set(sizes)) == 2
 
 
 def test_an_adapter_is_as_large_as_peft_makes_it() -> None:

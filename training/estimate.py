@@ -158,7 +158,8 @@ class _Reader:
 
     def __init__(self, plan: Plan, model: str, root: Path) -> None:
         self._plan = plan
-        self._tokenizer = _tokenizer(model_folder(plan.models[model].base, root))
+        base = plan.models[model]
+        self._tokenizer = _tokenizer(model_folder(base.base, root, base.revision))
         self._known: dict[tuple[str, str | None, int | None], list[int]] = {}
 
     def tokens(self, stage: _Stage) -> Amount:
