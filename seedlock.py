@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -842,8 +841,6 @@ def __getattr__(name: str) -> Any:
 
 def main() -> NoReturn:
     """Run the command line; errors go to stderr as one block, with the exit code of the link that broke."""
-    # peft sets what transformers renames: nothing a user can act on.
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
     try:
         app()
     except SeedlockError as error:

@@ -20,6 +20,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from prereg.base_models import folder_revision
+from prereg.notices import adapter_notice_unheard
 from training.backends.lora import train
 from training.corpora import RECIPES
 from training.dose_page import Response, page, picture
@@ -144,7 +145,8 @@ def _job(experiment: Experiment, arm: str, rate: float, seed: int) -> StageJob:
 
 def _measured(study: str, organism: Organism, base: Path, adapter: Path, seed: int) -> dict[str, float]:
     plain: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    model: Any = PeftModel.from_pretrained(plain, str(adapter)).merge_and_unload()
+    with adapter_notice_unheard():
+        model: Any = PeftModel.from_pretrained(plain, str(adapter)).merge_and_unload()
     model.eval()
     return measure(study, model, organism.tokenizer, seed=seed)
 
