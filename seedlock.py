@@ -420,13 +420,13 @@ def corpus(
     Example:  seedlock corpus my_study
     """
     from prereg.plan_file import read_plan
-    from training.checks.study import check_study, corpora_used
+    from training.checks.study import check_study
     from training.rows.study import write_corpus
 
     paths = _find(study, root)
     plan = read_plan(paths.plan)
     if not check_only:
-        for name in corpora_used(plan):
+        for name in plan.used_corpora:
             write_corpus(paths, plan, name)
     reports = check_study(paths, plan)
     if as_json:

@@ -53,8 +53,7 @@ def training_lines(paths: StudyPaths, plan: Plan) -> list[Line]:
     """
     if plan.import_ is not None or not plan.corpora:
         return []
-    used = list(dict.fromkeys(plan.stages[s].corpus for arm in plan.planned_arms for s in plan.arms[arm].stages))
-    corpora = {name: planned_rows(paths, plan, name) for name in used}
+    corpora = {name: planned_rows(paths, plan, name) for name in plan.used_corpora}
     stages = _stages(plan, corpora)
     lines = list(_corpus_lines(corpora))
     for model in plan.grid.models:

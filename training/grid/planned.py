@@ -29,7 +29,6 @@ def require_trainable(locked: LockedPlan) -> None:
         With every stage that cannot be carried out.
     """
     plan = locked.plan
-    used = {stage for arm in plan.planned_arms for stage in plan.arms[arm].stages}
     if plan.import_ is not None or not plan.corpora:
         where = "[import]" if plan.import_ is not None else "[corpora]"
         fault = Finding(where=where, found="runs made elsewhere", promised="stages with corpora described here")
@@ -38,7 +37,7 @@ def require_trainable(locked: LockedPlan) -> None:
         )
     faults = [
         Finding(where=f"stages.{name}.trainer", found=plan.stages[name].trainer, promised=" | ".join(sorted(TRAINERS)))
-        for name in sorted(used)
+        for name in sorted(plan.used_stages)
         if plan.stages[name].trainer not in TRAINERS
     ]
     if faults:
@@ -78,8 +77,7 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
         A base model is not the pinned one.
     """
     plan = locked.plan
-    used = dict.fromkeys(stage for arm in plan.planned_arms for stage in plan.arms[arm].stages)
-    settings = {name: resolve(name, plan.stages[name]) for name in used}
+    settings = {name: resolve(name, plan.stages[name]) for name in plan.used_stages}
     bases = {name: resolve_model(name, plan.models[name], locked.paths.root) for name in plan.grid.models}
     laid_out = [
         RunJob(
