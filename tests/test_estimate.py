@@ -10,12 +10,16 @@ import pytest
 
 from generation.estimate import generation_lines
 from generation.generate import generate_study
+from generation.hosted.asking import BYTES_A_TOKEN
 from generation.judge import judge_study
+from generation.judging.prompt import ask_of
+from generation.judging.reading import Against, Reading
 from prereg.amounts import Line, about, at_most, exact, total, unknown
 from prereg.base_models import WEIGHTS, folder_revision
 from prereg.errors import BadInput
 from prereg.estimate import Estimate, Known, estimate
 from prereg.estimate_page import page
+from prereg.judge_tables import HostedJudge
 from prereg.layout import StudyPaths
 from prereg.ledger import read_ledger
 from prereg.model_shape import ModelShape, local_shape
@@ -201,6 +205,27 @@ def test_generation_and_judging_take_the_requests_that_were_estimated(done: tupl
     assert rows["completions"] == (answers or 0) + (probes or 0)
     assert counted["judge", "era", "judgements"] == rows["judgements"] == 3 * 3 * 3
     assert counted["judge", "era", "canaries"] == 3
+
+
+@pytest.mark.parametrize("pairs", ["", 'pairs = { find = "soon" }\n'])
+def test_a_judge_behind_an_api_is_sent_prompts_of_the_estimated_length(pairs: str, tmp_path: Path) -> None:
+    judge = (
+        '[judges.told]\nkind = "anthropic"\nmodel = "m"\nrubric = "rubric.md"\n'
+        'classes = { soon = "soon", late = "late" }\n'
+        'budget = { cap = 9.0, currency = "USD", input_per_million = 3.0, output_per_million = 15.0 }\n'
+    )
+    plan_text = PLAN.replace("\n[decoding]", 'soon   = { where = { part = "early" } }\n\n[decoding]')
+    study = lay_out(tmp_path, f"{plan_text}\n{judge}{pairs}")
+    (study.paths.study / "rubric.md").write_text("Which came late?\n")
+    plan = read_plan(study.paths.plan)
+    counted = found(generation_lines(study.paths, plan))
+    reckoned = (counted["judge", "told", "prompt tokens"] or 0) / (counted["judge", "told", "requests"] or 1)
+    table = plan.judges["told"]
+    assert isinstance(table, HostedJudge)
+    said = "a" * (12 * BYTES_A_TOKEN)  # max_new_tokens
+    against = Against(id="other", text=said, is_second=True) if pairs else None
+    sent = ask_of(Reading(id="one", text=said, shown={}, against=against), table, "Which came late?\n", attempt=0)
+    assert reckoned == pytest.approx(sent.tokens - table.max_tokens, rel=0.1)
 
 
 def test_tokens_of_answers_stay_below_their_bound_and_prompts_are_counted(
