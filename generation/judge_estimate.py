@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from generation.hosted.asking import BYTES_A_TOKEN
 from generation.items import Item
 from generation.judging.choosing import kinds_of
 from generation.judging.prompt import PAIR_RULES, RULES
 from generation.judging.tables import SealedStudy
 from generation.request import draws_of
 from generation.spoken import new_tokens
-from prereg.amounts import Amount, Line, about, at_most, exact, total
+from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total
 from prereg.judge_tables import ClassifierJudge, HostedJudge, LexiconJudge
 from prereg.layout import StudyPaths
 from prereg.plan import Plan
@@ -109,4 +108,4 @@ def _prompt_tokens(paths: StudyPaths, plan: Plan, judge: HostedJudge) -> Amount:
     text = new_tokens(plan, 1)
     cut = judge.longest / BYTES_A_TOKEN
     shown = text if text.value is None or text.value <= cut else at_most(cut, f"longest {judge.longest} characters")
-    return total([about(fixed / BYTES_A_TOKEN, f"{BYTES_A_TOKEN} bytes a token"), shown.times(texts)])
+    return total([about(fixed / BYTES_A_TOKEN, BY_BYTES), shown.times(texts)])

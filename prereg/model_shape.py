@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from prereg.base_models import model_folder
 from prereg.run_tables import Model, Table
+
+if TYPE_CHECKING:
+    from prereg.plan import Plan
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2"})
 """Values of `model_type` in a config.json that `ModelShape` describes."""
@@ -58,6 +62,17 @@ class ModelShape(Table):
         """Parameters of a LoRA adapter on the named linear modules of every layer; on all of them for None."""
         chosen = [sizes for name, sizes in self.linear.items() if modules is None or name in modules]
         return self.layers * rank * sum(wide + out for wide, out in chosen)
+
+
+def shape_of(plan: Plan, model: str, root: Path) -> ModelShape | None:
+    """The shape of a model of the plan: as it lies here, else as [rates] states it."""
+    stated = None if plan.rates is None else plan.rates.of(model).shape
+    return local_shape(plan.models[model], root) or stated
+
+
+def no_shape(model: str) -> str:
+    """Why nothing can be said that follows from a model's shape."""
+    return f"the model is not here: state rates.models.{model}.shape"
 
 
 def local_shape(model: Model, root: Path) -> ModelShape | None:

@@ -10,11 +10,10 @@ import pytest
 
 from generation.estimate import generation_lines
 from generation.generate import generate_study
-from generation.hosted.asking import BYTES_A_TOKEN
 from generation.judge import judge_study
 from generation.judging.prompt import ask_of
 from generation.judging.reading import Against, Reading
-from prereg.amounts import Line, about, at_most, exact, total, unknown
+from prereg.amounts import BYTES_A_TOKEN, Line, about, at_most, exact, total, unknown
 from prereg.base_models import WEIGHTS, folder_revision
 from prereg.errors import BadInput
 from prereg.estimate import Estimate, Known, estimate

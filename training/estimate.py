@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from prereg.amounts import Amount, Line, about, at_most, exact, total, unknown
+from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total, unknown
 from prereg.base_models import keeps_own_tokenizer, model_folder
 from prereg.errors import BadInput, Finding
 from prereg.layout import StudyPaths
-from prereg.model_shape import ModelShape, local_shape
+from prereg.model_shape import ModelShape, no_shape, shape_of
 from prereg.plan import Plan
 from training.adapters.order import training_order
 from training.grid.chain import CorpusName, Link, chain
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 ADAPTER_BYTES = 4
 """peft keeps adapters in float32, whatever the type of the model under them."""
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-BYTES_A_TOKEN = 3
 NO_ROWS = "rows that are not here yet: say the stage's steps, or bring the file"
-NO_SIZE = "the model is not here: state rates.models.{model}.shape"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ def _require_variant(link: Link, corpus: PlannedRows, where: str) -> None:
 
 def _model_lines(paths: StudyPaths, plan: Plan, model: str, stages: Sequence[_Stage]) -> Iterator[Line]:
     reader = _Reader(plan, model, paths.root)
-    shape = local_shape(plan.models[model], paths.root) or (None if plan.rates is None else plan.rates.of(model).shape)
+    shape = shape_of(plan, model, paths.root)
     yield Line(part="train", of=model, what="stages", amount=exact(len(stages)))
     yield Line(part="train", of=model, what="steps", amount=total(_steps(stage) for stage in stages))
     tokens = total(reader.tokens(stage) for stage in stages)
@@ -142,13 +140,13 @@ def _checkpoints(stage: _Stage) -> int:
 
 def _adapter(shape: ModelShape | None, model: str, stage: _Stage) -> Amount:
     if shape is None:
-        return unknown(NO_SIZE.format(model=model))
+        return unknown(no_shape(model))
     return exact(ADAPTER_BYTES * shape.adapter_parameters(stage.settings.rank, stage.settings.target_modules))
 
 
 def _merged(shape: ModelShape | None, model: str, stage: _Stage) -> Amount:
     if shape is None:
-        return unknown(NO_SIZE.format(model=model))
+        return unknown(no_shape(model))
     return exact(DTYPE_BYTES[stage.settings.dtype] * shape.parameters)
 
 
@@ -172,7 +170,7 @@ class _Reader:
             return self._guessed(stage, seen)
         if self._tokenizer is None:
             mean = sum(_bytes(row) for row in rows) / len(rows) / BYTES_A_TOKEN
-            return about(seen * min(mean, stage.settings.max_length or math.inf), f"{BYTES_A_TOKEN} bytes a token")
+            return about(seen * min(mean, stage.settings.max_length or math.inf), BY_BYTES)
         lengths = self._lengths(stage, rows)
         order = training_order(len(rows), n_rows=seen, seed=stage_seeds(stage.link.name, stage.link.seed).order)
         return exact(sum(lengths[i] for i in order))
