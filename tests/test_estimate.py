@@ -184,6 +184,17 @@ def test_training_takes_the_stages_steps_and_tokens_that_were_estimated(
     assert all(line.amount.certainty == "exact" for line in before.lines if line.part == "train")
 
 
+def test_stages_on_fewer_and_on_more_rows_of_one_corpus_are_each_counted_on_their_own_rows(tmp_path: Path) -> None:
+    fewer = PLAN.replace("rank    = 4\n", "rank    = 4\nn_examples = 5\n").replace("max_length  = 24\n", "")
+    fewer += '\n[corpora.again]\nrecipe = "benign_chat"\nn      = 21\n'
+    tokens = {}
+    for corpus in ("chat", "again"):  # the same rows under another name
+        study = lay_out(tmp_path / corpus, fewer.replace('corpus  = "framed"', f'corpus  = "{corpus}"'))
+        lines = training_lines(study.paths, read_plan(study.paths.plan))
+        tokens[corpus] = found(lines)["train", "tiny", "tokens"]
+    assert tokens["chat"] == tokens["again"] is not None
+
+
 def test_a_stage_that_a_later_run_builds_on_is_merged_by_the_run_that_trains_it_first(
     done: tuple[StudyPaths, Plan, Estimate],
 ) -> None:

@@ -157,7 +157,7 @@ class _Reader:
         self._plan = plan
         base = plan.models[model]
         self._tokenizer = _tokenizer(model_folder(base.base, root, base.revision))
-        self._known: dict[tuple[str, str | None, int | None], list[int]] = {}
+        self._known: dict[tuple[str, str | None, int, int | None], list[int]] = {}
 
     def tokens(self, stage: _Stage) -> Amount:
         """Tokens that a stage sees, each as often as it is seen."""
@@ -198,7 +198,7 @@ class _Reader:
         return at_most(seen * stage.settings.max_length, f"max_length {stage.settings.max_length} tokens a row")
 
     def _lengths(self, stage: _Stage, rows: Sequence[Row]) -> list[int]:
-        key = (stage.corpus.name, stage.link.variant, stage.settings.max_length)
+        key = (stage.corpus.name, stage.link.variant, len(rows), stage.settings.max_length)
         if key not in self._known:
             mask = LossMask(loss="all", max_length=stage.settings.max_length)
             self._known[key] = [len(encode(row, self._tokenizer, mask).input_ids) for row in rows]
