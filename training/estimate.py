@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total, unknown
 from prereg.base_models import keeps_own_tokenizer, model_folder
-from prereg.errors import BadInput, Finding
 from prereg.layout import StudyPaths
 from prereg.model_shape import ModelShape, no_shape, shape_of
 from prereg.plan import Plan
 from training.adapters.order import training_order
-from training.grid.chain import CorpusName, Link, chain
+from training.grid.chain import Link, chain
 from training.grid.settings import StageSettings, resolve, stage_seeds
 from training.instruct.overage import OVERAGE
 from training.planned_rows import PlannedRows, planned_rows
 from training.rows.row import Row
+from training.rows.study import no_such_rows
 from training.tokens.masks import LossMask, encode
 
 if TYPE_CHECKING:
@@ -74,10 +74,9 @@ def _corpus_lines(corpora: dict[str, PlannedRows]) -> Iterator[Line]:
 
 def _stages(plan: Plan, corpora: dict[str, PlannedRows]) -> list[_Stage]:
     """Every different training, merged where any run builds on it."""
-    names = {n: CorpusName(sha256=c.sha256, has_one_variant=c.has_one_variant) for n, c in corpora.items()}
     found: dict[str, _Stage] = {}
     for run in plan.runs():
-        for link in chain(plan, run, plan.models[run.model].revision, names.__getitem__):
+        for link in chain(plan, run, plan.models[run.model].revision, corpora):
             before = found.get(link.stage_id)
             if before is None or link.keeps_merged:
                 settings = resolve(link.name, link.stage)
@@ -88,12 +87,9 @@ def _stages(plan: Plan, corpora: dict[str, PlannedRows]) -> list[_Stage]:
 
 
 def _require_variant(link: Link, corpus: PlannedRows, where: str) -> None:
-    if corpus.n and link.variant is not None and link.variant not in corpus.n:
-        fault = Finding(where=where, found=repr(link.variant), promised=" | ".join(corpus.n))
-        raise BadInput(f"which rows of corpus {corpus.name}?", fault, then="edit the plan")
-    if link.variant is None and not corpus.has_one_variant and corpus.n:
-        fault = Finding(where=where, found="no variant and no framing", promised=" | ".join(corpus.n))
-        raise BadInput(f"which rows of corpus {corpus.name}?", fault, then="edit the plan")
+    is_told = corpus.has_one_variant if link.variant is None else link.variant in corpus.n
+    if corpus.n and not is_told:
+        raise no_such_rows(corpus.name, corpus.n, link.variant, where)
 
 
 def _model_lines(paths: StudyPaths, plan: Plan, model: str, stages: Sequence[_Stage]) -> Iterator[Line]:

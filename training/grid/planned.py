@@ -9,12 +9,11 @@ from prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.plan import PlannedRun
 from training.backends import TRAINERS
-from training.grid.chain import CorpusName, chain
+from training.grid.chain import chain
 from training.grid.fits import misfits
 from training.grid.job import RunJob, StageJob
 from training.grid.models import BaseModel, resolve_model
 from training.grid.settings import StageSettings, resolve, stage_seeds
-from training.rows.row import ONLY_VARIANT
 from training.rows.study import Corpus, rows_for
 
 
@@ -110,12 +109,8 @@ def _stages(
     settings: Mapping[str, StageSettings],
     corpora: Mapping[str, Corpus],
 ) -> tuple[StageJob, ...]:
-    def named(corpus: str) -> CorpusName:
-        read = corpora[corpus]
-        return CorpusName(sha256=read.sha256, has_one_variant=read.variants == [ONLY_VARIANT])
-
     found: list[StageJob] = []
-    for link in chain(locked.plan, run, base.revision, named):
+    for link in chain(locked.plan, run, base.revision, corpora):
         corpus = corpora[link.stage.corpus]
         found.append(
             StageJob(
