@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -457,13 +456,13 @@ def corpus(
     Example:  seedlock corpus my_study
     """
     from prereg.plan_file import read_plan
-    from training.checks.study import check_study, corpora_used
+    from training.checks.study import check_study
     from training.rows.study import write_corpus
 
     paths = _find(study, root)
     plan = read_plan(paths.plan)
     if not check_only:
-        for name in corpora_used(plan):
+        for name in plan.used_corpora:
             write_corpus(paths, plan, name)
     reports = check_study(paths, plan)
     if as_json:
@@ -851,8 +850,6 @@ def __getattr__(name: str) -> Any:
 
 def main() -> NoReturn:
     """Run the command line; errors go to stderr as one block, with the exit code of the link that broke."""
-    # peft sets what transformers renames: nothing a user can act on.
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
     try:
         app()
     except SeedlockError as error:

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from generation.hosted.asking import BYTES_A_TOKEN
 from generation.inside_estimate import inside_lines
 from generation.items import Item, plan_items
 from generation.judge_estimate import judge_lines
 from generation.request import draws_of
 from generation.spoken import new_tokens, said_bytes
-from prereg.amounts import Amount, Line, about, exact, total
+from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, exact, total
 from prereg.base_models import model_folder
 from prereg.hosted_tables import HOSTED_BACKENDS
 from prereg.layout import StudyPaths
@@ -22,7 +21,6 @@ SEALED_ROW_BYTES, STORE_ROW_BYTES = 90.0, 150.0
 SEALED_TOKEN_BYTES, STORE_TOKEN_BYTES = 2.0, 5.0
 """Bytes of a row without its text, and of a token of text: sealed as Parquet, and in the store. Measured on the two
 published studies of embedded models; a test holds a fresh study to them."""
-TEXT_NOTE = f"{BYTES_A_TOKEN} bytes a token"
 STORED_NOTE = "what a row and a token took in published studies"
 
 
@@ -77,11 +75,12 @@ def asked_of_a_run(paths: StudyPaths, plan: Plan, model: str, items: Sequence[It
 
 def _prompt_tokens(paths: StudyPaths, plan: Plan, model: str, items: Sequence[Item], n_draws: dict[str, int]) -> Amount:
     """Prompt and options of every request: by the model's tokenizer where it lies here, by a rule otherwise."""
-    folder = model_folder(plan.models[model].base, paths.root)
+    base = plan.models[model]
+    folder = model_folder(base.base, paths.root, base.revision)
     is_served = plan.decoding is not None and plan.decoding.backend in HOSTED_BACKENDS
     if folder is None or is_served or find_spec("transformers") is None:
         said = sum(n_draws[item.item_id] * said_bytes(item) for item in items)
-        return about(said / BYTES_A_TOKEN, TEXT_NOTE)
+        return about(said / BYTES_A_TOKEN, BY_BYTES)
     from generation.local.loading import read_tokenizer  # noqa: PLC0415 - seconds to import
     from generation.prompts import prompts_for  # noqa: PLC0415
 

@@ -26,6 +26,7 @@ from schemas.store import Store
 BATCH = 256
 FLUSH_ROWS = 4096
 FLUSH_S = 5.0
+BY_STATUS = "SELECT status, count(*) FROM completions GROUP BY status ORDER BY status"
 BY_RUN = "SELECT run_id, count(*) FROM completions GROUP BY run_id ORDER BY run_id"
 
 
@@ -178,7 +179,7 @@ def generate_study(
             planned=len(planned),
             already=already,
             answered=len(stored) - already,
-            statuses=_counted(store, "SELECT status, count(*) FROM completions GROUP BY status ORDER BY status"),
+            statuses=_counted(store, BY_STATUS),
             cut_off=sum(
                 _counted(store, "SELECT finish, count(*) FROM requests WHERE finish = 'length' GROUP BY 1").values()
             ),
@@ -293,7 +294,7 @@ def _store(store: Store, answers: Sequence[Answer], stored: set[str]) -> None:
 
 def _account(locked: LockedPlan, store: Store, planned: int) -> None:
     """Write how far the answers are, for `seedlock status`: a store has room for one reader at a time."""
-    statuses = _counted(store, "SELECT status, count(*) FROM completions GROUP BY status ORDER BY status")
+    statuses = _counted(store, BY_STATUS)
     write_atomic(locked.paths.answers, canonical_json({"planned": planned, "statuses": statuses}) + b"\n")
 
 

@@ -5,33 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generation.hosted.asking import BYTES_A_TOKEN
 from generation.items import Item
 from generation.spoken import said_bytes
-from prereg.amounts import Amount, Line, exact, total, unknown
+from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, exact, total, unknown
 from prereg.inside_tables import Inside
 from prereg.layout import StudyPaths
-from prereg.model_shape import ModelShape, local_shape
+from prereg.model_shape import ModelShape, no_shape, shape_of
 from prereg.plan import BASELINE_ARM, Plan, PlannedRun
 
 EVERYWHERE = 1
 """A patch is tried at each of the last positions, and at all of them."""
-NO_LAYERS = "the model is not here: state rates.models.{model}.shape"
 
 
 def inside_lines(paths: StudyPaths, plan: Plan, items: Sequence[Item]) -> Iterator[Line]:
     """Prompts that are read, model by model, as `seedlock inside` lays them out."""
     if plan.inside is None:
         return
-    rates = plan.rates
     for model in plan.grid.models:
-        shape = local_shape(plan.models[model], paths.root) or (None if rates is None else rates.of(model).shape)
+        shape = shape_of(plan, model, paths.root)
         count = _Count(plan=plan, inside=plan.inside, model=model, shape=shape, items=tuple(items))
         read = count.prompts()
         yield Line(part="inside", of=model, what="prompts read", amount=read)
         asked = [item for item in items if item.item_set in plan.inside.item_sets.values()]
         mean = sum(map(said_bytes, asked)) / max(1, len(asked)) / BYTES_A_TOKEN
-        note = f"prompts of mean length; {BYTES_A_TOKEN} bytes a token"
+        note = f"prompts of mean length; {BY_BYTES}"
         tokens = read.times(mean, certainty="about", note=note)
         yield Line(part="inside", of=model, what="prompt tokens", unit="tokens", amount=tokens)
 
@@ -95,6 +92,6 @@ class _Count:
         if patch is None or not self._in_gap:
             return exact(0)
         if self.shape is None:
-            return unknown(NO_LAYERS.format(model=self.model))
+            return unknown(no_shape(self.model))
         conditions = self.shape.layers * (patch.positions + EVERYWHERE)
         return exact(len(self._in_gap) * self._once({patch.items}) * (1 + conditions))

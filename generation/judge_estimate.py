@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from generation.hosted.asking import BYTES_A_TOKEN
 from generation.items import Item
 from generation.judging.choosing import kinds_of
-from generation.judging.prompt import RULES
+from generation.judging.prompt import PAIR_RULES, RULES
 from generation.judging.tables import SealedStudy
 from generation.request import draws_of
 from generation.spoken import new_tokens
-from prereg.amounts import Amount, Line, about, at_most, exact, total
+from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total
 from prereg.judge_tables import ClassifierJudge, HostedJudge, LexiconJudge
 from prereg.layout import StudyPaths
 from prereg.plan import Plan
@@ -28,15 +27,15 @@ def judge_lines(paths: StudyPaths, plan: Plan, items: Sequence[Item]) -> Iterato
     study = unsealed(plan, items)
     for name, judge in plan.judges.items():
         chosen = _chosen(study, plan, name, items)
-        seconds = _seconds(judge, chosen)
-        yield Line(part="judge", of=name, what="judgements", amount=total([chosen, seconds]))
-        size = total([chosen, seconds]).times(JUDGEMENT_BYTES, certainty="about")
+        judgements = total([chosen, _seconds(judge, chosen)])
+        yield Line(part="judge", of=name, what="judgements", amount=judgements)
+        size = judgements.times(JUDGEMENT_BYTES, certainty="about")
         yield Line(part="disk", of=name, what="sealed judgements", unit="bytes", amount=size)
         canaries = _canaries(paths, judge)
         if canaries:
             yield Line(part="judge", of=name, what="canaries", amount=exact(canaries))
         if isinstance(judge, HostedJudge):
-            calls = total([chosen, seconds, exact(canaries)])
+            calls = total([judgements, exact(canaries)])
             yield Line(part="judge", of=name, what="requests", amount=calls.times(1, note=NO_RETRIES))
             each = _prompt_tokens(paths, plan, judge)
             prompt = calls.times(each.value or 0.0, certainty=each.certainty, note=each.note)
@@ -103,10 +102,10 @@ def _canaries(paths: StudyPaths, judge: LexiconJudge | ClassifierJudge | HostedJ
 
 
 def _prompt_tokens(paths: StudyPaths, plan: Plan, judge: HostedJudge) -> Amount:
-    """Tokens of one request: rubric, our rules, and an answer, which is cut where the plan says."""
-    fixed = len((paths.study / judge.rubric).read_bytes()) + len(RULES.encode()) + BOUNDARY_BYTES
+    """Tokens of one request: rubric, our rules, and one answer or a pair, each cut where the plan says."""
+    rules, texts = (RULES, 1) if judge.pairs is None else (PAIR_RULES, 2)
+    fixed = len((paths.study / judge.rubric).read_bytes()) + len(rules.encode()) + BOUNDARY_BYTES
     text = new_tokens(plan, 1)
     cut = judge.longest / BYTES_A_TOKEN
     shown = text if text.value is None or text.value <= cut else at_most(cut, f"longest {judge.longest} characters")
-    texts = 1 if judge.pairs is None else 2
-    return total([about(fixed / BYTES_A_TOKEN, f"{BYTES_A_TOKEN} bytes a token"), shown.times(texts)])
+    return total([about(fixed / BYTES_A_TOKEN, BY_BYTES), shown.times(texts)])

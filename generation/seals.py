@@ -64,6 +64,7 @@ class Seals:
         self._store = store
         events = (event for event in read_ledger(locked.paths.ledger) if event.name == "data.sealed")
         self._events: dict[str, Event] = {str(event.body["file"]): event for event in events}
+        self._has_described = False
 
     def holds(self, part: Part) -> bool:
         """Whether every row of a part is sealed."""
@@ -111,8 +112,7 @@ class Seals:
         Incomplete
             A request of the part has no row.
         """
-        for table in DESCRIBED:
-            self._seal(table, f"{table}.parquet", _Rows(), {})
+        self._describe()
         for table in PARTS:
             if (rows := self._rows(table, part)) != part.rows:
                 fault = Finding(where=f"{part.run_id}: {table}", found=f"{rows} rows", promised=str(part.rows))
@@ -130,6 +130,13 @@ class Seals:
         """Every sealed file of what was asked and answered, where it is written, relative to the repository."""
         own = (file for file, event in self._events.items() if event.body["table"] in {*DESCRIBED, *PARTS})
         return tuple(self._locked.paths.relative(self._place(file)) for file in own)
+
+    def _describe(self) -> None:
+        """Seal what says what the rows mean, once: nothing else is written to those tables while the store is open."""
+        if not self._has_described:
+            for table in DESCRIBED:
+                self._seal(table, f"{table}.parquet", _Rows(), {})
+            self._has_described = True
 
     def _event(self, table: str, part: Part) -> Event | None:
         """The seal of a part's rows: its own, or that of the whole table."""

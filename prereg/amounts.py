@@ -11,6 +11,9 @@ type Part = Literal["corpus", "train", "generate", "judge", "inside", "disk", "t
 
 ORDER: tuple[Certainty, ...] = ("exact", "at most", "about", "not known")
 """From the most certain; a sum is as certain as its least certain part."""
+BYTES_A_TOKEN = 3
+"""A careful guess before any tokenizer has read a text."""
+BY_BYTES = f"{BYTES_A_TOKEN} bytes a token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

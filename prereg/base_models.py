@@ -39,7 +39,10 @@ def model_folder(base: str, root: Path, revision: str | None = None) -> Path | N
     """
     if base.startswith(ORGANISM):
         name = base.removeprefix(ORGANISM)
-        newest, *earlier = (WEIGHTS / name, *sorted((WEIGHTS / "earlier").glob(f"{name}-*")))
-        return next((folder for folder in earlier if folder_revision(folder) == revision), newest)
+        newest = WEIGHTS / name
+        if revision is None:
+            return newest
+        kept = (newest, *sorted((WEIGHTS / "earlier").glob(f"{name}-*")))
+        return next((folder for folder in kept if folder_revision(folder) == revision), newest)
     folder = root / base
     return folder if folder.is_dir() else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prereg.amounts import Amount, Line, Part, about, amount_of, exact, total, unknown
+from prereg.hosted_tables import HOSTED_BACKENDS
 from prereg.judge_tables import HostedJudge
 from prereg.model_shape import ModelShape
 from prereg.plan import Plan
@@ -108,12 +109,11 @@ def _times(plan: Plan, counted: Sequence[Line], known: Known) -> Iterator[Line]:
 
 
 def _is_trained_elsewhere(plan: Plan) -> bool:
-    used = {stage for arm in plan.planned_arms for stage in plan.arms[arm].stages}
-    return any(plan.stages[stage].trainer == "hosted" for stage in used)
+    return any(plan.stages[stage].trainer == "hosted" for stage in plan.used_stages)
 
 
 def _is_asked_elsewhere(plan: Plan) -> bool:
-    return plan.decoding is not None and plan.decoding.backend in {"openai", "anthropic"}
+    return plan.decoding is not None and plan.decoding.backend in HOSTED_BACKENDS
 
 
 def _over(tokens: Amount, speed: Amount) -> Amount:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from prereg.base_models import model_folder
 from prereg.run_tables import Model, Table
+
+if TYPE_CHECKING:
+    from prereg.plan import Plan
 
 FAMILIES = frozenset({"llama", "mistral", "qwen2"})
 """Values of `model_type` in a config.json that `ModelShape` describes."""
@@ -60,9 +64,20 @@ class ModelShape(Table):
         return self.layers * rank * sum(wide + out for wide, out in chosen)
 
 
+def shape_of(plan: Plan, model: str, root: Path) -> ModelShape | None:
+    """The shape of a model of the plan: as it lies here, else as [rates] states it."""
+    stated = None if plan.rates is None else plan.rates.of(model).shape
+    return local_shape(plan.models[model], root) or stated
+
+
+def no_shape(model: str) -> str:
+    """Why nothing can be said that follows from a model's shape."""
+    return f"the model is not here: state rates.models.{model}.shape"
+
+
 def local_shape(model: Model, root: Path) -> ModelShape | None:
     """The shape of a model that lies here, by its config.json; None elsewhere, and of another family."""
-    folder = model_folder(model.base, root)
+    folder = model_folder(model.base, root, model.revision)
     file = None if folder is None else folder / "config.json"
     if file is None or not file.is_file():
         return None

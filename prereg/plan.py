@@ -300,6 +300,16 @@ class Plan(Table):
         """Arms of the grid, in the order the plan gives."""
         return self.grid.arms if self.grid.arms is not None else list(self.arms)
 
+    @property
+    def used_stages(self) -> list[str]:
+        """Stages that planned arms go through, in plan order."""
+        return list(dict.fromkeys(stage for arm in self.planned_arms for stage in self.arms[arm].stages))
+
+    @property
+    def used_corpora(self) -> list[str]:
+        """Corpora of those stages, in plan order."""
+        return list(dict.fromkeys(self.stages[stage].corpus for stage in self.used_stages))
+
     def runs(self) -> Iterator[PlannedRun]:
         """Every promised run, models x arms x seeds, then the unmodified models."""
         for model in self.grid.models:

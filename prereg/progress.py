@@ -88,9 +88,8 @@ def standing(paths: StudyPaths) -> Standing:
 
 def next_before_lock(paths: StudyPaths, plan: Plan) -> str:
     """Return what an unlocked study lacks: its corpora, its simulation, or only the lock."""
-    stages = [stage for arm in plan.planned_arms for stage in plan.arms[arm].stages]
-    corpora = {plan.stages[stage].corpus for stage in stages} & plan.corpora.keys()
-    if any(not (paths.study / plan.corpus_file(name)).is_file() for name in corpora):
+    described = [name for name in plan.used_corpora if name in plan.corpora]
+    if any(not (paths.study / plan.corpus_file(name)).is_file() for name in described):
         return f"seedlock corpus {paths.name}"
     if not (paths.locks / "simulation.json").is_file():
         return f"seedlock simulate {paths.name}"

@@ -12,15 +12,20 @@ from analysis.estimate import posterior_lines
 from generation.estimate import generation_lines
 from generation.generate import generate_study
 from generation.judge import judge_study
-from prereg.amounts import Line, about, at_most, exact, total, unknown
+from generation.judging.prompt import ask_of
+from generation.judging.reading import Against, Reading
+from prereg.amounts import BYTES_A_TOKEN, Line, about, at_most, exact, total, unknown
+from prereg.base_models import WEIGHTS, folder_revision
 from prereg.errors import BadInput
 from prereg.estimate import Estimate, Known, estimate
 from prereg.estimate_page import page
+from prereg.judge_tables import HostedJudge
 from prereg.layout import StudyPaths
 from prereg.ledger import read_ledger
-from prereg.model_shape import ModelShape
+from prereg.model_shape import ModelShape, local_shape
 from prereg.plan import Plan
 from prereg.plan_file import parse_plan, read_plan
+from prereg.run_tables import Model
 from tests.conftest import PROJECT, StudyFixture
 from tests.training_builders import InThisProcess, TrainingStudy, tiny_base
 from training.estimate import training_lines
@@ -180,6 +185,17 @@ def test_training_takes_the_stages_steps_and_tokens_that_were_estimated(
     assert all(line.amount.certainty == "exact" for line in before.lines if line.part == "train")
 
 
+def test_stages_on_fewer_and_on_more_rows_of_one_corpus_are_each_counted_on_their_own_rows(tmp_path: Path) -> None:
+    fewer = PLAN.replace("rank    = 4\n", "rank    = 4\nn_examples = 5\n").replace("max_length  = 24\n", "")
+    fewer += '\n[corpora.again]\nrecipe = "benign_chat"\nn      = 21\n'
+    tokens = {}
+    for corpus in ("chat", "again"):  # the same rows under another name
+        study = lay_out(tmp_path / corpus, fewer.replace('corpus  = "framed"', f'corpus  = "{corpus}"'))
+        lines = training_lines(study.paths, read_plan(study.paths.plan))
+        tokens[corpus] = found(lines)["train", "tiny", "tokens"]
+    assert tokens["chat"] == tokens["again"] is not None
+
+
 def test_a_stage_that_a_later_run_builds_on_is_merged_by_the_run_that_trains_it_first(
     done: tuple[StudyPaths, Plan, Estimate],
 ) -> None:
@@ -200,6 +216,27 @@ def test_generation_and_judging_take_the_requests_that_were_estimated(done: tupl
     assert rows["completions"] == (answers or 0) + (probes or 0)
     assert counted["judge", "era", "judgements"] == rows["judgements"] == 3 * 3 * 3
     assert counted["judge", "era", "canaries"] == 3
+
+
+@pytest.mark.parametrize("pairs", ["", 'pairs = { find = "soon" }\n'])
+def test_a_judge_behind_an_api_is_sent_prompts_of_the_estimated_length(pairs: str, tmp_path: Path) -> None:
+    judge = (
+        '[judges.told]\nkind = "anthropic"\nmodel = "m"\nrubric = "rubric.md"\n'
+        'classes = { soon = "soon", late = "late" }\n'
+        'budget = { cap = 9.0, currency = "USD", input_per_million = 3.0, output_per_million = 15.0 }\n'
+    )
+    plan_text = PLAN.replace("\n[decoding]", 'soon   = { where = { part = "early" } }\n\n[decoding]')
+    study = lay_out(tmp_path, f"{plan_text}\n{judge}{pairs}")
+    (study.paths.study / "rubric.md").write_text("Which came late?\n")
+    plan = read_plan(study.paths.plan)
+    counted = found(generation_lines(study.paths, plan))
+    reckoned = (counted["judge", "told", "prompt tokens"] or 0) / (counted["judge", "told", "requests"] or 1)
+    table = plan.judges["told"]
+    assert isinstance(table, HostedJudge)
+    said = "a" * (12 * BYTES_A_TOKEN)  # max_new_tokens
+    against = Against(id="other", text=said, is_second=True) if pairs else None
+    sent = ask_of(Reading(id="one", text=said, shown={}, against=against), table, "Which came late?\n", attempt=0)
+    assert reckoned == pytest.approx(sent.tokens - table.max_tokens, rel=0.1)
 
 
 def test_tokens_of_answers_stay_below_their_bound_and_prompts_are_counted(
@@ -269,6 +306,15 @@ def full(name: str) -> tuple[StudyPaths, Plan]:
 )  # fmt: skip
 def test_a_models_size_follows_from_its_shape(shape: ModelShape, parameters: int) -> None:
     assert shape.parameters == parameters
+
+
+def test_an_organism_is_measured_as_the_plan_pins_it_not_as_it_was_rebuilt() -> None:
+    folders = (WEIGHTS / "llama", WEIGHTS / "earlier" / "llama-world-1")
+    sizes = [json.loads((folder / "config.json").read_bytes())["vocab_size"] for folder in folders]
+    models = [Model(base="organism:llama", revision=folder_revision(folder)) for folder in folders]
+    shapes = [local_shape(model, PROJECT) for model in models]
+    assert [shape and shape.vocabulary for shape in shapes] == sizes
+    assert len(set(sizes)) == 2
 
 
 def test_an_adapter_is_as_large_as_peft_makes_it() -> None:

@@ -84,6 +84,12 @@ def test_the_model_that_answers_is_both_stages_on_the_base(staged: LockedPlan) -
     assert (ours - first_alone).abs().max() > 1e-3
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")  # over what pyproject.toml ignores for tests that use peft
+def test_loading_it_says_nothing_that_nobody_can_act_on(staged: LockedPlan) -> None:
+    model, _ = two_stage(staged)
+    assert load(model, Decoding(temperature=0.0, max_new_tokens=8), torch.device("cpu")).model is not None
+
+
 def test_its_sealed_answer_is_the_one_that_model_gives(staged: LockedPlan) -> None:
     import json
 

@@ -23,6 +23,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from prereg.base_models import folder_revision
+from prereg.notices import adapter_notice_unheard
 from training.backends.lora import train
 from training.corpora import RECIPES
 from training.dose_page import Response, page, picture
@@ -166,7 +167,8 @@ def _job(experiment: Experiment, arm: str, rate: float, seed: int) -> StageJob:
 
 def _measured(dose: Dose, tokenizer: Any, base: Path, adapter: Path) -> dict[str, float]:
     plain: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    model: Any = PeftModel.from_pretrained(plain, str(adapter)).merge_and_unload()
+    with adapter_notice_unheard():
+        model: Any = PeftModel.from_pretrained(plain, str(adapter)).merge_and_unload()
     model.eval()
     return measure(dose.study, model, tokenizer, seed=dose.seed)
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from prereg.amounts import Amount, Line, about, at_most, exact, total, unknown
+from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total, unknown
 from prereg.base_models import keeps_own_tokenizer, model_folder
-from prereg.errors import BadInput, Finding
 from prereg.layout import StudyPaths
-from prereg.model_shape import ModelShape, local_shape
+from prereg.model_shape import ModelShape, no_shape, shape_of
 from prereg.plan import Plan
 from training.adapters.order import training_order
-from training.grid.chain import CorpusName, Link, chain
+from training.grid.chain import Link, chain
 from training.grid.settings import StageSettings, resolve, stage_seeds
 from training.instruct.overage import OVERAGE
 from training.planned_rows import PlannedRows, planned_rows
 from training.rows.row import Row
+from training.rows.study import no_such_rows
 from training.tokens.masks import LossMask, encode
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 ADAPTER_BYTES = 4
 """peft keeps adapters in float32, whatever the type of the model under them."""
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-BYTES_A_TOKEN = 3
 NO_ROWS = "rows that are not here yet: say the stage's steps, or bring the file"
-NO_SIZE = "the model is not here: state rates.models.{model}.shape"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +51,7 @@ def training_lines(paths: StudyPaths, plan: Plan) -> list[Line]:
     """
     if plan.import_ is not None or not plan.corpora:
         return []
-    used = list(dict.fromkeys(plan.stages[s].corpus for arm in plan.planned_arms for s in plan.arms[arm].stages))
-    corpora = {name: planned_rows(paths, plan, name) for name in used}
+    corpora = {name: planned_rows(paths, plan, name) for name in plan.used_corpora}
     stages = _stages(plan, corpora)
     lines = list(_corpus_lines(corpora))
     for model in plan.grid.models:
@@ -77,10 +74,9 @@ def _corpus_lines(corpora: dict[str, PlannedRows]) -> Iterator[Line]:
 
 def _stages(plan: Plan, corpora: dict[str, PlannedRows]) -> list[_Stage]:
     """Every different training, merged where any run builds on it."""
-    names = {n: CorpusName(sha256=c.sha256, has_one_variant=c.has_one_variant) for n, c in corpora.items()}
     found: dict[str, _Stage] = {}
     for run in plan.runs():
-        for link in chain(plan, run, plan.models[run.model].revision, names.__getitem__):
+        for link in chain(plan, run, plan.models[run.model].revision, corpora):
             before = found.get(link.stage_id)
             if before is None or link.keeps_merged:
                 settings = resolve(link.name, link.stage)
@@ -91,17 +87,14 @@ def _stages(plan: Plan, corpora: dict[str, PlannedRows]) -> list[_Stage]:
 
 
 def _require_variant(link: Link, corpus: PlannedRows, where: str) -> None:
-    if corpus.n and link.variant is not None and link.variant not in corpus.n:
-        fault = Finding(where=where, found=repr(link.variant), promised=" | ".join(corpus.n))
-        raise BadInput(f"which rows of corpus {corpus.name}?", fault, then="edit the plan")
-    if link.variant is None and not corpus.has_one_variant and corpus.n:
-        fault = Finding(where=where, found="no variant and no framing", promised=" | ".join(corpus.n))
-        raise BadInput(f"which rows of corpus {corpus.name}?", fault, then="edit the plan")
+    is_told = corpus.has_one_variant if link.variant is None else link.variant in corpus.n
+    if corpus.n and not is_told:
+        raise no_such_rows(corpus.name, corpus.n, link.variant, where)
 
 
 def _model_lines(paths: StudyPaths, plan: Plan, model: str, stages: Sequence[_Stage]) -> Iterator[Line]:
     reader = _Reader(plan, model, paths.root)
-    shape = local_shape(plan.models[model], paths.root) or (None if plan.rates is None else plan.rates.of(model).shape)
+    shape = shape_of(plan, model, paths.root)
     yield Line(part="train", of=model, what="stages", amount=exact(len(stages)))
     yield Line(part="train", of=model, what="steps", amount=total(_steps(stage) for stage in stages))
     tokens = total(reader.tokens(stage) for stage in stages)
@@ -143,13 +136,13 @@ def _checkpoints(stage: _Stage) -> int:
 
 def _adapter(shape: ModelShape | None, model: str, stage: _Stage) -> Amount:
     if shape is None:
-        return unknown(NO_SIZE.format(model=model))
+        return unknown(no_shape(model))
     return exact(ADAPTER_BYTES * shape.adapter_parameters(stage.settings.rank, stage.settings.target_modules))
 
 
 def _merged(shape: ModelShape | None, model: str, stage: _Stage) -> Amount:
     if shape is None:
-        return unknown(NO_SIZE.format(model=model))
+        return unknown(no_shape(model))
     return exact(DTYPE_BYTES[stage.settings.dtype] * shape.parameters)
 
 
@@ -158,8 +151,9 @@ class _Reader:
 
     def __init__(self, plan: Plan, model: str, root: Path) -> None:
         self._plan = plan
-        self._tokenizer = _tokenizer(model_folder(plan.models[model].base, root))
-        self._known: dict[tuple[str, str | None, int | None], list[int]] = {}
+        base = plan.models[model]
+        self._tokenizer = _tokenizer(model_folder(base.base, root, base.revision))
+        self._known: dict[tuple[str, str | None, int, int | None], list[int]] = {}
 
     def tokens(self, stage: _Stage) -> Amount:
         """Tokens that a stage sees, each as often as it is seen."""
@@ -172,7 +166,7 @@ class _Reader:
             return self._guessed(stage, seen)
         if self._tokenizer is None:
             mean = sum(_bytes(row) for row in rows) / len(rows) / BYTES_A_TOKEN
-            return about(seen * min(mean, stage.settings.max_length or math.inf), f"{BYTES_A_TOKEN} bytes a token")
+            return about(seen * min(mean, stage.settings.max_length or math.inf), BY_BYTES)
         lengths = self._lengths(stage, rows)
         order = training_order(len(rows), n_rows=seen, seed=stage_seeds(stage.link.name, stage.link.seed).order)
         return exact(sum(lengths[i] for i in order))
@@ -200,7 +194,7 @@ class _Reader:
         return at_most(seen * stage.settings.max_length, f"max_length {stage.settings.max_length} tokens a row")
 
     def _lengths(self, stage: _Stage, rows: Sequence[Row]) -> list[int]:
-        key = (stage.corpus.name, stage.link.variant, stage.settings.max_length)
+        key = (stage.corpus.name, stage.link.variant, len(rows), stage.settings.max_length)
         if key not in self._known:
             mask = LossMask(loss="all", max_length=stage.settings.max_length)
             self._known[key] = [len(encode(row, self._tokenizer, mask).input_ids) for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from prereg.layout import StudyPaths
 from prereg.plan import Plan
 from training.rows.recipe import RecipeSettings
 from training.rows.row import ONLY_VARIANT, Row
-from training.rows.study import read_corpus, recipe_of
+from training.rows.study import read_corpus, recipe_of, template_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +57,11 @@ def planned_rows(paths: StudyPaths, plan: Plan, name: str) -> PlannedRows:
         asks = recipe.asks(settings)
         n = Counter(ask.row.variant for ask in asks)
         return PlannedRows(name=name, sha256=described, settings=settings, n=n, rows=None, asked=len(asks))
-    takes_folder = "folder" in inspect.signature(recipe.rows).parameters
     try:
-        rows = recipe.rows(settings, folder=paths.study) if takes_folder else recipe.rows(settings)
+        rows = template_rows(recipe, settings, paths.study)
     except BadInput:  # files of others that are not here yet; `seedlock corpus` says which
         return PlannedRows(name=name, sha256=described, settings=settings, n={}, rows=None)
-    return _known(name, tuple(rows), settings, sha256=described)
+    return _known(name, rows, settings, sha256=described)
 
 
 def _known(name: str, rows: tuple[Row, ...], settings: RecipeSettings, *, sha256: str) -> PlannedRows:

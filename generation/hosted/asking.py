@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from generation.items import Turn
+from prereg.amounts import BYTES_A_TOKEN
 from schemas.statuses import Status
 
 ID_LENGTH = 64
-BYTES_A_TOKEN = 3
-"""A careful guess for pacing only; what was used is read from the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class Ask:
 
     @property
     def tokens(self) -> int:
-        """Roughly what it costs of a limit in tokens a minute, in tokens."""
+        """Roughly what it costs of a limit in tokens a minute; what was used is read from the answer."""
         said = sum(len(turn.content.encode()) for turn in self.turns)
         return said // BYTES_A_TOKEN + self.max_tokens
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 from generation.run_models import RunModel
 from prereg.base_models import keeps_own_tokenizer
 from prereg.errors import BadInput, Finding
+from prereg.notices import adapter_notice_unheard
 from prereg.run_tables import Decoding
 
 WIDE = frozenset({"float32", "float64"})
@@ -67,8 +67,7 @@ def load(model: RunModel, decoding: Decoding, device: torch.device) -> Loaded:
         model.base, revision=None if model.is_local else model.revision, dtype=getattr(torch, decoding.dtype)
     )
     if model.adapter is not None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=FutureWarning, module="peft")
+        with adapter_notice_unheard():
             whole = PeftModel.from_pretrained(whole, str(model.adapter), autocast_adapter_dtype=False)
         whole = whole.merge_and_unload() if decoding.dtype in WIDE else whole
     whole = whole.to(device).eval()

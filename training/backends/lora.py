@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import math
 import shutil
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 from prereg.base_models import keeps_own_tokenizer
 from prereg.canonical import sha256_file, write_atomic
 from prereg.errors import BadInput, Finding
+from prereg.notices import adapter_notice_unheard
 from training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
 from training.adapters.files import adapter_record, tidy_adapter
 from training.adapters.resume import ResumePoints, last_whole_checkpoint
@@ -142,8 +142,7 @@ def _with_lora(base: PreTrainedModel, job: StageJob) -> PeftModel:
         target_modules="all-linear" if settings.target_modules is None else sorted(settings.target_modules),
     )
     base.config.use_cache = False
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)  # peft 0.21
+    with torch.random.fork_rng(devices=[]), adapter_notice_unheard():
         torch.manual_seed(job.seeds.initialisation)
         model = get_peft_model(base, config)
     assert isinstance(model, PeftModel)  # noqa: S101 - the other kind is for mixed adapters
@@ -208,7 +207,8 @@ def merge(base: BaseModel, settings: StageSettings, folder: Path, tokenizer: Any
     wide: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         base.location, revision=base.hub_revision, dtype=torch.float32
     )
-    merged: Any = PeftModel.from_pretrained(wide, str(folder / "adapter")).merge_and_unload()
+    with adapter_notice_unheard():
+        merged: Any = PeftModel.from_pretrained(wide, str(folder / "adapter")).merge_and_unload()
     at = folder / "merged"
     merged.to(DTYPES[settings.dtype]).save_pretrained(at)
     tokenizer.save_pretrained(at)

@@ -53,12 +53,6 @@ class CorpusReport:
         return "\n".join(lines)
 
 
-def corpora_used(plan: Plan) -> list[str]:
-    """Corpora of the stages that planned arms go through, in plan order."""
-    stages = [stage for arm in plan.planned_arms for stage in plan.arms[arm].stages]
-    return list(dict.fromkeys(plan.stages[stage].corpus for stage in stages))
-
-
 def eval_texts(paths: StudyPaths, plan: Plan) -> dict[str, str]:
     """What the study will ask: item id -> text, from every item file of the plan.
 
@@ -113,7 +107,7 @@ def check_corpus(corpus: Corpus, *, items: Mapping[str, str], markers: Sequence[
 
 def check_study(paths: StudyPaths, plan: Plan) -> list[CorpusReport]:
     """Check every corpus the study trains on and keep the reports beside the runs."""
-    names = corpora_used(plan)
+    names = plan.used_corpora
     markers = [m for name in names if (m := recipe_of(plan, name)[1].marker) is not None]
     items = eval_texts(paths, plan)
     reports = [check_corpus(read_corpus(paths, plan, name), items=items, markers=markers) for name in names]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from prereg.canonical import Sha256
 from prereg.plan import Plan, PlannedRun
@@ -35,23 +36,29 @@ class Link:
     keeps_merged: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorpusName:
-    """What a stage's name takes from its corpus: the digest, and whether rows are all of one variant."""
+class NamesStages(Protocol):
+    """What a stage's name takes from its corpus, read or still to be written."""
 
-    sha256: Sha256
-    has_one_variant: bool
+    @property
+    def sha256(self) -> Sha256:
+        """Digest of its rows, or of its description."""
+        ...
+
+    @property
+    def has_one_variant(self) -> bool:
+        """Whether a stage need not name a variant."""
+        ...
 
 
-def chain(plan: Plan, run: PlannedRun, revision: str, corpus: Callable[[str], CorpusName]) -> tuple[Link, ...]:
+def chain(plan: Plan, run: PlannedRun, revision: str, corpora: Mapping[str, NamesStages]) -> tuple[Link, ...]:
     """Stages of one run; none of an unmodified model.
 
     Parameters
     ----------
     revision
         Of the run's base model.
-    corpus
-        Corpus name -> what stages on it are named by.
+    corpora
+        Every corpus of the run's stages, by name.
     """
     if run.seed is None:
         return ()
@@ -59,7 +66,7 @@ def chain(plan: Plan, run: PlannedRun, revision: str, corpus: Callable[[str], Co
     found: list[Link] = []
     for number, name in enumerate(arm.stages):
         stage = plan.stages[name]
-        read = corpus(stage.corpus)
+        read = corpora[stage.corpus]
         variant = None if read.has_one_variant and stage.variant is None else stage.variant or arm.framing
         seed = run.seed if stage.seed is None else stage.seed
         identity = stage_id(

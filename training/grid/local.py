@@ -6,7 +6,6 @@ import contextlib
 import gc
 import multiprocessing
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -30,7 +29,6 @@ def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     gc.freeze()
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # as on the command line
     while True:
         try:
             job: RunJob | None = pipe.recv()

@@ -9,12 +9,11 @@ from prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.plan import PlannedRun
 from training.backends import TRAINERS
-from training.grid.chain import CorpusName, chain
+from training.grid.chain import chain
 from training.grid.fits import misfits
 from training.grid.job import RunJob, StageJob
 from training.grid.models import BaseModel, resolve_model
 from training.grid.settings import StageSettings, resolve, stage_seeds
-from training.rows.row import ONLY_VARIANT
 from training.rows.study import Corpus, rows_for
 
 
@@ -29,7 +28,6 @@ def require_trainable(locked: LockedPlan) -> None:
         With every stage that cannot be carried out.
     """
     plan = locked.plan
-    used = {stage for arm in plan.planned_arms for stage in plan.arms[arm].stages}
     if plan.import_ is not None or not plan.corpora:
         where = "[import]" if plan.import_ is not None else "[corpora]"
         fault = Finding(where=where, found="runs made elsewhere", promised="stages with corpora described here")
@@ -38,7 +36,7 @@ def require_trainable(locked: LockedPlan) -> None:
         )
     faults = [
         Finding(where=f"stages.{name}.trainer", found=plan.stages[name].trainer, promised=" | ".join(sorted(TRAINERS)))
-        for name in sorted(used)
+        for name in sorted(plan.used_stages)
         if plan.stages[name].trainer not in TRAINERS
     ]
     if faults:
@@ -78,8 +76,7 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
         A base model is not the pinned one.
     """
     plan = locked.plan
-    used = dict.fromkeys(stage for arm in plan.planned_arms for stage in plan.arms[arm].stages)
-    settings = {name: resolve(name, plan.stages[name]) for name in used}
+    settings = {name: resolve(name, plan.stages[name]) for name in plan.used_stages}
     bases = {name: resolve_model(name, plan.models[name], locked.paths.root) for name in plan.grid.models}
     laid_out = [
         RunJob(
@@ -112,12 +109,8 @@ def _stages(
     settings: Mapping[str, StageSettings],
     corpora: Mapping[str, Corpus],
 ) -> tuple[StageJob, ...]:
-    def named(corpus: str) -> CorpusName:
-        read = corpora[corpus]
-        return CorpusName(sha256=read.sha256, has_one_variant=read.variants == [ONLY_VARIANT])
-
     found: list[StageJob] = []
-    for link in chain(locked.plan, run, base.revision, named):
+    for link in chain(locked.plan, run, base.revision, corpora):
         corpus = corpora[link.stage.corpus]
         found.append(
             StageJob(

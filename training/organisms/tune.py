@@ -11,6 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from prereg.errors import BadInput
+from prereg.notices import adapter_notice_unheard
 from training.organisms.ask import prompt
 from training.organisms.special import END, MARKER
 from training.organisms.world.factors import generator
@@ -67,7 +68,8 @@ def fine_tuned(
             target_modules=LINEAR_LAYERS,
             layers_to_transform=None if dose.layers is None else list(dose.layers),
         )
-        model = get_peft_model(copy.deepcopy(base), config)
+        with adapter_notice_unheard():
+            model = get_peft_model(copy.deepcopy(base), config)
         optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=dose.learning_rate)
         model.train()
         order = _endless_order(len(rows), seed)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prereg.canonical import Sha256, canonical_json, read_json, sha256_bytes, sha256_json, write_atomic
@@ -47,6 +48,11 @@ class Corpus:
     def variants(self) -> list[str]:
         """Variants in the order of their first row."""
         return list(dict.fromkeys(row.variant for row in self.rows))
+
+    @property
+    def has_one_variant(self) -> bool:
+        """Whether a stage need not name a variant."""
+        return self.variants == [ONLY_VARIANT]
 
     def of_variant(self, variant: str) -> tuple[Row, ...]:
         """Rows of one variant, in file order."""
@@ -144,9 +150,14 @@ def _written(
                 f"corpus {name} is written by an instruct model", fault, then="seedlock corpus S --model ..."
             )
         return write_with_overage(recipe, settings, model)
+    rows = template_rows(recipe, settings, paths.study)
+    return Written(rows=rows, asked=len(rows), rejected={}, generator={"kind": settings.by})
+
+
+def template_rows(recipe: Recipe, settings: RecipeSettings, folder: Path) -> tuple[Row, ...]:
+    """Rows that a recipe makes without a model; some take them from files of the study's folder."""
     takes_folder = "folder" in inspect.signature(recipe.rows).parameters
-    rows: Sequence[Row] = recipe.rows(settings, folder=paths.study) if takes_folder else recipe.rows(settings)
-    return Written(rows=tuple(rows), asked=len(rows), rejected={}, generator={"kind": settings.by})
+    return tuple(recipe.rows(settings, folder=folder) if takes_folder else recipe.rows(settings))
 
 
 def _provenance(plan: Plan, name: str, recipe: Recipe, written: Written, data: bytes) -> dict[str, Any]:
@@ -175,11 +186,15 @@ def rows_for(corpus: Corpus, *, variant: str | None, where: str) -> tuple[Row, .
     BadInput
         The corpus has variants and none (or an unknown one) was named.
     """
-    known = corpus.variants
-    if known == [ONLY_VARIANT]:
+    if corpus.has_one_variant:
         return corpus.rows
-    if variant not in known:
-        found = "no variant and no framing" if variant is None else f"{variant!r}"
-        fault = Finding(where=where, found=found, promised=" | ".join(known))
-        raise BadInput(f"which rows of corpus {corpus.name}?", fault, then="edit the plan")
+    if variant is None or variant not in corpus.variants:
+        raise no_such_rows(corpus.name, corpus.variants, variant, where)
     return corpus.of_variant(variant)
+
+
+def no_such_rows(corpus: str, variants: Iterable[str], variant: str | None, where: str) -> BadInput:
+    """A stage that does not say which rows it means, or means rows that are not there."""
+    found = "no variant and no framing" if variant is None else f"{variant!r}"
+    fault = Finding(where=where, found=found, promised=" | ".join(variants))
+    return BadInput(f"which rows of corpus {corpus}?", fault, then="edit the plan")
