@@ -38,7 +38,7 @@ def score(rows: pa.Table, _params: GapShare) -> Scored:
 MEASURE = Measure(
     params=GapShare,
     score=score,
-    unit="as the probe's own (log-odds)",
+    unit="log-odds of the probe",
     is_proportion=False,
     higher_means="a larger gap, or more of it made or taken",
     table="readings",
