@@ -755,9 +755,11 @@ def verify(
         _say(f"{one.study}  lock {one.lock_id or 'none'}  [{one.status or 'not locked'}]")
         for line in lines(one.checks):
             _say(f"  {line}")
-        _say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
+        if one.lock_id is not None:
+            _say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
+    if not as_json and verified:
         _say("  no local check can know:")
-        for unknowable in one.cannot_know:
+        for unknowable in verified[0].cannot_know:
             _say(f"    {unknowable}")
     failed = next((one for one in verified if one.exit_code), None)
     if failed is not None and failed.first_failure is not None:

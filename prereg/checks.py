@@ -21,7 +21,8 @@ LEVELS = (
 
 
 SHOWN = 12
-"""Findings of one check that a terminal shows."""
+"""Findings of one failed check that a terminal shows."""
+SHOWN_OF_A_WARNING = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +130,10 @@ def lines(checks: Iterable[Check]) -> Iterator[str]:
             yield f"{line}: not checked, {check.findings[0].found}  ({check.findings[0].promised})"
             continue
         yield line
-        for finding in check.findings[:SHOWN]:
+        shown = SHOWN if check.state == "fail" else SHOWN_OF_A_WARNING
+        for finding in check.findings[:shown]:
             yield f"            {finding.where}"
             yield f"                found     {finding.found}"
             yield f"                promised  {finding.promised}"
-        if len(check.findings) > SHOWN:
-            yield f"            and {len(check.findings) - SHOWN} more  (--json lists all)"
+        if len(check.findings) > shown:
+            yield f"            and {len(check.findings) - shown} more  (--json lists all)"
