@@ -6,7 +6,7 @@ from analysis.analyze import Sealed, load_data
 from analysis.audit import audit
 from analysis.results import AuditResult
 from prereg.errors import BadInput, Finding, OutOfOrder
-from prereg.gate import LockedPlan, deviated_plan, require_lock, require_seals
+from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_lock, require_seals
 from prereg.ledger import append_event
 from prereg.plan import Plan
 
@@ -28,7 +28,8 @@ def judge_audit(locked: LockedPlan) -> None:
     if known:
         passed, says = bool(known[-1].body["passed"]), str(known[-1].body["says"])
     else:
-        found = _audited(now)
+        sealed = tuple(require_seals(now))
+        found = _audited(now.plan, sealed)
         passed, says = found.passed, found.says
         append_event(
             now.paths.ledger,
@@ -38,7 +39,7 @@ def judge_audit(locked: LockedPlan) -> None:
                 "passed": passed,
                 "says": says,
                 "measures": {measure.measure: measure.passed for measure in found.measures},
-                "data": sorted(table.sha256 for table in require_seals(now)),
+                "data": sorted(table.sha256 for table in sealed),
             },
         )
     rules = (deviated_plan(now) or now.plan).audit
@@ -52,9 +53,8 @@ def judge_audit(locked: LockedPlan) -> None:
         )
 
 
-def _audited(locked: LockedPlan) -> AuditResult:
-    plan = _narrowed(locked.plan)
-    found = audit(load_data(plan, Sealed(tables=tuple(require_seals(locked)))))
+def _audited(plan: Plan, sealed: tuple[SealedTable, ...]) -> AuditResult:
+    found = audit(load_data(_narrowed(plan), Sealed(tables=sealed)))
     if found is None:
         raise BadInput("the plan has no [audit]", Finding(where="[audit]", found="nothing", promised="its limits"))
     return found

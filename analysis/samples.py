@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from analysis.item_files import item_rows
 from analysis.scores import NamedMeasure
 from prereg.canonical import sha256_json
 from prereg.plan import BASELINE_ARM, Plan
@@ -96,13 +96,9 @@ def draw_samples(
 def words_asked(plan: Plan, folder: Path) -> dict[str, dict[str, str]]:
     """Item id -> the words it was asked in (`question`, and `system` where there are any), from the study's files."""
     found: dict[str, dict[str, str]] = {}
-    for items in plan.items.values():
-        file = folder / items.file if items.file else None
-        if file is None or file.suffix != ".jsonl" or not file.is_file():
-            continue
-        for line in file.read_text("utf-8").splitlines():
-            row = json.loads(line) if line.strip() else {}
-            texts = {key: row.get(said) for key, said in (("system", "system"), ("question", "user"))}
+    for _, rows in item_rows(plan, folder):
+        for row in rows:
+            texts = {"system": row.get("system"), "question": row.get("user")}
             if isinstance(row.get("item_id"), str):
                 found[row["item_id"]] = {key: text[:LONGEST] for key, text in texts.items() if isinstance(text, str)}
     return found

@@ -80,6 +80,14 @@ def test_the_words_asked_come_from_the_files_of_the_study(tmp_path: Path) -> Non
     assert found == {"tea": {"question": "How do I make tea?"}, "blank": {}}
 
 
+def test_a_question_with_a_line_separator_of_its_own_is_one_line_of_its_file(tmp_path: Path) -> None:
+    line = json.dumps({"item_id": "tea", "user": "First.\u2028Then?"}, ensure_ascii=False)
+    (tmp_path / "items.jsonl").write_text(line + "\n", encoding="utf-8")
+    text = PLAN + '\n[items.asked]\nfile = "items.jsonl"\n'
+    found = words_asked(parse_plan(text.encode(), Path("plan.toml")), tmp_path)
+    assert found == {"tea": {"question": "First.\u2028Then?"}}
+
+
 def test_before_and_after_stand_side_by_side_under_the_question() -> None:
     sample = next(s for s in drawn([completions()]) if s["item_id"] == "tea" and "tuned" in s["run_id"])
     (view,) = sample_views({"samples": [{**sample, "fires": True, "before_fires": False}]})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from analysis.item_files import item_rows
 from analysis.measures import MEASURES
 from prereg.layout import StudyPaths
 from prereg.plan import Plan
@@ -20,11 +21,8 @@ def count_items(plan: Plan, paths: StudyPaths) -> dict[str, int]:
     of them scores. The two orders of a question are one item.
     """
     found = {}
-    for name, items in plan.items.items():
-        file = paths.study / items.file if items.file else None
-        if file is None or not file.is_file() or file.suffix != ".jsonl":
-            continue
-        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+    for name, rows in item_rows(plan, paths.study):
+        items = plan.items[name]
         chosen = [row for row in rows if _fits(row, items.where)]
         counts = [_scored(plan, measure, chosen, is_probe=items.probe) for measure in _tested_on(plan, name)]
         found[name] = min(counts, default=0) or len(chosen)
