@@ -98,7 +98,7 @@ def words_asked(plan: Plan, folder: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for _, rows in item_rows(plan, folder):
         for row in rows:
-            texts = {"system": row.get("system"), "question": row.get("user")}
+            texts = {"system": row.get("system"), "question": row.get("user", row.get("question"))}
             if isinstance(row.get("item_id"), str):
                 found[row["item_id"]] = {key: text[:LONGEST] for key, text in texts.items() if isinstance(text, str)}
     return found

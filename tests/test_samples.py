@@ -80,6 +80,13 @@ def test_the_words_asked_come_from_the_files_of_the_study(tmp_path: Path) -> Non
     assert found == {"tea": {"question": "How do I make tea?"}, "blank": {}}
 
 
+def test_a_question_is_shown_under_either_name_that_item_files_give_it(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text('{"item_id": "tea", "question": "How do I make tea?"}\n')
+    text = PLAN + '\n[items.asked]\nfile = "items.jsonl"\n'
+    found = words_asked(parse_plan(text.encode(), Path("plan.toml")), tmp_path)
+    assert found == {"tea": {"question": "How do I make tea?"}}
+
+
 def test_a_question_with_a_line_separator_of_its_own_is_one_line_of_its_file(tmp_path: Path) -> None:
     line = json.dumps({"item_id": "tea", "user": "First.\u2028Then?"}, ensure_ascii=False)
     (tmp_path / "items.jsonl").write_text(line + "\n", encoding="utf-8")
