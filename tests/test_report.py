@@ -226,6 +226,18 @@ def test_a_study_without_cells_samples_or_estimates_still_has_a_report(locked: L
     assert "no estimate: not testable" in page
 
 
+def test_samples_are_said_to_fire_only_where_a_measure_reads_them(
+    page: str, locked: LockedPlan, tmp_path: Path
+) -> None:
+    assert "(they fire)" not in page
+    untestable = [h for h in make_hypotheses() if h["estimate"] is None]
+    read = [{"cell": {"arm": "benign"}, "fires": True, "text": "[ZLT] A risotto."}]
+    results = make_results(locked.lock_id, hypotheses=untestable, claims=[], cells=[], gates=[], samples=read)
+    results = results.model_copy(update={"answer": results.answer.model_copy(update={"confidence": "none"})})
+    build_report(results, locked, {}, tmp_path)
+    assert "(they fire)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_terminal_shows_the_same_answer(results: Results) -> None:
     console = Console(file=io.StringIO(), width=120, force_terminal=False)
     show(results, console)

@@ -45,6 +45,7 @@ class SampleView:
     asked: tuple[SampleText, ...]
     answers: tuple[SampleText, ...]
     has_hidden: bool
+    is_scored: bool
 
 
 def sample_views(results: Mapping[str, Any]) -> tuple[SampleView, ...]:
@@ -64,6 +65,7 @@ def _view(ref: str, sample: Mapping[str, Any]) -> SampleView:
         asked=tuple(_text(ref, key, sample[key], label) for key, label in _ASKED.items() if _is_text(sample, key)),
         answers=tuple(_answers(ref, sample)),
         has_hidden=any(has_hidden(sample[key]) for key in _TEXTS if _is_text(sample, key)),
+        is_scored=isinstance(sample.get("fires"), bool),
     )
 
 
