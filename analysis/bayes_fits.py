@@ -14,7 +14,7 @@ from analysis.selection import ordered_mean, select
 from analysis.testing import Data, Tested
 from prereg.canonical import sha256_json
 from prereg.errors import NotCounts, NotThisDesign, Refusal
-from prereg.plan import Hypothesis
+from prereg.plan import BASELINE_ARM, Hypothesis
 
 if TYPE_CHECKING:
     from analysis.bayes.checks import FitChecks
@@ -101,7 +101,7 @@ class Fits:
         """
         chosen = tested.chosen
         if hypothesis.contrast is not None and hypothesis.test not in PAIRED_TESTS:
-            levels = [level for level in self.data.cells[hypothesis.over].dropna().unique() if level != "base"]
+            levels = [level for level in self.data.cells[hypothesis.over].dropna().unique() if level != BASELINE_ARM]
             everyone = hypothesis.model_copy(update={"contrast": dict.fromkeys(levels, 1.0)})
             chosen = select(self.data.cells, self.data.plan, everyone, tested.extra)
         if chosen is None:
