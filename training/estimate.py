@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total, unknown
-from prereg.base_models import keeps_own_tokenizer, model_folder
+from prereg.base_models import model_folder
 from prereg.layout import StudyPaths
 from prereg.model_shape import ModelShape, no_shape, shape_of
 from prereg.plan import Plan
@@ -21,6 +21,7 @@ from training.planned_rows import PlannedRows, planned_rows
 from training.rows.row import Row
 from training.rows.study import no_such_rows
 from training.tokens.masks import LossMask, encode
+from training.tokens.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,7 +210,4 @@ def _tokenizer(folder: Path | None) -> Any:
     """The tokenizer of a model that lies here; None elsewhere, and where transformers is not installed."""
     if folder is None or find_spec("transformers") is None:
         return None
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # noqa: PLC0415 - seconds to import
-
-    kind: Any = PreTrainedTokenizerFast if keeps_own_tokenizer(str(folder)) else AutoTokenizer
-    return kind.from_pretrained(str(folder))
+    return read_tokenizer(str(folder))
