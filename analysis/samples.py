@@ -100,7 +100,7 @@ def words_asked(plan: Plan, folder: Path) -> dict[str, dict[str, str]]:
         file = folder / items.file if items.file else None
         if file is None or file.suffix != ".jsonl" or not file.is_file():
             continue
-        for line in file.read_text("utf-8").splitlines():
+        for line in file.read_bytes().splitlines():
             row = json.loads(line) if line.strip() else {}
             texts = {key: row.get(said) for key, said in (("system", "system"), ("question", "user"))}
             if isinstance(row.get("item_id"), str):

@@ -24,7 +24,7 @@ def count_items(plan: Plan, paths: StudyPaths) -> dict[str, int]:
         file = paths.study / items.file if items.file else None
         if file is None or not file.is_file() or file.suffix != ".jsonl":
             continue
-        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+        rows = [json.loads(line) for line in file.read_bytes().splitlines() if line.strip()]
         chosen = [row for row in rows if _fits(row, items.where)]
         counts = [_scored(plan, measure, chosen, is_probe=items.probe) for measure in _tested_on(plan, name)]
         found[name] = min(counts, default=0) or len(chosen)
