@@ -48,9 +48,9 @@ def read_bank(path: Path) -> list[Proposal]:
     """
     found: list[Proposal] = []
     faults: list[Finding] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            found.append(_proposal(read_json(line.encode())))
+            found.append(_proposal(read_json(line)))
         except ValueError as error:
             faults.append(Finding(where=f"{path.name} line {number}", found=str(error), promised="a proposal"))
     seen: set[tuple[str, str]] = set()

@@ -81,7 +81,7 @@ def plan_items(plan: Plan, folder: Path) -> list[Item]:
     for name, item_set in plan.items.items():
         if item_set.file is not None:
             path = folder / item_set.file
-            for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            for number, line in enumerate(path.read_bytes().splitlines(), start=1):
                 if line.strip():
                     try:
                         items.append(_parse(line, item_set=name, is_probe=item_set.probe))
@@ -111,8 +111,8 @@ def audit_items(plan: Plan, items: Sequence[Item]) -> frozenset[str]:
     )
 
 
-def _parse(line: str, *, item_set: str, is_probe: bool) -> Item:
-    row = read_json(line.encode())
+def _parse(line: bytes, *, item_set: str, is_probe: bool) -> Item:
+    row = read_json(line)
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
     probe = parse_probe(row) if is_probe else None

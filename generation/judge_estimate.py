@@ -97,7 +97,7 @@ def _seconds(judge: LexiconJudge | ClassifierJudge | HostedJudge, chosen: Amount
 def _canaries(paths: StudyPaths, judge: LexiconJudge | ClassifierJudge | HostedJudge) -> int:
     if isinstance(judge, ClassifierJudge) or judge.gold is None:
         return 0
-    gold = (paths.study / judge.gold).read_text("utf-8").splitlines()
+    gold = (paths.study / judge.gold).read_bytes().splitlines()
     return sum(bool(line.strip()) for line in gold) + judge.injections
 
 

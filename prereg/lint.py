@@ -132,8 +132,7 @@ def _mixed_models(plan: Plan) -> Iterator[Lint]:
     for identity, hypothesis, extra in plan.expanded():
         if hypothesis.unit not in plan.run_factors or hypothesis.over == "model":
             continue
-        wanted = {**hypothesis.where, **extra}.get("model", list(plan.grid.models))
-        models = wanted if isinstance(wanted, list) else [wanted]
+        models = listed({**hypothesis.where, **extra}.get("model", list(plan.grid.models)))
         if len(models) > 1 and hypothesis.unit != "model":
             yield Lint(
                 code="mixed-models",

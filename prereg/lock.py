@@ -32,6 +32,7 @@ from prereg.referenced import referenced_files
 
 AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
 LOCKED_CODE = (
+    "prereg/lexicon.py",
     "schemas/*.py",
     "generation/*.py",
     "generation/backends/*.py",
@@ -41,7 +42,6 @@ LOCKED_CODE = (
     "generation/intake/*.py",
     "generation/local/*.py",
     "generation/vllm_offline/*.py",
-    "generation/judge.py",
     "generation/judges/*.py",
     "generation/judging/*.py",
     "analysis/*.py",

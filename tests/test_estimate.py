@@ -282,6 +282,20 @@ def test_finished_stages_tell_how_fast_this_study_trains(done: tuple[StudyPaths,
     assert "as this study's finished stages went" in spent.note
 
 
+def test_a_resumed_stage_tells_the_speed_of_what_was_trained_since(tmp_path: Path) -> None:
+    study = lay_out(tmp_path)
+    plan = read_plan(study.paths.plan)
+    folder = study.paths.runs / "stages" / "resumed"
+    folder.mkdir(parents=True)
+    (folder / "stage.json").write_text(json.dumps({"base_revision": plan.models["tiny"].revision}))
+    lines = [
+        {"step": 80, "tokens": 800, "tokens_per_s": 10, "seconds": 80.0},
+        {"step": 100, "tokens": 1000, "tokens_per_s": 10, "seconds": 20.0},  # killed after step 80
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert measured_speeds(study.paths, plan) == {"tiny": pytest.approx(10.0)}
+
+
 def full(name: str) -> tuple[StudyPaths, Plan]:
     paths = StudyPaths(root=PROJECT, name=name)
     return paths, read_plan(paths.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from analysis.simulation.counting import count_items
 from generation.answer import scored
 from generation.described import items_table
 from generation.items import Item, plan_items
@@ -65,6 +67,21 @@ def read(folder: Path, rows: list[dict[str, Any]]) -> list[Item]:
     (folder / "none").mkdir()
     paths = write_study(folder / "r", folder / "none", scored=rows)
     return [item for item in plan_items(read_plan(paths.plan), paths.study) if item.item_set == "scored"]
+
+
+def test_a_line_of_items_ends_where_the_file_says_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    paths = write_study(tmp_path / "r", tmp_path / "none", scored=ALL)
+    plan = read_plan(paths.plan)
+    file = next(paths.study / items.file for items in plan.items.values() if items.file and not items.probe)
+    said = "One paragraph.\u2028Another.\x85A third."
+    file.write_text(json.dumps({"item_id": "q", "user": said}, ensure_ascii=False) + "\n", "utf-8")
+    assert [item.turns[-1].content for item in plan_items(plan, paths.study) if item.item_id == "q"] == [said]
+    assert count_items(plan, paths)[next(name for name, i in plan.items.items() if i.file == file.name)] == 1
+    file.write_bytes(b'{"item_id": "q", "user": "caf\xe9"}\n')
+    with pytest.raises(BadInput) as refused:
+        plan_items(plan, paths.study)
+    assert [finding.where for finding in refused.value.findings] == [f"{file.name} line 1"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from prereg.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total, unknown
-from prereg.base_models import keeps_own_tokenizer, model_folder
+from prereg.base_models import model_folder
 from prereg.layout import StudyPaths
 from prereg.model_shape import ModelShape, no_shape, shape_of
 from prereg.plan import Plan
@@ -18,9 +18,10 @@ from training.grid.chain import Link, chain
 from training.grid.settings import StageSettings, resolve, stage_seeds
 from training.instruct.overage import OVERAGE
 from training.planned_rows import PlannedRows, planned_rows
-from training.rows.row import Row
+from training.rows.row import ONLY_VARIANT, Row
 from training.rows.study import no_such_rows
 from training.tokens.masks import LossMask, encode
+from training.tokens.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,11 @@ class _Stage:
     link: Link
     settings: StageSettings
     corpus: PlannedRows
+
+    @property
+    def variant(self) -> str:
+        """Variant of the corpus whose rows it is given."""
+        return ONLY_VARIANT if self.link.variant is None else self.link.variant
 
 
 def training_lines(paths: StudyPaths, plan: Plan) -> list[Line]:
@@ -115,7 +121,7 @@ def _n_rows(stage: _Stage) -> int | None:
     """Rows that a stage trains on; None while they are not known."""
     if not stage.corpus.n:
         return None
-    n = sum(stage.corpus.n.values()) if stage.link.variant is None else stage.corpus.n[stage.link.variant]
+    n = stage.corpus.n[stage.variant]
     return n if stage.settings.n_examples is None else min(n, stage.settings.n_examples)
 
 
@@ -153,7 +159,7 @@ class _Reader:
         self._plan = plan
         base = plan.models[model]
         self._tokenizer = _tokenizer(model_folder(base.base, root, base.revision))
-        self._known: dict[tuple[str, str | None, int, int | None], list[int]] = {}
+        self._known: dict[tuple[str, str, int, int | None], list[int]] = {}
 
     def tokens(self, stage: _Stage) -> Amount:
         """Tokens that a stage sees, each as often as it is seen."""
@@ -172,15 +178,8 @@ class _Reader:
         return exact(sum(lengths[i] for i in order))
 
     def _rows(self, stage: _Stage) -> tuple[Row, ...] | None:
-        if stage.corpus.rows is None:
-            return None
-        chosen = stage.corpus.rows
-        rows = (
-            chosen[stage.link.variant]
-            if stage.link.variant is not None
-            else tuple(row for own in chosen.values() for row in own)
-        )
-        return rows[: stage.settings.n_examples]
+        rows = stage.corpus.rows
+        return None if rows is None else rows[stage.variant][: stage.settings.n_examples]
 
     def _guessed(self, stage: _Stage, seen: int) -> Amount:
         stated = {} if self._plan.rates is None else self._plan.rates.tokens_per_row
@@ -194,7 +193,7 @@ class _Reader:
         return at_most(seen * stage.settings.max_length, f"max_length {stage.settings.max_length} tokens a row")
 
     def _lengths(self, stage: _Stage, rows: Sequence[Row]) -> list[int]:
-        key = (stage.corpus.name, stage.link.variant, len(rows), stage.settings.max_length)
+        key = (stage.corpus.name, stage.variant, len(rows), stage.settings.max_length)
         if key not in self._known:
             mask = LossMask(loss="all", max_length=stage.settings.max_length)
             self._known[key] = [len(encode(row, self._tokenizer, mask).input_ids) for row in rows]
@@ -209,7 +208,4 @@ def _tokenizer(folder: Path | None) -> Any:
     """The tokenizer of a model that lies here; None elsewhere, and where transformers is not installed."""
     if folder is None or find_spec("transformers") is None:
         return None
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # noqa: PLC0415 - seconds to import
-
-    kind: Any = PreTrainedTokenizerFast if keeps_own_tokenizer(str(folder)) else AutoTokenizer
-    return kind.from_pretrained(str(folder))
+    return read_tokenizer(str(folder))

@@ -68,10 +68,10 @@ def read_canaries(
     """
     gold: list[Canary] = []
     faults: list[Finding] = []
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
         if line.strip():
             try:
-                gold.append(_gold(read_json(line.encode()), answers, shows, in_pairs=in_pairs))
+                gold.append(_gold(read_json(line), answers, shows, in_pairs=in_pairs))
             except ValueError as error:
                 faults.append(Finding(where=f"{file.name} line {number}", found=str(error), promised="a gold text"))
     ids = [canary.reading.id for canary in gold]

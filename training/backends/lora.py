@@ -13,15 +13,12 @@ import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     PreTrainedModel,
-    PreTrainedTokenizerFast,
     PrinterCallback,
     TrainingArguments,
 )
 from transformers.utils.logging import disable_progress_bar
 
-from prereg.base_models import keeps_own_tokenizer
 from prereg.canonical import sha256_file, write_atomic
 from prereg.errors import BadInput, Finding
 from prereg.notices import adapter_notice_unheard
@@ -34,6 +31,7 @@ from training.grid.settings import StageSettings
 from training.grid.tracker import asked_tracker
 from training.tokens.masks import LossMask
 from training.tokens.supervised import SupervisedText, supervise
+from training.tokens.tokenizer import read_tokenizer
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -60,8 +58,7 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
         torch.set_num_threads(CPU_THREADS)
     disable_progress_bar()  # type: ignore[no-untyped-call] # transformers leaves it untyped
     settings = job.settings
-    kind: Any = PreTrainedTokenizerFast if keeps_own_tokenizer(base.location) else AutoTokenizer
-    tokenizer: Any = kind.from_pretrained(base.location, revision=base.hub_revision)
+    tokenizer = read_tokenizer(base.location, base.hub_revision)
     rows = job.rows[: settings.n_examples]
     mask = LossMask(
         loss=settings.loss,

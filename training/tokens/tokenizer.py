@@ -1,0 +1,15 @@
+"""The tokenizer of a base model, as its files hold it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prereg.base_models import keeps_own_tokenizer
+
+
+def read_tokenizer(location: str, revision: str | None = None) -> Any:
+    """Load the tokenizer of a folder, or of a hub id at a revision."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # noqa: PLC0415 - seconds to import
+
+    kind: Any = PreTrainedTokenizerFast if keeps_own_tokenizer(location) else AutoTokenizer
+    return kind.from_pretrained(location, revision=revision)
