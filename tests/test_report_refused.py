@@ -19,6 +19,7 @@ from analysis.results import Results, read_results
 from prereg.canonical import sha256_file
 from prereg.errors import ReportRefused
 from prereg.gate import require_lock
+from prereg.lock import lock_paths
 from tests.conftest import StudyFixture
 from tests.report_fixture import make_results
 
@@ -83,6 +84,18 @@ def test_an_answer_that_is_not_what_the_verdicts_say_is_refused(broken: StudyFix
     assert [fault.where for fault in check.findings] == ["/answer/sentences"]
     assert "The data prove beyond doubt" in check.findings[0].found
     assert "The data support the claim" in check.findings[0].promised
+
+
+def test_results_of_another_shape_are_a_fault_and_a_warning_where_the_code_has_moved_on_since(
+    broken: StudyFixture,
+) -> None:
+    file = broken.paths.report / "results.json"
+    file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text("utf-8")).items() if k != "answer"}))
+    check = reading_check(broken.paths)
+    assert (check.state, check.findings[0].found) == ("fail", "answer: Field required")
+    lock = lock_paths(broken.paths)[-1]
+    lock.write_text(lock.read_text("utf-8").replace(json.loads(lock.read_bytes())["code"][0]["sha256"], "0" * 64))
+    assert reading_check(broken.paths).state == "warn"
 
 
 def test_verify_names_the_rule_that_a_published_page_breaks(broken: StudyFixture) -> None:

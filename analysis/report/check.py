@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from analysis.answer import write_answer
 from analysis.report.contradictions import fault
 from analysis.report.lint import lint_report
@@ -63,15 +65,20 @@ def reading_check(paths: StudyPaths) -> Check:
     what = "the report says no more than its verdicts allow, and nothing twice in two ways"
     if not (paths.report / "results.json").is_file():
         return not_checked("R6", "report", what, "no report yet", f"seedlock analyze {paths.name}")
+    moved_on = False
     try:
         lock = read_lock(lock_paths(paths)[-1])
+        moved_on = any(iter_changes(lock.code, HOME))
         plan = load_locked_plan(lock)
         results = Results.model_validate_json((paths.report / "results.json").read_bytes())
         faults = read_report(paths.report, results, plan)
-        moved_on = any(iter_changes(lock.code, HOME))
         faults += [] if moved_on else stale_answer(results, plan)
     except SeedlockError as error:
         return failed("R6", "report", error)
+    except ValidationError as error:
+        shape = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        where = paths.relative(paths.report / "results.json")
+        faults = [Finding(where=where, found=said[:200], promised="results as they are now") for said in shape]
     except (OSError, ValueError) as error:
         unreadable = Finding(where=paths.relative(paths.report), found=str(error)[:200], promised="a report to read")
         return verdict("R6", "report", what, [unreadable], exit_code=3)
