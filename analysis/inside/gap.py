@@ -16,6 +16,7 @@ from prereg.plan import BASELINE_ARM, Plan
 
 NO_DOSE = "no dose leaves the model fluent"
 ABSENT = "a reading that the gap needs is missing"
+OF_A_PROBE = ("model", "run_id", "arm", "seed", "item_id", "condition", "value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +54,13 @@ def gap_rows(plan: Plan, inside: Inside, operation: str, items: Mapping[str, fro
     if asked is None or table is None:
         return pd.DataFrame(columns=["run_id", "item_id", "part", "value", "status", "reason", *CONDITION])
     rows: list[dict[str, Any]] = []
-    for model in dict.fromkeys(inside.readings["model"]):
-        here = inside.readings[(inside.readings["model"] == model) & (inside.readings["reading"] == "probe")]
+    read = inside.readings
+    concerns = (read["reading"] == "probe") & ((read["operation"] == operation) | (read["operation"] == "none"))
+    for model, here in read.loc[concerns, [*OF_A_PROBE, *CONDITION]].groupby("model", sort=False):
         known = _model(here)
         conditions = _conditions(here, operation)
         if operation == "add":
-            dose = chosen_dose(dose_responses(plan, inside, model, items))
+            dose = chosen_dose(dose_responses(plan, inside, str(model), items))
             steps = list(_added(plan, asked, known, conditions, dose))
         else:
             steps = [(c, _change_of(asked, known, operation, c)) for c in conditions]
@@ -69,9 +71,8 @@ def gap_rows(plan: Plan, inside: Inside, operation: str, items: Mapping[str, fro
 
 def _model(here: pd.DataFrame) -> _Model:
     values: dict[tuple[str, str], dict[str, float | None]] = {}
-    for run, condition, item, value in zip(
-        here["run_id"], here["condition"], here["item_id"], here["value"], strict=True
-    ):
+    names = ("run_id", "condition", "item_id", "value")
+    for run, condition, item, value in zip(*(here[name].to_numpy(object) for name in names), strict=True):
         values.setdefault((run, condition), {})[item] = None if pd.isna(value) else float(value)
     named = here[["run_id", "arm", "seed"]].drop_duplicates()
     runs = {

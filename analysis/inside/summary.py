@@ -42,21 +42,29 @@ def inside_results(
     cells
         Every described cell, for what a measure says of each group.
     """
+    shares = {operation: gap_rows(plan, inside, operation, items) for operation in ("add", "ablate", "patch")}
     return [
-        _model(plan, inside, model, items, cells[cells["model"] == model])
+        _model(plan, inside, model, items, cells=cells[cells["model"] == model], of_all=shares)
         for model in plan.grid.models
         if (inside.readings["model"] == model).any()
     ]
 
 
 def _model(
-    plan: Plan, inside: Inside, model: str, items: Mapping[str, frozenset[str]], cells: pd.DataFrame
+    plan: Plan,
+    inside: Inside,
+    model: str,
+    items: Mapping[str, frozenset[str]],
+    *,
+    cells: pd.DataFrame,
+    of_all: Mapping[str, pd.DataFrame],
 ) -> InsideResult:
+    """One base model; `of_all` has the rows of each operation's gaps, over every model."""
     here = inside.readings[inside.readings["model"] == model]
     layers, counts = _layers(inside, model)
     steer = plan.inside.steer if plan.inside else None
     geometry = list(_geometry(here))
-    shares = {o: _of(gap_rows(plan, inside, o, items), here) for o in ("add", "ablate", "patch")}
+    shares = {operation: _of(rows, here) for operation, rows in of_all.items()}
     return InsideResult(
         model=model,
         layer=next((layer.layer for layer in layers if layer.is_chosen), None),
@@ -81,7 +89,7 @@ def _place(plan: Plan, arm: str) -> int:
 
 
 def _of(rows: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["run_id"].isin(here["run_id"])]
+    return rows[rows["run_id"].isin(here["run_id"].unique())]
 
 
 def _mean(values: pd.Series[float]) -> float | None:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 
 from generation.inside.rows import Pass, Reading
 
-PART = 64
+PART = 24
 """Passes handed out at a time, all of one run."""
 
 type LayOut = Callable[[], Sequence[Pass]]
