@@ -9,10 +9,10 @@ import pandas as pd
 
 from analysis.estimators import ESTIMATORS
 from analysis.inference import Inference
-from analysis.item_sets import unit_of
 from analysis.overdispersion import BetweenUnitSd, between_unit_sd
 from analysis.results import BandResult, BayesResult, HypothesisResult, SecondOpinion
 from analysis.sample import Estimate, Sample
+from analysis.scale import raw_unit
 from analysis.selection import ordered_mean
 from analysis.testing import Data, Tested
 from prereg.canonical import finite_or_none
@@ -40,7 +40,7 @@ def hypothesis_result(
         family=hypothesis.family,
         test=hypothesis.test,
         scale=hypothesis.scale,
-        unit_text=scale.text if scale else _raw_unit(data, hypothesis),
+        unit_text=scale.text if scale else raw_unit(data.plan, hypothesis),
         is_proportion=data.is_proportion(hypothesis.measure),
         unit=hypothesis.unit,
         n_units=_n_units(tested),
@@ -71,14 +71,6 @@ def hypothesis_result(
         bayes=bayes,
         reasons=list(tested.reasons),
     )
-
-
-def _raw_unit(data: Data, hypothesis: Hypothesis) -> str:
-    """The unit of an estimate on its measure's own scale: a share has none."""
-    if hypothesis.test != "fieller" or not hypothesis.contrast:
-        return unit_of(data.plan, hypothesis.measure)
-    top, bottom = ([n for n, weight in hypothesis.contrast.items() if sign * weight > 0] for sign in (1, -1))
-    return f"{' + '.join(top)} as a share of {' + '.join(bottom)}"
 
 
 def decision_text(tested: Tested) -> str:

@@ -34,7 +34,7 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
     """
     unit = unit_of(plan, estimand.measure)
     if estimand.scale == "raw":
-        return Scale(raw_per_unit=1.0, text=unit)
+        return Scale(raw_per_unit=1.0, text=raw_unit(plan, estimand))
     name = estimand.scale.removeprefix("sd.")
     sd = plan.sd[name]
     try:
@@ -46,6 +46,14 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
         return Scale(raw_per_unit=sd.fallback, text=text, note=f"fallback-sd: {refusal.what}; {text}")
     origin = f"fixed at {raw:g}: {sd.source}" if sd.value is not None else f"{raw:.4g} {unit}, {sd.of}, arm {sd.arm}"
     return Scale(raw_per_unit=raw, text=f"SD {name} ({origin})")
+
+
+def raw_unit(plan: Plan, estimand: Estimand) -> str:
+    """The unit of an estimate on its measure's own scale; a share has none, and says of what it is one."""
+    if estimand.test != "fieller" or not estimand.contrast:
+        return unit_of(plan, estimand.measure)
+    top, bottom = ([n for n, weight in estimand.contrast.items() if sign * weight > 0] for sign in (1, -1))
+    return f"{' + '.join(top)} as a share of {' + '.join(bottom)}"
 
 
 def _spread(plan: Plan, sd: Sd, cells: pd.DataFrame) -> float:
