@@ -6,6 +6,9 @@ demo_study := "vibe_leak_tiny_2"
 seedlock := ".venv/bin/seedlock"
 export PYTHONWARNINGS := env("PYTHONWARNINGS", "")
 
+# Kept in .venv: every stage is a process of its own, and to compile torch anew in each takes seconds
+export PYTHONDONTWRITEBYTECODE := ""
+
 # List the recipes
 default:
     @just --list --unsorted
@@ -24,7 +27,7 @@ setup environment="core":
     if [ "$have" = "$want" ] && [ -x {{seedlock}} ]; then exit 0; fi
     echo "setting up .venv ({{environment}})" >&2
     [ -x .venv/bin/python ] || uv venv --quiet --python "$(cat .python-version)" .venv
-    uv pip sync --quiet --compile-bytecode --python .venv --require-hashes "$lock"
+    uv pip sync --quiet --python .venv --require-hashes "$lock"
     uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
     printf '%s' "$want" > "$stamp"
     cksum < lockfiles/environment/core.txt > .venv/.core
@@ -43,7 +46,7 @@ _apart folder lock:
     if [ "$(cat {{folder}}/.environment 2>/dev/null || true)" = "$want" ]; then exit 0; fi
     echo "setting up {{folder}}" >&2
     [ -x {{folder}}/bin/python ] || uv venv --quiet --python "$(cat .python-version)" {{folder}}
-    uv pip sync --quiet --compile-bytecode --python {{folder}} --require-hashes "$lock"
+    uv pip sync --quiet --python {{folder}} --require-hashes "$lock"
     printf '%s' "$want" > {{folder}}/.environment
 
 # Check a study's design and freeze its plan

@@ -81,7 +81,7 @@ def _prompt_tokens(paths: StudyPaths, plan: Plan, model: str, items: Sequence[It
     if folder is None or is_served or find_spec("transformers") is None:
         said = sum(n_draws[item.item_id] * said_bytes(item) for item in items)
         return about(said / BYTES_A_TOKEN, BY_BYTES)
-    from generation.local.loading import read_tokenizer  # noqa: PLC0415 - seconds to import
+    from generation.local.tokenizers import read_tokenizer  # noqa: PLC0415 - seconds to import
     from generation.prompts import prompts_for  # noqa: PLC0415
 
     prompts = prompts_for(items, read_tokenizer(str(folder)))

@@ -80,7 +80,7 @@ def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iter
     if folder is None or why:
         yield from (OptionCheck(model=model, items=name, not_checked=why) for name in sets)
         return
-    from generation.local.loading import read_tokenizer  # noqa: PLC0415 - seconds to import, and not in every environment
+    from generation.local.tokenizers import read_tokenizer  # noqa: PLC0415 - seconds to import, and not in every environment
     from generation.prompts import prompts_for  # noqa: PLC0415
 
     tokenizer = read_tokenizer(str(folder))

@@ -18,9 +18,10 @@ from generation.answer import Answer
 from generation.backends import BACKENDS, backend
 from generation.items import read_items
 from generation.local.decode import decode
-from generation.local.loading import Loaded, load, read_tokenizer
+from generation.local.loading import Loaded, load
 from generation.local.sampling import pick, uniforms
 from generation.local.scoring import option_log_probs, score
+from generation.local.tokenizers import read_tokenizer
 from generation.prompts import TEMPLATE_DATE, prompts_for
 from generation.request import Request, request_seed, requests_of
 from generation.run_models import RunModel

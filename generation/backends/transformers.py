@@ -11,8 +11,9 @@ from generation.answer import NOT_FINITE, Answer, failed, said
 from generation.backends import Setting
 from generation.items import Item
 from generation.local.decode import Spoken, decode
-from generation.local.loading import Loaded, load, load_tokenizer
+from generation.local.loading import Loaded, load
 from generation.local.scoring import score
+from generation.local.tokenizers import load_tokenizer
 from generation.prompts import prompts_for
 from generation.request import Prompt, Request
 from generation.run_models import RunModel

@@ -12,7 +12,8 @@ import torch
 from generation.answer import Answer, failed, said, scored
 from generation.backends import Setting
 from generation.items import Item
-from generation.local.loading import Loaded, load, load_tokenizer
+from generation.local.loading import Loaded, load
+from generation.local.tokenizers import load_tokenizer
 from generation.prompts import prompts_for
 from generation.request import Prompt, Request
 from generation.run_models import RunModel

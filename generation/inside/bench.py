@@ -11,8 +11,9 @@ import torch
 from generation.answer import Answer, failed
 from generation.backends.transformers import CPU_THREADS
 from generation.items import Item
-from generation.local.loading import Loaded, load, load_tokenizer
+from generation.local.loading import Loaded, load
 from generation.local.scoring import score
+from generation.local.tokenizers import load_tokenizer
 from generation.prompts import prompts_for
 from generation.request import Prompt, Request, requests_of
 from generation.run_models import RunModel

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
+from generation.local.tokenizers import load_tokenizer
 from generation.run_models import RunModel
-from prereg.base_models import keeps_own_tokenizer
 from prereg.errors import BadInput, Finding
 from prereg.notices import adapter_notice_unheard
 from prereg.run_tables import Decoding
@@ -37,17 +37,6 @@ class Loaded:
     pad: int
     max_positions: int
     device: torch.device
-
-
-def load_tokenizer(model: RunModel) -> Any:
-    """Load the tokenizer of a run's base model."""
-    return read_tokenizer(model.base, None if model.is_local else model.revision)
-
-
-def read_tokenizer(base: str, revision: str | None = None) -> Any:
-    """Load the tokenizer of a folder or a hub id, as its files hold it."""
-    kind: Any = PreTrainedTokenizerFast if keeps_own_tokenizer(base) else AutoTokenizer
-    return kind.from_pretrained(base, revision=revision)
 
 
 def load(model: RunModel, decoding: Decoding, device: torch.device) -> Loaded:
