@@ -15,7 +15,7 @@ from pathlib import Path
 
 from generation.backends import vllm as backend
 from generation.items import Item, Turn
-from generation.local.loading import read_tokenizer
+from generation.local.tokenizers import read_tokenizer
 from generation.prompts import prompts_for
 from generation.request import Request, requests_of
 from generation.run_models import RunModel
