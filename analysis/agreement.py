@@ -182,7 +182,7 @@ def cohen_kappa(
     table_CC = np.zeros((len(codes), len(codes)))
     for item in items:
         table_CC[place[first[item]], place[second[item]]] += 1
-    with np.errstate(invalid="ignore"):  # at complete agreement its variance is 0 up to a negative rounding error
+    with np.errstate(invalid="ignore", divide="ignore"):  # a variance of 0, up to a rounding error, in a z nobody reads
         found = cohens_kappa(table_CC, wt=None if weights == "none" else weights)
     se = math.sqrt(max(0.0, float(found.var_kappa)))
     se = se if se > 1e-7 else 0.0

@@ -25,8 +25,6 @@ from prereg.progress import standing
 from prereg.verify import verify_study
 from schemas.table import quoted
 
-TABLE_NAMES = ("runs", "items", "completions", "requests", "judgements", "canaries", "counts")
-
 
 class Study:
     """One study of a repository of this layout.
@@ -136,10 +134,9 @@ class Study:
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         con = duckdb.connect(":memory:")
-        for name in TABLE_NAMES:
+        for name in self.tables:
             files = [str(table.path) for table in self._sealed.tables if table.table == name]
-            if files:
-                con.read_parquet(files).create_view(name)
+            con.read_parquet(files).create_view(name)
         return con
 
     def _known(self, name: str) -> str:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
@@ -58,6 +58,7 @@ def test_kappa_by_hand() -> None:
 codes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=40)
 
 
+@example([(1, 0), (1, 0), (1, 0), (1, 1), (1, 1), (2, 1)], "linear")
 @given(codes, st.sampled_from(["none", "linear", "quadratic"]))
 def test_kappa_agrees_with_scikit_learn(pairs: list[tuple[int, int]], weights: str) -> None:
     first, second = [p[0] for p in pairs], [p[1] for p in pairs]
