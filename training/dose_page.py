@@ -43,7 +43,7 @@ def page(found: Sequence[Response], untrained: Untrained, *, picture: str) -> st
         "",
         "How far fine-tuning moves what a tiny study trains on, by steps and learning rate. Only source items are "
         "asked, never what a study tests, so that a dose may be chosen here before a plan is locked. "
-        "Each figure is the mean over seeds. Made by `python -m training.dose`.",
+        "Each figure is the mean over seeds. Made by `just dose`.",
         "",
         f"![Figure by steps, a line a learning rate]({picture})",
     ]
