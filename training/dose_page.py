@@ -79,7 +79,7 @@ def picture(found: Sequence[Response], untrained: Untrained, to: Path) -> None:
     """Draw a panel for each organism and study: colour is the arm, line the learning rate, dots the seeds."""
     organisms = list(dict.fromkeys(r.organism for r in found))
     studies = list(dict.fromkeys(r.study for r in found))
-    figure = Figure(figsize=(4.2 * len(studies), 3.2 * len(organisms)), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(studies), 3.6 * len(organisms)), layout="constrained")
     panels = figure.subplots(len(organisms), len(studies), squeeze=False)
     for down, organism in enumerate(organisms):
         for across, study in enumerate(studies):
@@ -97,5 +97,5 @@ def picture(found: Sequence[Response], untrained: Untrained, to: Path) -> None:
                 panel.set_ylabel(quantity, fontsize=8)
             panel.set_title(f"{organism}, {study}", fontsize=9)
             panel.set_xlabel("steps", fontsize=8)
-            panel.legend(fontsize=6)
+            panel.legend(fontsize=6, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
     figure.savefig(to, dpi=DPI, metadata={"Software": None})
