@@ -28,7 +28,7 @@ class Hosted:
     `faults`: taken one a chat request: a status, "hang" (carried out, answered too late), "truncated" (half the JSON),
     "cut" (the line breaks within the answer), "drop" (carried out, never answered). `batch_faults`: the same for batch
     creations; "drop" creates the batch. A request under an `Idempotency-Key` that was carried out is not billed again.
-    `garble` rewrites the result lines of a batch. `say` answers a body.
+    `garble` rewrites the result lines of a batch. `say` answers a body. `lines` counts connections that are open.
     """
 
     say: Callable[[dict[str, Any]], str] = field(default=lambda body: f"{body['messages'][-1]['content']}!")
@@ -50,6 +50,7 @@ class Hosted:
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     once: set[str] = field(default_factory=set)
+    lines: int = 0
     flying: int = 0
     most_flying: int = 0
     lock: Any = field(default_factory=threading.RLock)
@@ -102,6 +103,16 @@ def serving(state: Hosted) -> Iterator[Hosted]:
 class _Handler(BaseHTTPRequestHandler):
     hosted: Hosted
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        with self.hosted.lock:
+            self.hosted.lines += 1
+
+    def finish(self) -> None:
+        super().finish()
+        with self.hosted.lock:
+            self.hosted.lines -= 1
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

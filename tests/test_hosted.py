@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ def jobs_of(provider: Provider) -> OpenAiJobs:
 def train(provider: Provider, folder: Path, job: StageJob | None = None, base: BaseModel = MODEL) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     told: list[Progress] = []
-    record = follow(job or stage(), base, folder, told.append, jobs=jobs_of(provider), poll_s=0.0, sleep=lambda _: None)
+    with closing(jobs_of(provider)) as jobs:
+        record = follow(job or stage(), base, folder, told.append, jobs=jobs, poll_s=0.0, sleep=lambda _: None)
     hosted: dict[str, Any] = record["hosted"]
     return hosted
 

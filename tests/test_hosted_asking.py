@@ -85,6 +85,20 @@ def test_every_request_has_its_own_answer(server: Hosted, provider: Provider, mo
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("mode", ["chat", "batch"])
+def test_no_line_to_a_provider_stays_open(server: Hosted, provider: Provider, mode: str, tmp_path: Path) -> None:
+    lines = 0
+    with open_place(provider, settings(server, provider, mode=mode), tmp_path) as place:
+        for _ in place.outcomes(asks()):
+            lines = max(lines, server.lines)
+    assert lines > 0
+    until = time.monotonic() + 10
+    while server.lines and time.monotonic() < until:
+        time.sleep(0.01)
+    assert server.lines == 0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("fault", ["429", "500", "529"])
 def test_what_was_not_carried_out_is_asked_again(
     server: Hosted, provider: Provider, fault: str, tmp_path: Path

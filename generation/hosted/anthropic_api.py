@@ -45,7 +45,8 @@ class AnthropicApi:
         }
         self._is_idempotent = settings.idempotent
         self._client: AsyncAnthropic | None = None
-        self._batches = Anthropic(**self._options).messages.batches
+        self._in_bulk = Anthropic(**self._options)
+        self._batches = self._in_bulk.messages.batches
 
     async def ask(self, ask: Ask) -> Outcome:
         """Send one request once."""
@@ -62,11 +63,15 @@ class AnthropicApi:
     def _once(self, ask: Ask) -> dict[str, str]:
         return {IDEMPOTENCY_KEY: ask.id} if self._is_idempotent else {}
 
-    async def close(self) -> None:
-        """Close the line."""
+    async def hang_up(self) -> None:
+        """Close the line that `ask` opened, in the event loop that it was opened in."""
         if self._client is not None:
             await self._client.close()
             self._client = None
+
+    def close(self) -> None:
+        """Close the line of files and batches."""
+        self._in_bulk.close()
 
     def body(self, ask: Ask) -> bytes:
         """A request as it stands in a batch."""

@@ -77,8 +77,12 @@ class Api(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Close the line that `ask` opened."""
+    async def hang_up(self) -> None:
+        """Close the line that `ask` opened, in the event loop that it was opened in."""
+        ...
+
+    def close(self) -> None:
+        """Close the line of files and batches."""
         ...
 
     def body(self, ask: Ask) -> bytes:

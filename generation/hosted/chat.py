@@ -126,7 +126,7 @@ class _Asker:
             finally:  # what is under way is paid for: it is waited for, also after an interrupt
                 self._is_stopping = True
                 runner.run(_landed(flying, self._settings.timeout_s))
-                runner.run(self._api.close())
+                runner.run(self._api.hang_up())
 
     def _known(self, ask: Ask) -> Outcome | None:
         """What an earlier call heard of a request, or was too late to hear."""

@@ -55,11 +55,15 @@ class OpenAiApi:
     def _once(self, ask: Ask) -> dict[str, str]:
         return {IDEMPOTENCY_KEY: ask.id} if self._is_idempotent else {}
 
-    async def close(self) -> None:
-        """Close the line."""
+    async def hang_up(self) -> None:
+        """Close the line that `ask` opened, in the event loop that it was opened in."""
         if self._client is not None:
             await self._client.close()
             self._client = None
+
+    def close(self) -> None:
+        """Close the line of files and batches."""
+        self._files.close()
 
     def body(self, ask: Ask) -> bytes:
         """A line of a batch file."""

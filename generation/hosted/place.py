@@ -45,6 +45,7 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._journal.close()
+        self._api.close()
 
     @property
     def served_by(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 from training.grid.job import Record, Report, StageJob
@@ -16,4 +17,5 @@ POLL_VARIABLE = "SEEDLOCK_POLL_S"
 def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Record:
     """Have one stage trained at the address in the SDK's own variables; see `training.hosted.follow`."""
     poll_s = float(os.environ.get(POLL_VARIABLE, POLL_S))
-    return follow(job, base, folder, report, jobs=OpenAiJobs(), poll_s=poll_s)
+    with closing(OpenAiJobs()) as jobs:
+        return follow(job, base, folder, report, jobs=jobs, poll_s=poll_s)

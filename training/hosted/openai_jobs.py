@@ -22,6 +22,10 @@ class OpenAiJobs:
     def __init__(self, client: OpenAI | None = None) -> None:
         self._client = client or OpenAI(max_retries=READ_RETRIES)
 
+    def close(self) -> None:
+        """Close the line to the provider."""
+        self._client.close()
+
     def find_file(self, name: str) -> str | None:
         """Id of an uploaded training file by name, or None."""
         found = (f for f in self._client.files.list(purpose="fine-tune") if f.filename == name and f.status != "error")
