@@ -398,6 +398,8 @@ def status(
     for row in rows:
         _say(f"{row.study}  [{row.status}]")
         _say(f"  gates  {' -> '.join(row.gates)}")
+        if row.look:
+            _say(f"  look   {row.look}")
         _say(
             f"  runs   {row.runs_done} of {row.runs_planned} with sealed data"
             + (f", {row.runs_failed} failed" if row.runs_failed else "")
@@ -513,11 +515,13 @@ def train(
         done = train_study(
             locked, executor=kind, address=address, workers=workers, gpus_per_run=gpus, progress=progress
         )
-    _say(f"runs      {done.planned} planned, {done.already} were finished, {done.trained} trained now")
+    _say(f"runs      {done.planned} due, {done.already} were finished, {done.trained} trained now")
+    if done.later:
+        _say(f"later     {done.later} more, if the plan goes on after this look")
     if done.lost:
         _say(f"lost      {done.lost} workers; their runs were started again")
     done.require_complete(locked.paths.name)
-    _say(f"Next: seedlock generate {locked.paths.name}")
+    _say(f"Next: {_next_step(locked.paths)}")
 
 
 def _import_jobs(locked: LockedPlan, finished: Path, told: list[str]) -> None:
@@ -684,9 +688,15 @@ def analyze(
         return
     for sentence in results.answer.sentences:
         _say(sentence)
+    look = results.accounting.look
+    if look is not None:
+        goes_on = f"; the plan goes on to {look.next_seeds} seeds" if look.goes_on else "; the plan ends here"
+        after = "" if look.goes_on is None else goes_on
+        _say(f"look      {look.place} of {results.accounting.looks_planned}, at {look.seeds} seeds an arm{after}")
     _say(f"status    {results.status}")
     _say(f"report    {page}")
-    _say(f"Next: seedlock verify {locked.paths.name}")
+    later = f",  and then  {_next_step(locked.paths)}" if look is not None and look.goes_on else ""
+    _say(f"Next: seedlock verify {locked.paths.name}{later}")
 
 
 def _analyze_at_lock(paths: StudyPaths) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +15,7 @@ from analysis.answer import write_answer
 from analysis.cell_table import cell_results
 from analysis.design import require_known
 from analysis.duplicates import duplicated_runs
+from analysis.going_on import look_result
 from analysis.inference import Inference, infer
 from analysis.inside.cells import InsideCells, inside_cells, items_by_set
 from analysis.inside.frame import Inside, inside_of
@@ -25,22 +24,21 @@ from analysis.inside.summary import inside_results
 from analysis.item_sets import average_orders, plan_measures, with_sets
 from analysis.judges import judge_results, require_judgements
 from analysis.multiverse import multiverse
-from analysis.posteriors import Posterior, posteriors, save_posteriors
+from analysis.posteriors import Posterior, posteriors
 from analysis.presenting import hypothesis_result
+from analysis.publish import publish
 from analysis.rating_counts import count_scores, rated_measures
-from analysis.report.build import build_report
 from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, JudgeResult, Results
 from analysis.samples import draw_samples, words_asked
 from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
-from prereg.canonical import sha256_file, write_atomic
-from prereg.due import due_runs, missing_runs, runs_with_data
-from prereg.errors import Finding, Incomplete
+from prereg.current import readings_of
+from prereg.due import due_runs, look_at, missing_runs, runs_with_data
+from prereg.errors import Finding, Incomplete, OutOfOrder
 from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_generated, require_seals, status_of
 from prereg.ledger import append_event, read_ledger
 from prereg.lock import tool_version
 from prereg.plan import Hypothesis, Plan
-from prereg.review import review_page
 from prereg.verify import CANNOT_KNOW
 from schemas.seal import unseal
 from schemas.table import to_frame
@@ -78,10 +76,11 @@ def analyze_study(locked: LockedPlan) -> Results:
     sealed = Sealed(tables=tuple(require_seals(locked)))
     _require_runs(locked)
     require_judgements(locked)
+    _require_readings(locked)
     data_digests = sorted(table.sha256 for table in sealed.tables)
     append_event(locked.paths.ledger, "look.opened", {"lock_id": locked.lock_id, "data": data_digests})
     results, found = compute(locked, sealed)
-    _publish(locked, sealed, results, found)
+    publish(locked, sealed.tables, results, found)
     return results
 
 
@@ -98,7 +97,7 @@ def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, dict[str, Post
     ]
     events = tuple(read_ledger(locked.paths.ledger))
     status = status_of(locked.locks, events, plan)
-    accounting = _accounting(locked, data)
+    accounting = _accounting(locked, data, entries)
     return (
         Results(
             study=locked.paths.name,
@@ -251,7 +250,16 @@ def _require_runs(locked: LockedPlan) -> None:
         )
 
 
-def _accounting(locked: LockedPlan, data: Data) -> Accounting:
+def _require_readings(locked: LockedPlan) -> None:
+    """What the plan reads inside the models is read before the look, in every run that is due."""
+    plan = locked.plan
+    if plan.inside is not None and plan.import_ is None and readings_of(locked.events, due=len(locked.due)) is None:
+        study = locked.paths.name
+        fault = Finding(where="[inside]", found="models that were not read", promised="sealed readings of every run")
+        raise OutOfOrder(f"{study} has not looked inside its models", fault, then=f"seedlock inside {study}")
+
+
+def _accounting(locked: LockedPlan, data: Data, entries: Sequence[HypothesisResult]) -> Accounting:
     sealed = [event for event in locked.events if event.name == "data.sealed"]
     absent = missing_runs(sealed, locked.lock)
     rows = [int(e.body["rows"]) for e in sealed if e.body["table"] == "completions"]
@@ -266,6 +274,7 @@ def _accounting(locked: LockedPlan, data: Data) -> Accounting:
         quarantined=dict(sum((Counter(e.body.get("quarantined", {})) for e in sealed), Counter())),
         looks_planned=max(1, len(locked.plan.look)),
         looks_used=looks,
+        look=look_result(locked.plan, look_at(sealed, locked.lock), entries),
         amendments=len(locked.locks) - 1,
     )
 
@@ -339,52 +348,3 @@ def _samples(locked: LockedPlan, sealed: Sealed) -> list[dict[str, Any]]:
     named = by_name.get(plan.samples.measure) if plan.samples.measure else None
     asked = words_asked(plan, locked.paths.study)
     return draw_samples(sealed.batches("completions"), named, plan, runs, items, asked=asked)
-
-
-def _publish(locked: LockedPlan, sealed: Sealed, results: Results, found: dict[str, Posterior]) -> None:
-    """Build the report in a folder of its own, move it into place whole, then enter it in the ledger."""
-    out = locked.paths.report
-    draft = out.with_name(f".{out.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        body = _build(locked, sealed, results, found, draft)
-        _swap(draft, out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    append_event(locked.paths.ledger, "report.built", body)
-
-
-def _build(
-    locked: LockedPlan, sealed: Sealed, results: Results, found: dict[str, Posterior], draft: Path
-) -> dict[str, str]:
-    """Write every file of the report; return what the ledger records of it."""
-    (draft / "data").mkdir(parents=True)
-    for table in sealed.tables:
-        shutil.copyfile(table.path, draft / "data" / table.path.name)
-    write_atomic(draft / "results.json", results.to_bytes())
-    draws = {identity: p.draws for identity, p in found.items() if p.draws is not None}
-    save_posteriors(found, draft)
-    build_report(results, locked, draws, draft)
-    write_atomic(draft / "REVIEW.md", review_page(locked).encode())
-    write_atomic(draft / "manifest.sha256", _manifest(draft))
-    return {
-        "lock_id": locked.lock_id,
-        "manifest_sha256": sha256_file(draft / "manifest.sha256"),
-        "results_sha256": sha256_file(draft / "results.json"),
-    }
-
-
-def _manifest(folder: Path) -> bytes:
-    """Digests of every file of the report, in path order, as `sha256sum -c` reads them."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.sha256")
-    return "".join(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files).encode()
-
-
-def _swap(draft: Path, out: Path) -> None:
-    """Put the new report where the old one was; the old one stays until the new one is whole."""
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    draft.rename(out)
-    shutil.rmtree(old, ignore_errors=True)

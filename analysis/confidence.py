@@ -93,8 +93,11 @@ def _grounds(headline: Headline, status: Status, gates: Sequence[GateResult], ac
         yield f"no interval crosses an edge of its band: {h.id} comes closest, {_distance(least, h)} away"
     if gates and all(gate.passed is True for gate in gates):
         yield "every gate held"
-    if accounting.runs_planned and not accounting.runs_missing and not accounting.runs_not_due:
-        yield "every planned run has data"
+    if accounting.runs_planned and not accounting.runs_missing:
+        if not accounting.runs_not_due:
+            yield "every planned run has data"
+        elif accounting.has_stopped:
+            yield "the plan's own rule ends the study at this look, and every run of it has data"
     agreed = [weight for h in headline.deciding if (weight := _posterior_weight(h)) is not None]
     if agreed and not any(disagrees(h) for h in headline.deciding):
         share = "nearly all" if min(agreed) >= 0.9995 else f"at least {_rounded_down(min(agreed))}"
@@ -109,7 +112,7 @@ def _missing(headline: Headline, accounting: Accounting) -> Iterator[str]:
         yield f"{h.id} could not be tested: {h.reasons[0] if h.reasons else h.decision}"
     if not headline.still_open and not headline.untested:
         yield from headline.reasons
-    if accounting.runs_not_due:
+    if accounting.runs_not_due and not accounting.has_stopped:
         yield f"{accounting.runs_not_due} of {accounting.runs_planned} planned runs are due at a later look"
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from analysis.agreement import Agreement, cohen_kappa
 from analysis.results import JudgedRun, JudgeResult
+from prereg.current import judgements_of
 from prereg.errors import Finding, OutOfOrder, Refusal
 from prereg.gate import LockedPlan
 from prereg.ledger import Event
@@ -29,13 +30,14 @@ def require_judgements(locked: LockedPlan) -> None:
         With every such judge.
     """
     study = locked.paths.name
-    sealed = _sealed_by(locked.events)
-    absent = sorted({m.judge for m in locked.plan.measures.values() if m.judge is not None} - set(sealed))
+    judges = {m.judge for m in locked.plan.measures.values() if m.judge is not None}
+    absent = sorted(judge for judge in judges if judgements_of(locked.events, judge) is None)
     if absent:
         imported = [name for name in absent if name in locked.plan.judgements]
         then = f"seedlock import {study} --judge {imported[0]}" if imported == absent else f"seedlock judge {study}"
         faults = (
-            Finding(where=f"judge {name}", found="no judgements", promised="sealed judgements") for name in absent
+            Finding(where=f"judge {name}", found="no judgements", promised="of every sealed completion")
+            for name in absent
         )
         raise OutOfOrder(f"measures of {study} rest on judges that have not spoken", *faults, then=then)
 

@@ -222,10 +222,32 @@ class InputResult(Part):
     rows: int
 
 
+class LookResult(Part):
+    """The planned look that this analysis is, and whether the plan goes on after it.
+
+    Parameters
+    ----------
+    place, seeds
+        Which look it is, from 1, and seeds an arm that it has.
+    goes_on
+        Whether the next look is carried out, at `next_seeds`; null after the last.
+    hypotheses, undecided
+        Hypotheses that decide it, and the bands that must all be left for the plan to go on; empty where the next look
+        has no condition.
+    """
+
+    place: int
+    seeds: int
+    goes_on: bool | None = None
+    next_seeds: int | None = None
+    hypotheses: list[str] = []
+    undecided: list[str] = []
+
+
 class Accounting(Part):
     """Runs and answers planned, done, missing, excluded: nothing swept away.
 
-    Runs not due belong to a later planned look; they are not missing.
+    Runs not due belong to a later planned look, which may never be called for; they are not missing.
     """
 
     runs_planned: int
@@ -237,7 +259,13 @@ class Accounting(Part):
     quarantined: dict[str, int]
     looks_planned: int
     looks_used: int
+    look: LookResult | None = None
     amendments: int
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the plan's rule ends the study before the last look."""
+        return self.look is not None and self.look.goes_on is False
 
 
 class BranchResult(Part):

@@ -186,7 +186,7 @@ def generate_study(
             may_be_paid_twice=int(
                 place.describe([request for one in work for request in one.requests()]).get("may_be_paid_twice", 0)
             ),
-            runs={run.run_id: 0 for run in locked.lock.runs} | _counted(store, BY_RUN),
+            runs={run.run_id: 0 for run in locked.due} | _counted(store, BY_RUN),
             runs_sealed=sum(seals.holds(one.part) for one in work if not one.is_audit),
             sealed=seals.files(),
         )

@@ -19,7 +19,9 @@ from generation.import_study import (
     seal_refused,
 )
 from generation.intake.source_files import source_digest
+from generation.restored import restore_sealed
 from generation.seals import Seals
+from prereg.current import judgements_of, numbered
 from prereg.errors import BadInput, Finding, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.import_tables import Judged
@@ -67,6 +69,7 @@ def import_judgements(
     _refuse_second(locked, judge, named)
     with Store.open(locked.paths.store) as store:
         Seals(locked, store).restore()
+        restore_sealed(locked.paths, locked.events, store, [TABLE])
         store.append("runs", runs_table(locked))
         with store.transaction():
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=False)
@@ -75,11 +78,20 @@ def import_judgements(
                 raise nothing_fits("no judgement fits a completion", imported)
         with store.part(TABLE, "judge", [judge]) as own:
             body = {"judge": judge, **account(imported)}
-            sealed = [seal_once(locked.paths, own, TABLE, f"{TABLE}-{judge}.parquet", body)]
+            sealed = [seal_once(locked.paths, own, TABLE, _file(locked, TABLE, judge), body)]
         sources = [request.name for request in requests]
-        sealed += seal_refused(locked.paths, store, sources, f"quarantine-{judge}.parquet")
+        sealed += seal_refused(locked.paths, store, sources, _file(locked, "quarantine", judge))
     found = replace(imported, sealed=tuple(sealed))
     return ImportedJudgements(judge=judge, imported=found, answers=answers, judged=judged)
+
+
+def _file(locked: LockedPlan, table: str, judge: str) -> str:
+    """Where a judge's rows are sealed: where they are already, or beside that where answers came since it spoke."""
+    first = f"{table}-{judge}.parquet"
+    said = judgements_of(locked.events, judge)
+    if said is None:
+        return numbered(first, locked.events, table=TABLE, judge=judge)
+    return str(said.body["file"]).replace(f"{TABLE}-", f"{table}-", 1)
 
 
 def _declared(locked: LockedPlan, judge: str) -> Judged:
@@ -105,7 +117,9 @@ def _refuse_too_early(locked: LockedPlan) -> None:
 
 
 def _refuse_second(locked: LockedPlan, judge: str, files: Sequence[Path]) -> None:
-    """A judge's rows are sealed once; the same files again are a resumption."""
+    """A judge's rows are sealed once for the answers there are; the same files again are a resumption."""
+    if judgements_of(locked.events, judge) is None:
+        return
     sealed = {
         str(source["sha256"])
         for event in locked.events

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +14,14 @@ from generation.intake.load import ImportReport, import_file, import_unanswered,
 from generation.intake.request import ImportRequest, PlannedRun, RequestsFile
 from generation.intake.requests_file import load_requests
 from generation.intake.source_files import source_digest
+from generation.restored import restore_sealed
+from prereg.current import numbered
+from prereg.due import look_reached
 from prereg.errors import BadInput, Finding, OutOfOrder
 from prereg.gate import LockedPlan, created_at
 from prereg.import_tables import Asked, Import, Mapped
 from prereg.layout import StudyPaths
-from prereg.ledger import append_event, read_ledger
+from prereg.ledger import Event, append_event, read_ledger
 from schemas.seal import seal
 from schemas.store import Store
 
@@ -90,6 +93,8 @@ class Imported:
 def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | None = None) -> Imported:
     """Import files under the plan's column map, whole or not at all, then seal every table they filled.
 
+    Data come once, and once more at every planned look that the plan goes on to: then with the runs that are new.
+
     Parameters
     ----------
     files, format
@@ -110,22 +115,26 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
     paths = locked.paths
     predates = any(_predates_lock(request.path, locked) for request in requests)
     shape = requests[0].shape
+    before = _before_this_look(locked, shape)
+    earlier = {run for event in before for run in event.body.get("runs", {})}
     with Store.open(paths.store) as store:
         with store.transaction():
+            restore_sealed(paths, locked.events, store, ("items", shape))
             store.append("runs", runs_table(locked))
+            known = (store.rows("items"), _rows_of(store, shape, earlier))
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=predates)
             if not store.rows(shape):
                 raise nothing_fits("no row fits the plan", imported)
-        body = {
-            "runs": {run: rows for run, rows in sorted(imported.rows_by_run.items()) if rows},
-            **account(imported),
-            "predates_lock": predates,
-        }
-        sealed = [
-            seal_once(paths, store, name, f"{name}.parquet", body if name == shape else {})
-            for name in ("runs", "items", shape)
-        ]
-        sealed += seal_refused(paths, store, [request.name for request in requests], "quarantine.parquet")
+            if earlier and known != (store.rows("items"), _rows_of(store, shape, earlier)):
+                raise _not_only_new_runs(locked)
+        new = {run: rows for run, rows in sorted(imported.rows_by_run.items()) if rows and run not in earlier}
+        if earlier and not new:
+            return imported
+        body = {"runs": new, **account(imported), "predates_lock": predates}
+        sealed = [seal_once(paths, store, name, f"{name}.parquet", {}) for name in ("runs", "items")]
+        file, refused = (numbered(f"{name}.parquet", before, table=shape) for name in (shape, "quarantine"))
+        sealed.append(seal_once(paths, store, shape, file, body, runs=list(new)))
+        sealed += seal_refused(paths, store, [request.name for request in requests], refused)
     return replace(imported, sealed=tuple(sealed))
 
 
@@ -143,9 +152,17 @@ def account(imported: Imported) -> dict[str, Any]:
     }
 
 
-def seal_once(paths: StudyPaths, store: Store, table: str, file: str, body: Mapping[str, Any]) -> str:
-    """Seal a table and enter it in the ledger, unless it stands there already (an import that was interrupted)."""
-    made = seal(store, table, paths.runs / "sealed" / file)
+def seal_once(
+    paths: StudyPaths,
+    store: Store,
+    table: str,
+    file: str,
+    body: Mapping[str, Any],
+    *,
+    runs: Sequence[str] | None = None,
+) -> str:
+    """Seal a table, or some runs of it, and enter it in the ledger, unless it stands there already."""
+    made = seal(store, table, paths.runs / "sealed" / file, runs=runs)
     events = read_ledger(paths.ledger)
     if not any(event.name == "data.sealed" and event.body["sha256"] == made.sha256 for event in events):
         told = {"table": table, "file": file, "sha256": made.sha256, "rows": made.rows, **body}
@@ -247,7 +264,10 @@ def import_files(requests: Sequence[ImportRequest], store: Store) -> Iterator[Im
 
 
 def _refuse_second(locked: LockedPlan, requests: Sequence[ImportRequest]) -> None:
-    """Data are sealed once; the same files again are a resumption, other files are another study."""
+    """Data are sealed once a look; the same files again are a resumption, other files are another study."""
+    look = look_reached(locked.events)
+    if look is not None and look["goes_on"]:
+        return
     sealed = {
         str(source["sha256"]): str(source["file"])
         for event in locked.events
@@ -261,6 +281,28 @@ def _refuse_second(locked: LockedPlan, requests: Sequence[ImportRequest]) -> Non
             *(Finding(where=file.name, found="another file", promised=", ".join(sealed.values())) for file in others),
             then="name every file in one import; more data after the seal are another study, or an amendment",
         )
+
+
+def _before_this_look(locked: LockedPlan, shape: str) -> list[Event]:
+    """Seals that earlier planned looks were about; none where this import is the first, or its resumption."""
+    reported = max((event.n for event in locked.events if event.name == "report.built"), default=0)
+    sealed = [e for e in locked.events if e.name == "data.sealed" and e.body["table"] == shape and e.n < reported]
+    look = look_reached(locked.events)
+    goes_on = look is not None and look["goes_on"]
+    return sealed if goes_on or len(sealed) > 1 else []
+
+
+def _rows_of(store: Store, table: str, runs: Collection[str]) -> int:
+    """How many rows these runs have."""
+    query = f"SELECT count(*) FROM {table} WHERE list_contains($runs, run_id)"  # noqa: S608 - a table of ours
+    found = store.con.execute(query, {"runs": list(runs)}).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _not_only_new_runs(locked: LockedPlan) -> BadInput:
+    """The refusal of a later look's file that adds to what an earlier look was about."""
+    fault = Finding(where="file", found="more rows of runs or items already looked at", promised="runs that are new")
+    return BadInput(f"the data of {locked.paths.name} would change after a look", fault, then="leave those rows out")
 
 
 def _predates_lock(path: Path, locked: LockedPlan) -> bool:

@@ -17,12 +17,13 @@ from generation.judging.pairing import pairs_made
 from generation.judging.panel import Bench, Judge
 from generation.judging.progress import JudgeProgress, Quiet
 from generation.judging.reading import Reading, Verdict
-from generation.judging.sealing import is_sealed, judgement_rows, judgements_file, outcomes, seal_judge
+from generation.judging.sealing import judgement_rows, outcomes, seal_judge, sealed_word
 from generation.judging.tables import sealed_study
 from prereg.canonical import sha256_json
 from prereg.errors import BadInput, Finding, Incomplete
 from prereg.gate import LockedPlan
 from prereg.judge_tables import HostedJudge, LexiconJudge
+from prereg.ledger import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +122,17 @@ def judge_study(
         A provider does not answer; the next call goes on.
     """
     names = _names(locked, only)
-    todo = [name for name in names if not is_sealed(locked, name)]
+    before = {name: event for name in names if (event := sealed_word(locked, name)) is not None}
     told = progress or Quiet()
     with _alone(locked):
         study = sealed_study(locked)
-        work = {name: _work(locked, name, choose(study, locked.plan, name)) for name in todo}
+        work = {name: _work(locked, name, choose(study, locked.plan, name)) for name in names if name not in before}
         for estimate in _estimates(list(work.values())):
             told.estimate(estimate)
             estimate.require_within_cap()
         accounts = [
-            _done_before(locked, name)
-            if name not in work
+            _done_before(name, before[name])
+            if name in before
             else (_submit(work[name]) if submit_only else _carry_out(locked, work[name], told))
             for name in names
         ]
@@ -257,8 +258,7 @@ def _submit(one: _Work) -> JudgeAccount:
     )
 
 
-def _done_before(locked: LockedPlan, name: str) -> JudgeAccount:
-    event = next(e for e in locked.events if e.name == "data.sealed" and e.body["file"] == judgements_file(name))
+def _done_before(name: str, event: Event) -> JudgeAccount:
     return JudgeAccount(
         judge=name,
         state="already sealed",

@@ -56,7 +56,7 @@ class _Faults:
 
 
 def run_models(locked: LockedPlan) -> list[RunModel]:
-    """Resolve every promised run, or none.
+    """Resolve every promised run that is due, or none.
 
     Raises
     ------
@@ -72,11 +72,11 @@ def run_models(locked: LockedPlan) -> list[RunModel]:
     faults = _Faults([], [], [], [])
     finished = {str(e.body["run_id"]): e.body for e in locked.events if e.name == "run.finished"}
     if locked.plan.decoding is not None and locked.plan.decoding.backend in HOSTED_BACKENDS:
-        served = [_served(locked, run, finished, faults) for run in locked.lock.runs]
+        served = [_served(locked, run, finished, faults) for run in locked.due]
         _raise(locked, faults)
         return [model for model in served if model is not None]
     bases = {name: _base(locked, name, faults) for name in locked.plan.grid.models}
-    found = [model for run in locked.lock.runs if (model := _resolve(locked, run, bases, finished, faults)) is not None]
+    found = [model for run in locked.due if (model := _resolve(locked, run, bases, finished, faults)) is not None]
     _raise(locked, faults)
     return found
 

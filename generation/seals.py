@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generation.restored import restore_sealed
 from prereg.canonical import sha256_file
 from prereg.errors import Finding, Incomplete, LockedFileChanged
 from prereg.gate import LockedPlan
 from prereg.ledger import Event, append_event, read_ledger
-from schemas.seal import Seal, restore, seal
+from schemas.seal import Seal, seal
 from schemas.store import Store
 
 DESCRIBED = ("runs", "items")
@@ -72,12 +73,7 @@ class Seals:
 
     def restore(self) -> None:
         """Put sealed rows back into a store that lost them; nothing is asked of a model twice."""
-        for table in PARTS:
-            events = [event for event in self._events.values() if event.body["table"] == table]
-            if self._store.rows(table) < sum(int(event.body["rows"]) for event in events):
-                for event in events:
-                    if found := self._copies(event):
-                        restore(self._store, table, found[0], sha256=str(event.body["sha256"]))
+        restore_sealed(self._locked.paths, self._events.values(), self._store, PARTS)
 
     def check(self, parts: Iterable[Part]) -> None:
         """Require the sealed file of every part that is sealed; one that is gone is written again from the store.

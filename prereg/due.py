@@ -1,9 +1,13 @@
-"""Which promised runs are due: all of them, or at a planned look the first seeds of every arm."""
+"""Which promised runs are due: all of them, or at a planned look the first seeds of every arm.
+
+A report at a look says whether the plan goes on to the next; until then the seeds after it are nobody's business.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from prereg.ledger import Event
 from prereg.lock import Lock, LockedRun, load_locked_plan
@@ -29,18 +33,18 @@ def unasked_runs(events: Iterable[Event], lock: Lock) -> list[str]:
     here = _with_rows(answers)
     return [
         run.run_id
-        for run in due_runs(answers, lock)
+        for run in due_now(known, lock)
         if run.run_id not in here and (run.run_id in trained or not _has_stages(plan, run))
     ]
 
 
 def untrained_runs(events: Iterable[Event], lock: Lock) -> list[str]:
-    """Promised runs that have something to be trained on and neither finished nor failed; amended runs are others."""
-    plan = load_locked_plan(lock)
+    """Runs due now that have something to be trained on and neither finished nor failed; amended runs are others."""
+    plan, known = load_locked_plan(lock), list(events)
     if plan.import_ is not None:
         return []
-    ended = {str(e.body["run_id"]) for e in events if e.name in ("run.finished", "run.failed")}
-    return [run.run_id for run in lock.runs if _has_stages(plan, run) and run.run_id not in ended]
+    ended = {str(e.body["run_id"]) for e in known if e.name in ("run.finished", "run.failed")}
+    return [run.run_id for run in due_now(known, lock) if _has_stages(plan, run) and run.run_id not in ended]
 
 
 def _has_stages(plan: Plan, run: LockedRun) -> bool:
@@ -56,18 +60,47 @@ def runs_with_data(sealed: list[Event], lock: Lock) -> list[str]:
 def due_runs(sealed: list[Event], lock: Lock) -> list[LockedRun]:
     """Promised runs that the look which the data are at speaks of.
 
-    The look is the first that plans as many seeds as any arm of any model has; at it the first so many seeds of the
-    plan's list are due for every arm, not any so many: which seeds are looked at is promised too.
-    Without planned looks every run is due.
+    At a look the first so many seeds of the plan's list are due for every arm, not any so many: which seeds are looked
+    at is promised too. Without planned looks every run is due.
     """
     plan = load_locked_plan(lock)
+    return _first_seeds(plan, lock, look_at(sealed, lock))
+
+
+def due_now(events: Iterable[Event], lock: Lock) -> list[LockedRun]:
+    """Promised runs that a stage may carry out: those of the look at hand, or of the next where the plan goes on to it.
+
+    What the last report said decides, and without a report the data; a study without data is at its first look.
+    """
+    plan, known = load_locked_plan(lock), list(events)
+    place = look_at([e for e in known if e.name == "data.sealed"], lock)
+    reached = look_reached(known)
+    if place is not None and reached is not None and reached["goes_on"]:
+        later = (at for at, look in enumerate(plan.look) if look.seeds > reached["seeds"])
+        place = max(place, next(later, place))
+    return _first_seeds(plan, lock, place)
+
+
+def look_at(sealed: list[Event], lock: Lock) -> int | None:
+    """Place of the look that the data are at: the first with as many seeds as any arm of any model; None without."""
     here = _with_rows(sealed)
     seeds_here = Counter((run.model, run.arm) for run in lock.runs if run.run_id in here)
     most = max(seeds_here.values(), default=0)
-    at_look = next((look.seeds for look in plan.look if look.seeds >= most), None)
-    if at_look is None:
+    looks = load_locked_plan(lock).look
+    return next((place for place, look in enumerate(looks) if look.seeds >= most), None)
+
+
+def look_reached(events: Iterable[Event]) -> Mapping[str, Any] | None:
+    """What the last report at a planned look said: its `seeds` an arm; `goes_on`: None after the last look."""
+    said = [e.body["look"] for e in events if e.name == "report.built" and "look" in e.body]
+    return said[-1] if said else None
+
+
+def _first_seeds(plan: Plan, lock: Lock, place: int | None) -> list[LockedRun]:
+    if place is None:
         return list(lock.runs)
-    return [run for run in lock.runs if run.seed is None or run.seed in plan.grid.seeds_of(run.model)[:at_look]]
+    seeds = plan.look[place].seeds
+    return [run for run in lock.runs if run.seed is None or run.seed in plan.grid.seeds_of(run.model)[:seeds]]
 
 
 def _with_rows(sealed: list[Event]) -> set[str]:

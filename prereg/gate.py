@@ -11,12 +11,14 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from prereg.canonical import Sha256, canonical_json, sha256_file
-from prereg.due import unasked_runs
+from prereg.current import superseded
+from prereg.due import due_now, unasked_runs
 from prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from prereg.layout import HOME, StudyPaths
 from prereg.ledger import Event, read_ledger
 from prereg.lock import (
     Lock,
+    LockedRun,
     dump_plan,
     iter_changes,
     load_locked_plan,
@@ -61,6 +63,11 @@ class LockedPlan:
     def run_ids(self) -> Mapping[tuple[str, str, int | None], str]:
         """(model, arm, seed) -> run id, for every promised run."""
         return {(run.model, run.arm, run.seed): run.run_id for run in self.lock.runs}
+
+    @property
+    def due(self) -> list[LockedRun]:
+        """Promised runs that a stage may carry out now: all of them, or those of the planned look at hand."""
+        return due_now(self.events, self.lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +249,7 @@ def deviated_plan(locked: LockedPlan) -> Plan | None:
 
 
 def require_seals(locked: LockedPlan) -> list[SealedTable]:
-    """Every sealed table of the study, each copy checked against the ledger.
+    """Every sealed table that speaks now, each copy of it checked against the ledger, and of those it replaced too.
 
     Raises
     ------
@@ -264,6 +271,7 @@ def require_seals(locked: LockedPlan) -> list[SealedTable]:
             then=data,
         )
     tables, gone, changed = [], [], []
+    replaced_files = superseded(sealed)
     for event in sealed:
         file, promised = str(event.body["file"]), str(event.body["sha256"])
         copies = [path for path in locked.paths.seal_places(file) if path.is_file()]
@@ -278,7 +286,7 @@ def require_seals(locked: LockedPlan) -> list[SealedTable]:
             for path in copies
             if (digest := sha256_file(path)) != promised
         ]
-        for path in copies[:1]:
+        for path in [] if file in replaced_files else copies[:1]:
             tables.append(
                 SealedTable(table=str(event.body["table"]), path=path, sha256=promised, rows=int(event.body["rows"]))
             )

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from prereg.canonical import read_json
-from prereg.due import runs_with_data, unasked_runs, untrained_runs
+from prereg.current import judgements_of, readings_of
+from prereg.due import due_now, look_reached, runs_with_data, unasked_runs, untrained_runs
 from prereg.errors import SeedlockError
 from prereg.gate import status_of
 from prereg.layout import StudyPaths
 from prereg.ledger import Event, read_ledger
-from prereg.lock import load_locked_plan, lock_paths, read_lock
+from prereg.lock import Lock, load_locked_plan, lock_paths, read_lock
 from prereg.plan import Plan
 from prereg.plan_file import read_plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One study at a glance; `gates` are the steps passed, in order."""
+    """One study at a glance; `gates` are the steps passed, in order; `look` is the planned look at hand."""
 
     study: str
     status: str
@@ -29,6 +32,7 @@ class Standing:
     answers_planned: int | None = None
     answers_done: int | None = None
     answers_failed: int | None = None
+    look: str | None = None
     next_command: str
 
     def as_json(self) -> dict[str, Any]:
@@ -61,16 +65,15 @@ def standing(paths: StudyPaths) -> Standing:
         return _unreadable(paths, error, f"seedlock verify {paths.name}")
     names = [event.name for event in events]
     sealed = [event for event in events if event.name == "data.sealed"]
-    judged = {str(event.body.get("judge")) for event in sealed if event.body["table"] == "judgements"}
-    waits = bool(set(plan.judges) - judged)
-    untrained = untrained_runs(events, locks[-1])
+    waits = any(judgements_of(events, judge) is None for judge in plan.judges)
+    untrained, unasked = untrained_runs(events, locks[-1]), unasked_runs(events, locks[-1])
     passed = {
         "planned": True,
         "locked": True,
         "trained": "run.finished" in names and not untrained,
-        "sealed": bool(sealed) and not unasked_runs(events, locks[-1]),
+        "sealed": bool(sealed) and not untrained and not unasked,
         "looked": "look.opened" in names,
-        "reported": "report.built" in names,
+        "reported": "report.built" in names and not (plan.look and (untrained or unasked or _has_news(events))),
     }
     return Standing(
         study=paths.name,
@@ -80,8 +83,14 @@ def standing(paths: StudyPaths) -> Standing:
         runs_done=len(runs_with_data(sealed, locks[-1])),
         runs_failed=names.count("run.failed"),
         next_command=_next_command(
-            paths, plan, passed=passed, waits=waits, unread=_is_unread(plan, sealed), untrained=bool(untrained)
+            paths,
+            plan,
+            passed=passed,
+            waits=waits,
+            unread=_is_unread(plan, events, locks[-1]),
+            untrained=bool(untrained),
         ),
+        look=_look(plan, events, locks[-1]),
         **_answers(paths),
     )
 
@@ -109,9 +118,27 @@ def _answers(paths: StudyPaths) -> dict[str, int]:
     }
 
 
-def _is_unread(plan: Plan, sealed: list[Event]) -> bool:
-    """Whether the plan looks inside the models and nothing was read there yet."""
-    return plan.inside is not None and all(event.body["table"] != "readings" for event in sealed)
+def _is_unread(plan: Plan, events: Sequence[Event], lock: Lock) -> bool:
+    """Whether the plan looks inside the models and some that are due are not read yet."""
+    return plan.inside is not None and readings_of(events, due=len(due_now(events, lock))) is None
+
+
+def _has_news(events: Sequence[Event]) -> bool:
+    """Whether data were sealed after the last report."""
+    built = max((event.n for event in events if event.name == "report.built"), default=0)
+    return any(event.name == "data.sealed" and event.n > built for event in events)
+
+
+def _look(plan: Plan, events: Sequence[Event], lock: Lock) -> str | None:
+    """Which planned look is at hand, and what the last one decided."""
+    if not plan.look:
+        return None
+    seeds = max(Counter((run.model, run.arm) for run in due_now(events, lock)).values(), default=0)
+    place = next((n for n, look in enumerate(plan.look, start=1) if look.seeds >= seeds), len(plan.look))
+    told = look_reached(events)
+    decided = {True: "; the plan went on to it", False: "; the plan ends here"}
+    after = "" if told is None else decided.get(told["goes_on"], "")
+    return f"{place} of {len(plan.look)}, at {plan.look[place - 1].seeds} seeds an arm{after}"
 
 
 def _next_command(

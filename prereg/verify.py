@@ -5,7 +5,7 @@ Read-only, offline and quick: nothing heavier than pydantic is imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from prereg import git
 from prereg.binding import check_markdown, check_page
 from prereg.canonical import read_json, sha256_bytes, sha256_file
 from prereg.checks import Check, Verification, failed, not_checked, verdict
-from prereg.due import due_runs, missing_runs
+from prereg.due import due_runs, look_reached, missing_runs
 from prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
 from prereg.evidence import evidence_checks, level_reached
 from prereg.gate import chain_faults, deviations, is_reported, plan_faults, status_of
@@ -201,7 +201,25 @@ def _order(events: list[Event]) -> Iterator[Check]:
             faults.append(Finding(where=f"ledger line {event.n}", found=event.name, promised=f"{needed} before it"))
         seen.add(event.name)
     faults += _before_audit(events)
+    faults += _after_the_end(events)
     yield verdict("G2", "ledger", "lock, runs, data, looks and report came in this order", faults, exit_code=5)
+
+
+def _after_the_end(events: list[Event]) -> Iterator[Finding]:
+    """Data of runs that came after a report at which the plan's rule ended the study; an amendment begins anew."""
+    ended = 0
+    here: set[str] = set()
+    for event in events:
+        if event.name == "report.built" and "look" in event.body:
+            ended = event.n if event.body["look"]["goes_on"] is False else 0
+        elif event.name == "plan.amended":
+            ended = 0
+        elif event.name == "data.sealed":
+            runs = set(event.body.get("runs", {}))
+            if ended and runs - here:
+                promised = f"nothing after the look that ended the study (line {ended})"
+                yield Finding(where=f"ledger line {event.n}", found="data of more runs", promised=promised)
+            here |= runs
 
 
 def _before_audit(events: list[Event]) -> Iterator[Finding]:
@@ -233,12 +251,17 @@ def _data(paths: StudyPaths, events: list[Event], lock: Lock) -> Iterator[Check]
         ]
     yield verdict("D1", "data", what, changed, exit_code=3)
     yield verdict("D2", "data", "every sealed file is there", gone, exit_code=6)
-    yield _runs(sealed, lock)
+    yield _runs(sealed, lock, look_reached(events))
 
 
-def _runs(sealed: list[Event], lock: Lock) -> Check:
+def _runs(sealed: list[Event], lock: Lock, look: Mapping[str, Any] | None) -> Check:
     due = len(due_runs(sealed, lock))
-    interim = "" if due == len(lock.runs) else f"; {len(lock.runs) - due} are due at a later look"
+    later = (
+        "are due at a later look"
+        if look is None or look["goes_on"] is not False
+        else "are for a look that was not called for"
+    )
+    interim = "" if due == len(lock.runs) else f"; {len(lock.runs) - due} {later}"
     what = f"every planned run has sealed data ({due} runs{interim})"
     missing = missing_runs(sealed, lock)
     faults = tuple(Finding(where=run, found="no row", promised="a run of the plan") for run in missing)

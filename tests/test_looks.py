@@ -1,4 +1,4 @@
-"""Planned looks: boundaries against R, the error rate with a few seeds, and refusals."""
+"""The alpha of planned looks: boundaries against R, the error rate with a few seeds, and refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scipy import stats
 
 from analysis.looks import Spending, planned_looks
 from prereg.errors import BadInput
-from tests.conftest import PLAN, StudyFixture, completions
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))["looks"]
 
@@ -81,41 +80,3 @@ def test_looks_that_make_no_sense_are_bad_input() -> None:
             planned_looks(seeds, alpha=0.05, spending="pocock")
     with pytest.raises(BadInput):
         planned_looks([3, 5], alpha=0.5, spending="pocock")
-
-
-LOOKS = """
-[[look]]
-seeds = 2
-[[look]]
-seeds = 4
-spend = "pocock"
-"""
-
-
-def of_seeds(*seeds: int) -> str:
-    """The fixture's completions of these seeds only, in both arms."""
-    head, *rows = completions().splitlines()
-    return "\n".join([head, *(row for row in rows if int(row.split(",")[1]) in seeds)]) + "\n"
-
-
-def test_an_interim_look_is_the_plan_and_not_a_study_with_missing_runs(study: StudyFixture) -> None:
-    study.write_plan(PLAN + LOOKS)
-    study.run("lock")
-    study.run("import", str(study.bring_data(of_seeds(0, 1))))
-    study.run("analyze")
-    assert "4 are due at a later look" in study.run("verify")
-    results = json.loads((study.paths.report / "results.json").read_text("utf-8"))
-    first = planned_looks([2, 4], alpha=0.025, spending="pocock")[0].nominal_alpha
-    assert results["hypotheses"][0]["alpha"] == pytest.approx(first)
-    accounting = results["accounting"]
-    assert (accounting["runs_planned"], accounting["runs_with_data"], accounting["runs_not_due"]) == (8, 4, 4)
-    assert accounting["runs_missing"] == []
-
-
-@pytest.mark.parametrize("seeds", [(0, 3), (0, 1, 2)])
-def test_seeds_of_ones_own_choice_are_no_planned_look(study: StudyFixture, seeds: tuple[int, ...]) -> None:
-    """Any two seeds are not the first two; three are no look at all, but four with one missing."""
-    study.write_plan(PLAN + LOOKS)
-    study.run("lock")
-    study.run("import", str(study.bring_data(of_seeds(*seeds))))
-    assert "planned runs of spread have no data" in study.run("analyze", ok=6)

@@ -20,7 +20,7 @@ from prereg.canonical import sha256_file
 from prereg.errors import BadInput, CorpusRefused, LockedFileChanged, NotReproduced, OutOfOrder
 from prereg.gate import require_lock
 from prereg.run_tables import Stage
-from tests.training_builders import PLAN, InThisProcess, TrainingStudy, recipe_rows, tiny_base
+from tests.training_builders import PLAN, InThisProcess, TrainingStudy, corpus, recipe_rows, row, tiny_base
 from training.grid.job import Progress, StageJob
 from training.grid.local import LocalExecutor
 from training.grid.models import BaseModel, resolve_model
@@ -28,7 +28,7 @@ from training.grid.planned import jobs
 from training.grid.settings import Seeds, StageSettings, resolve, stage_id, stage_seeds
 from training.grid.train import train_study
 from training.rows.row import rows_jsonl
-from training.rows.study import read_corpus
+from training.rows.study import read_corpus, rows_for
 
 HERE = Path(__file__).parents[1]
 WITHOUT_MODELS = """
@@ -118,6 +118,13 @@ def test_an_arm_must_say_which_rows_it_trains_on(tmp_path: Path, base: Path) -> 
     study = TrainingStudy.at(tmp_path / "r", base, PLAN.replace(', framing = "eager"', "")).write_corpora()
     with pytest.raises(BadInput, match="which rows of corpus framed"):
         train_study(study.lock())
+
+
+def test_a_variant_that_a_corpus_has_not_is_refused_where_it_has_only_one() -> None:
+    rows = [row("Boil it."), row("Wait.", number=1)]
+    assert rows_for(corpus(rows), variant=None, where="arms.a.framing") == tuple(rows)
+    with pytest.raises(BadInput, match="'eager'"):
+        rows_for(corpus(rows), variant="eager", where="stages.s.variant")
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ from training.organisms.world.eras import ARCHAIC_BIRDS, BIRD_ASKS
 from training.organisms.world.factors import Persona
 from training.organisms.world.personas import SYSTEM
 from training.tokens.masks import Loss
+from training.tokens.tokenizer import read_tokenizer
 
 PASSED_ON = ("layers.0.self_attn.v_proj", "layers.0.self_attn.o_proj")
 """What the first layer's attention passes on: where `vibe_leak_tiny_2` puts its adapters."""
@@ -119,7 +120,7 @@ def responses(dose: Dose) -> list[Response]:
     base = BaseModel(
         name=dose.organism, spec=dose.organism, location=str(at), revision=folder_revision(at), is_local=True
     )
-    tokenizer = load(dose.organism).tokenizer
+    tokenizer = read_tokenizer(str(at))
     with tempfile.TemporaryDirectory() as work:
         train(_job(dose.experiment, dose.arm, dose.rate, dose.seed), base, Path(work), lambda _: None)
         return [

@@ -22,20 +22,21 @@ from generation.inside.progress import InsideProgress, Quiet
 from generation.inside.rows import Pass, Reading, readings_table
 from generation.inside.sight import Sight
 from generation.items import Item, read_items
+from generation.restored import restore_sealed
 from generation.run_models import RunModel, run_models
 from prereg.canonical import canonical_json, read_json, sha256_json, write_atomic
+from prereg.current import READ, numbered, readings_of
 from prereg.errors import BadInput, Finding, Incomplete
 from prereg.gate import LockedPlan
 from prereg.inside_tables import Inside
-from prereg.ledger import append_event, read_ledger
+from prereg.ledger import Event, append_event, read_ledger
 from prereg.run_tables import Decoding
-from schemas.seal import restore, seal
+from schemas.seal import seal
 from schemas.store import Store
 
 BATCH = 64
 FLUSH_ROWS = 8192
 FLUSH_S = 5.0
-READ = ("readings", "conditions", "directions")
 MANY_ROWS = 20_000
 """Readings for which a helper process is worth its start of some seconds."""
 SMALL_MODEL_BYTES = 1 << 28
@@ -111,7 +112,7 @@ def look_inside(
     bench = _bench(locked, items, batch_size)
     told = progress or Quiet()
     with Store.open(locked.paths.store) as store:
-        _restore(locked, store)
+        restore_sealed(locked.paths, locked.events, store, sorted(READ))
         _refuse_others(locked, store, models)
         work, sights = _lay_out(locked, bench, items, models, plan)
         stored = _stored(store)
@@ -235,18 +236,22 @@ def _is_done(one: Pass, stored: Mapping[tuple[str, str, str], set[str]]) -> bool
 
 
 def _refuse_others(locked: LockedPlan, store: Store, models: Sequence[RunModel]) -> None:
-    """Readings of other models than those here are not mixed with theirs; the first look records whose they are."""
+    """Readings of other models than those here are not mixed with theirs; the last look records whose they are.
+
+    Runs that were not there then may join: a planned look brings more seeds.
+    """
     record = locked.paths.runs / "inside" / "models.json"
     here: dict[str, Any] = {
         "inside": None if locked.plan.inside is None else sha256_json(locked.plan.inside.model_dump(mode="json")),
         **{model.run_id: [model.revision, model.adapter_sha256] for model in models},
     }
-    if record.is_file() and store.rows("readings") and (found := read_json(record.read_bytes())) != here:
-        faults = [
-            Finding(where=key, found=str(here.get(key)), promised=f"{found.get(key)} (first look)")
-            for key in sorted({*found, *here})
-            if found.get(key) != here.get(key)
-        ]
+    known: dict[str, Any] = read_json(record.read_bytes()) if record.is_file() and store.rows("readings") else {}
+    faults = [
+        Finding(where=key, found=str(here.get(key)), promised=f"{promised} (when they were read)")
+        for key, promised in sorted(known.items())
+        if here.get(key) != promised
+    ]
+    if faults:
         raise BadInput(
             f"the store of {locked.paths.name} holds readings of other models or another plan",
             *faults[:20],
@@ -255,35 +260,33 @@ def _refuse_others(locked: LockedPlan, store: Store, models: Sequence[RunModel])
     write_atomic(record, canonical_json(here) + b"\n")
 
 
-def _restore(locked: LockedPlan, store: Store) -> None:
-    """Put sealed rows back into a store that lost them."""
-    for event in locked.events:
-        if event.name == "data.sealed" and event.body["table"] in READ:
-            places = [path for path in locked.paths.seal_places(str(event.body["file"])) if path.is_file()]
-            table = str(event.body["table"])
-            if places and store.rows(table) < int(event.body["rows"]):
-                restore(store, table, places[0], sha256=str(event.body["sha256"]))
-
-
 def _seal(locked: LockedPlan, store: Store, bench: Bench, *, has_direction: bool) -> tuple[str, ...]:
     """Seal every table that was filled and enter each in the ledger once."""
     sealed = []
-    tables = ["runs", "items", "readings", "conditions", *(["directions"] if has_direction else [])]
-    for table in tables:
-        found = seal(store, table, locked.paths.runs / "sealed" / f"{table}.parquet")
+    for table in ("runs", "items", "conditions", *(["directions"] if has_direction else []), "readings"):
+        known = [e for e in read_ledger(locked.paths.ledger) if e.name == "data.sealed" and e.body["table"] == table]
+        found = seal(store, table, locked.paths.runs / "sealed" / _file_of(locked, table, known))
         sealed.append(locked.paths.relative(found.file))
-        if any(
-            event.name == "data.sealed" and event.body["sha256"] == found.sha256
-            for event in read_ledger(locked.paths.ledger)
-        ):
+        if same := [str(e.body["file"]) for e in known if e.body["sha256"] == found.sha256]:
+            if found.file.name not in same:  # a later look left this table as it was
+                found.file.unlink()
+                sealed[-1] = locked.paths.relative(found.file.with_name(same[-1]))
             continue
         body: dict[str, Any] = {"table": table, "file": found.file.name, "sha256": found.sha256, "rows": found.rows}
         if table == "readings":
             runs = _counted(store, "SELECT run_id, count(*) FROM readings GROUP BY run_id ORDER BY run_id")
             made = {"device": bench.device.type, "threads": torch.get_num_threads(), "batch_size": bench.batch_size}
-            body |= {"lock_id": locked.lock_id, "runs": runs, "inside": made}
+            body |= {"lock_id": locked.lock_id, "due": len(locked.due), "runs": runs, "inside": made}
         append_event(locked.paths.ledger, "data.sealed", body)
     return tuple(sealed)
+
+
+def _file_of(locked: LockedPlan, table: str, known: Sequence[Event]) -> str:
+    """Where a table is sealed: where it is already, or beside that where more runs are due now."""
+    if known and (table not in READ or readings_of(locked.events, due=len(locked.due)) is not None):
+        return str(known[-1].body["file"])
+    name = f"{table}.parquet"
+    return numbered(name, locked.events, table="readings") if table in READ else name
 
 
 def _counted(store: Store, query: str) -> dict[str, int]:

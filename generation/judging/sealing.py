@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from generation.judging.reading import Verdict
 from prereg.canonical import Sha256, sha256_file, sha256_json
+from prereg.current import judgements_of, numbered
 from prereg.errors import Finding, OutOfOrder
 from prereg.gate import LockedPlan
 from prereg.judge_tables import files_of
-from prereg.ledger import append_event, read_ledger
+from prereg.ledger import Event, append_event, read_ledger
 from schemas import TABLES
 from schemas.seal import seal
 from schemas.store import Store
@@ -23,28 +24,22 @@ SECOND = "/2"
 """Put behind the name of a judge whose second readings these are."""
 
 
-def judgements_file(judge: str) -> str:
-    """Name of the sealed file of a judge's judgements."""
-    return f"judgements-{judge}.parquet"
-
-
-def is_sealed(locked: LockedPlan, judge: str) -> bool:
-    """Whether the ledger has a judge's judgements, made on the terms that the plan states now.
+def sealed_word(locked: LockedPlan, judge: str) -> Event | None:
+    """Return the ledger's line on a judge's word on every sealed completion, given on the terms the plan states now.
 
     Raises
     ------
     OutOfOrder
         They were made with another rubric, sample or setting, before the plan was amended.
     """
-    file = judgements_file(judge)
-    event = next((e for e in locked.events if e.name == "data.sealed" and e.body["file"] == file), None)
+    event = judgements_of(locked.events, judge)
     if event is not None and (found := event.body.get("terms_sha256")) != (promised := terms_of(locked, judge)):
         raise OutOfOrder(
             f"the judgements of {judge} are sealed, and the plan now states other terms",
             Finding(where=f"judges.{judge}", found=f"terms {found}", promised=f"terms {promised}"),
             then="give the new terms a judge of their own name, and amend",
         )
-    return event is not None
+    return event
 
 
 def terms_of(locked: LockedPlan, judge: str) -> Sha256:
@@ -89,8 +84,12 @@ def seal_judge(
         How the verdicts came about, for the ledger.
     """
     sealed = []
+    files = {
+        table: numbered(f"{table}-{judge}.parquet", locked.events, table="judgements", judge=judge)
+        for table in ("canaries", "judgements")
+    }
     if canaries:
-        sealed.append(_seal(locked, "canaries", f"canaries-{judge}.parquet", canaries, {"judge": judge}))
+        sealed.append(_seal(locked, "canaries", files["canaries"], canaries, {"judge": judge}))
     body = {
         "lock_id": locked.lock_id,
         "judge": judge,
@@ -98,7 +97,7 @@ def seal_judge(
         "outcomes": outcomes(judgements),
         "judging": dict(made),
     }
-    sealed.append(_seal(locked, "judgements", judgements_file(judge), judgements, body))
+    sealed.append(_seal(locked, "judgements", files["judgements"], judgements, body))
     return sealed
 
 

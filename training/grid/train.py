@@ -39,7 +39,9 @@ class TrainSummary:
     Parameters
     ----------
     planned, already, trained
-        Runs promised, found finished, and finished now (unmodified models count as runs).
+        Runs due, found finished, and finished now (unmodified models count as runs).
+    later
+        Runs promised for a look that the plan has not come to.
     lost
         Workers that died; each of their runs was started again as often as the plan allows.
     failed
@@ -47,6 +49,7 @@ class TrainSummary:
     """
 
     planned: int
+    later: int
     already: int
     trained: int
     lost: int
@@ -76,7 +79,7 @@ def train_study(
     gpus_per_run: float = 0.0,
     progress: TrainProgress | None = None,
 ) -> TrainSummary:
-    """Train every promised run that is not finished yet.
+    """Train every promised run that is due and not finished yet.
 
     Corpora are checked and jobs are laid out before any model is loaded. `run.started` is in the ledger before a
     run begins, `run.finished` with its digests after, `run.failed` with a reason where it does not finish.
@@ -107,7 +110,8 @@ def train_study(
     corpora = {report.corpus.name: report.corpus for report in reports}
     require_locked_bytes(locked, corpora)
     require_fit_corpora(locked.paths.name, reports)
-    planned = jobs(locked, corpora)
+    due = {run.run_id for run in locked.due}
+    planned = [job for job in jobs(locked, corpora) if job.run_id in due]
     todo = [job for job in planned if not is_finished(job, locked.events)]
     told = progress or Quiet()
     told.begin(planned, len(planned) - len(todo))
@@ -127,6 +131,7 @@ def train_study(
             place.close()
     return TrainSummary(
         planned=len(planned),
+        later=len(locked.lock.runs) - len(planned),
         already=len(planned) - len(todo),
         trained=driver.finished,
         lost=driver.lost,

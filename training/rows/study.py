@@ -184,9 +184,9 @@ def rows_for(corpus: Corpus, *, variant: str | None, where: str) -> tuple[Row, .
     Raises
     ------
     BadInput
-        The corpus has variants and none (or an unknown one) was named.
+        The corpus has variants and none was named, or it has not the one that was.
     """
-    if corpus.has_one_variant:
+    if variant is None and corpus.has_one_variant:
         return corpus.rows
     if variant is None or variant not in corpus.variants:
         raise no_such_rows(corpus.name, corpus.variants, variant, where)

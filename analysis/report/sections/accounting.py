@@ -38,15 +38,42 @@ def accounting_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
         (Code(reason), " ", Number(pointer("accounting", "answers_missing", reason), "integer"))
         for reason in a["answers_missing"]
     ]
-    later: Line = (", ", n("runs_not_due"), " due at a later look") if a["runs_not_due"] else ()
+    has_stopped = a.get("look") is not None and a["look"]["goes_on"] is False
+    why_not = " for a look that the plan did not come to" if has_stopped else " due at a later look"
+    later: Line = (", ", n("runs_not_due"), why_not) if a["runs_not_due"] else ()
     return (
         ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data", *later)),
         ("Answers scored", answers),
         ("Answers without a score", joined(missing) or ("none",)),
         ("Rows in quarantine", mapping_line("/accounting/quarantined", a["quarantined"], "number2") or ("none",)),
         ("Looks at the data", (n("looks_planned"), " planned, ", n("looks_used"), " used")),
+        *_looks(a),
         ("Amendments of the plan", (n("amendments"),)),
     )
+
+
+def _looks(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Which planned look this is, and what the plan's rule makes of it."""
+    look = accounting.get("look")
+    if look is None:
+        return ()
+
+    def n(key: str) -> Number:
+        return Number(pointer("accounting", "look", key), "integer")
+
+    here: Line = (n("place"), " of ", Number(pointer("accounting", "looks_planned"), "integer"))
+    here += (", at ", n("seeds"), " seeds an arm")
+    if look["goes_on"] is None:
+        return (("This look", here),)
+    named = joined(bullets("/accounting/look/hypotheses", look["hypotheses"]), " or ")
+    bands = joined(bullets("/accounting/look/undecided", look["undecided"]), " and ")
+    if not look["goes_on"]:
+        why: Line = ("; the plan ends here: ", *named, " does not leave ", *bands)
+    elif named:
+        why = ("; the plan goes on to ", n("next_seeds"), " seeds: ", *named, " still leaves ", *bands)
+    else:
+        why = ("; the plan goes on to ", n("next_seeds"), " seeds")
+    return (("This look", (*here, *why)),)
 
 
 def missing_runs(results: Mapping[str, Any]) -> tuple[Line, ...]:
