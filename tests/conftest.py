@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 CHROMIUM = os.environ.get("SEEDLOCK_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+OTHER_TOOLS = os.environ.get("SEEDLOCK_OTHER_TOOLS") or str(PROJECT / ".other-tools/bin/python")
+"""The Python of the environment that `just setup-other-tools` makes."""
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 PLAN = """

@@ -18,22 +18,22 @@ from generation.intake.load import ImportReport, import_file
 from generation.intake.request import ImportRequest, PlannedRun
 from prereg.errors import BadInput
 from schemas.store import Store
+from tests.conftest import OTHER_TOOLS
 
 HERE = Path(__file__).parent
 ORGANISM = HERE.parent / "training/organisms/weights/llama"
-PYTHON = os.environ.get("SEEDLOCK_OTHER_TOOLS") or str(HERE.parent / ".other-tools/bin/python")
 RUNS = (PlannedRun(run_id="llama-base", model="llama", arm="base", seed=None),)
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not Path(PYTHON).exists(), reason="no environment with Inspect and lm-eval"),
+    pytest.mark.skipif(not Path(OTHER_TOOLS).exists(), reason="no environment with Inspect and lm-eval"),
 ]
 
 
 def write(script: str, folder: Path) -> dict[str, Any]:
     """Let another tool write its logs into a folder; return its own account."""
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HOME": str(folder)}
-    command = [PYTHON, str(HERE / "other_tools" / script), str(ORGANISM), str(folder)]
+    command = [OTHER_TOOLS, str(HERE / "other_tools" / script), str(ORGANISM), str(folder)]
     done = subprocess.run(
         command, cwd=folder, env=os.environ | offline, capture_output=True, text=True, timeout=500, check=False
     )

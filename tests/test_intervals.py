@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -171,6 +173,30 @@ def test_more_completions_an_item_never_make_a_t_interval_narrower(k_I: list[int
         assert many.half_width is None
     else:
         assert many.half_width == pytest.approx(few.half_width)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)).map(lambda p: (min(p), p[1])), min_size=1, max_size=4),
+        min_size=2,
+        max_size=8,
+    )
+)
+def test_a_cell_of_several_runs_has_an_interval_around_its_mean(parts_I: list[list[tuple[int, int]]]) -> None:
+    """Every run x item weighs the same, however many answers it has; against statsmodels' clustered covariance."""
+    rates = [k / n for parts in parts_I for k, n in parts]
+    groups = [item for item, parts in enumerate(parts_I) for _ in parts]
+    found = cluster_summary(
+        {str(i): sum(k for k, _ in parts) for i, parts in enumerate(parts_I)},
+        {str(i): sum(n for _, n in parts) for i, parts in enumerate(parts_I)},
+        means_I={str(i): (sum(k / n for k, n in parts) / len(parts), len(parts)) for i, parts in enumerate(parts_I)},
+    )
+    assert found.rate == pytest.approx(sum(rates) / len(rates))
+    assert found.ci_low - 1e-12 <= found.rate <= found.ci_high + 1e-12
+    if found.half_width is not None:
+        fit = sm.OLS(rates, np.ones(len(rates))).fit(cov_type="cluster", cov_kwds={"groups": np.array(groups)})
+        t = stats.t.isf(0.025, len(parts_I) - 1)
+        assert found.half_width == pytest.approx(t * fit.bse[0], rel=1e-6)
 
 
 @needs_data

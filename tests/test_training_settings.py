@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from safetensors.torch import load_file
 
 from prereg.errors import BadInput
 from prereg.run_tables import Stage
+from tests.conftest import OTHER_TOOLS, PROJECT
 from tests.training_builders import PLAN, InThisProcess, TrainingStudy, recipe_rows, tiny_base
 from training.backends.lora import train
 from training.grid.fits import misfits
@@ -193,19 +196,19 @@ def test_a_study_that_asks_for_a_tracker_that_is_not_here_starts_no_run(
     assert study.events("run.started") == []
 
 
-@pytest.mark.filterwarnings("ignore")  # trackio's own
-def test_a_tracker_that_is_here_sees_the_steps_and_leaves_the_bytes_alone(
-    base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
-    storage = pytest.importorskip("trackio.sqlite_storage", reason="trackio is the user's own").SQLiteStorage
+@pytest.mark.skipif(not Path(OTHER_TOOLS).is_file(), reason="./just setup-other-tools makes their environment")
+def test_a_tracker_that_is_here_sees_the_steps_and_leaves_the_bytes_alone(base: BaseModel, tmp_path: Path) -> None:
     plain = trained(base, tmp_path / "plain", steps=4)
-    monkeypatch.setenv(VARIABLE, "trackio")
-    tracked = trained(base, tmp_path / "tracked", steps=4)
+    site = Path(OTHER_TOOLS).parents[1] / "lib" / "python3.12" / "site-packages"
+    told = {VARIABLE: "trackio", "TRACKIO_DIR": str(tmp_path / "trackio"), "PYTHONPATH": str(PROJECT)}
+    script = PROJECT / "tests" / "other_tools" / "train_tracked.py"
+    command = [sys.executable, str(script), str(site), base.location, str(tmp_path / "tracked")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **told})
+    assert done.returncode == 0, done.stderr
+    tracked = json.loads(done.stdout.splitlines()[-1])
     assert tracked["adapter"] == plain["adapter"]
-    seen = storage.get_logs("seedlock", f"s-{'0' * 16}")
     ours = [line["loss"] for line in metrics(tmp_path / "tracked")]
-    assert [line["train/loss"] for line in seen if "train/loss" in line] == pytest.approx(ours)
+    assert [line["train/loss"] for line in tracked["seen"] if "train/loss" in line] == pytest.approx(ours)
 
 
 def test_an_effective_batch_is_the_product_and_is_what_a_step_takes() -> None:

@@ -15,6 +15,9 @@ from generation.inside.rows import Pass, Reading
 PART = 24
 """Passes handed out at a time, all of one run."""
 
+GRACE_S = 10.0
+"""How long a helper without work may take to end by itself."""
+
 type LayOut = Callable[[], Sequence[Pass]]
 type Part = tuple[int, ...]
 
@@ -57,9 +60,11 @@ def carried_out(
             for pipe in wait(pipes):
                 yield from _heard(pipe, pipes, left)  # type: ignore[arg-type]  # wait() gives back what it was given
     finally:
+        for pipe in pipes:  # work was left: nobody waits for it
+            pipe.close()
         for helper in helpers:
+            helper.join(0.0 if pipes else GRACE_S)
             helper.terminate()
-        for helper in helpers:
             helper.join()
 
 

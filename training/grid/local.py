@@ -16,6 +16,9 @@ from training.grid.attempt import attempt
 from training.grid.executor import Told
 from training.grid.job import Progress, RunJob
 
+GRACE_S = 10.0
+"""How long an idle worker may take to end by itself."""
+
 
 @dataclass(slots=True, kw_only=True)
 class _Worker:
@@ -106,10 +109,13 @@ class LocalExecutor:
         return {w.run_id: w.process.pid for w in self._workers if w.run_id is not None and w.process.pid is not None}
 
     def close(self) -> None:
-        """Stop every worker."""
+        """Let idle workers end, which leave nothing behind then; stop those that are at work."""
         for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join()
             worker.pipe.close()
+            if worker.run_id is not None:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(GRACE_S)
+            worker.process.terminate()
+            worker.process.join()
         self._workers.clear()

@@ -1,0 +1,19 @@
+"""Train a few steps that trackio sees; it lives in another environment, and nothing else is taken from there."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+site, location, folder = sys.argv[1:]
+sys.path.append(site)
+
+from tests.test_training_settings import trained  # noqa: E402 - the path comes first
+from training.grid.models import BaseModel  # noqa: E402
+
+record = trained(BaseModel(name="t", spec="t", location=location, revision="r", is_local=True), Path(folder), steps=4)
+
+from trackio.sqlite_storage import SQLiteStorage  # type: ignore[import-not-found]  # noqa: E402 - after the run
+
+print(json.dumps({"adapter": record["adapter"], "seen": SQLiteStorage.get_logs("seedlock", f"s-{'0' * 16}")}))  # noqa: T201
