@@ -356,13 +356,14 @@ def deviate(
     """
     from analysis.design import require_known
     from prereg.deviate import declare_deviation
+    from prereg.gate import require_lock
 
     try:
         value = json.loads(after)
     except json.JSONDecodeError as error:
         found = Finding(where="--after", found=f"{after!r}: {error.msg}", promised="JSON; text needs double quotes")
         raise BadInput("--after is not JSON", found, then="seedlock deviate --help") from None
-    locked = _gate(study, root)
+    locked = require_lock(_find(study, root), only_reading=True)
     event = declare_deviation(
         locked,
         pointer=pointer,
@@ -536,8 +537,7 @@ def _import_jobs(locked: LockedPlan, finished: Path, told: list[str]) -> None:
         raise BadInput("a training file is named by its id and its arm", *faults, then="seedlock train --help")
     done = import_finished_jobs(locked, finished, told={identity: value for identity, _, value in pairs})
     _say(f"imported  {done.imported} jobs as finished runs; {done.finished} of {done.hosted} hosted runs are finished")
-    name = locked.paths.name
-    _say(f"Next: seedlock {'generate' if done.finished == done.hosted else 'train'} {name}")
+    _say(f"Next: {_next_step(locked.paths)}")
 
 
 @app.command()

@@ -33,7 +33,7 @@ from analysis.samples import draw_samples, words_asked
 from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from analysis.testing import Data
 from prereg.current import readings_of
-from prereg.due import due_runs, look_at, missing_runs, runs_with_data
+from prereg.due import due_runs, look_at, looks_passed_over, missing_runs, runs_with_data
 from prereg.errors import Finding, Incomplete, OutOfOrder
 from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_generated, require_seals, status_of
 from prereg.ledger import append_event, read_ledger
@@ -296,6 +296,10 @@ def _status_reasons(locked: LockedPlan) -> list[str]:
     reasons += [f"existed at the lock: {path}" for path in first.outputs]
     if any(e.body.get("predates_lock") for e in locked.events if e.name == "data.sealed"):
         reasons.append("an imported file is older than the lock")
+    reasons += [
+        f"the look at {seeds} seeds, which was to decide whether the plan goes on, did not take place"
+        for seeds in looks_passed_over(locked.events, locked.lock)
+    ]
     reasons += [f"deviation at {d.pointer}: {d.reason}" for d in locked.deviations]
     reasons += [
         f"amended after data were {e.body['data_seen']}: {e.body.get('note', e.body['reason'])}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from prereg.ledger import Event
@@ -94,6 +95,15 @@ def look_reached(events: Iterable[Event]) -> Mapping[str, Any] | None:
     """What the last report at a planned look said: its `seeds` an arm; `goes_on`: None after the last look."""
     said = [e.body["look"] for e in events if e.name == "report.built" and "look" in e.body]
     return said[-1] if said else None
+
+
+def looks_passed_over(events: Iterable[Event], lock: Lock) -> list[int]:
+    """Seeds of the looks that were to decide whether the plan goes on to the data there are, and never did."""
+    known = list(events)
+    reached = look_at([event for event in known if event.name == "data.sealed"], lock) or 0
+    told = {int(e.body["look"]["seeds"]) for e in known if e.name == "report.built" and "look" in e.body}
+    looks = load_locked_plan(lock).look[: reached + 1]
+    return [before.seeds for before, look in pairwise(looks) if look.when is not None and before.seeds not in told]
 
 
 def _first_seeds(plan: Plan, lock: Lock, place: int | None) -> list[LockedRun]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from prereg.canonical import Sha256, canonical_json, sha256_file
 from prereg.current import superseded
-from prereg.due import due_now, unasked_runs
+from prereg.due import due_now, looks_passed_over, unasked_runs
 from prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from prereg.layout import HOME, StudyPaths
 from prereg.ledger import Event, read_ledger
@@ -30,6 +30,9 @@ from prereg.lock import (
 from prereg.plan import Plan
 from prereg.plan_file import read_plan
 from prereg.pointer import replaced
+
+SHOWN = 20
+"""Files that an error names at most."""
 
 type Status = Literal["confirmatory", "deviated", "retrospective", "exploratory"]
 
@@ -107,13 +110,21 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
     locks = tuple(read_lock(file) for file in files)
     events = tuple(read_ledger(paths.ledger))
     lock, lock_id = locks[-1], sha256_file(files[-1])
-    code = [] if only_reading and is_reported(events, lock_id) else _code_faults(lock)
+    reported = is_reported(events, lock_id)
+    code = [] if only_reading and reported else _code_faults(lock)
     faults = [*chain_faults(files, locks, events), *plan_faults(lock, paths), *code]
     if faults:
+        restore = f"restore the files,  or record why with  seedlock amend {paths.name} --reason ... --note ..."
+        at_lock = f"seedlock analyze {paths.name} --at-lock  works with the code of the locked commit"
         raise LockedFileChanged(
             f"{paths.name} no longer matches {paths.relative(files[-1])}",
-            *faults,
-            then=f"restore the files,  or record why with  seedlock amend {paths.name} --reason ... --note ...",
+            *faults[:SHOWN],
+            *(
+                [Finding(where="and", found=f"{len(faults) - SHOWN} more", promised="none")]
+                if len(faults) > SHOWN
+                else []
+            ),
+            then=at_lock if reported and len(code) == len(faults) else restore,
         )
     return LockedPlan(
         plan=load_locked_plan(lock),
@@ -324,7 +335,7 @@ def status_of(locks: tuple[Lock, ...], events: tuple[Event, ...], plan: Plan) ->
     amended_late = any(
         event.name == "plan.amended" and event.body["data_seen"] in {"sealed", "looked"} for event in events
     )
-    if amended_late or any(event.name == "deviation.declared" for event in events):
+    if amended_late or looks_passed_over(events, locks[-1]) or any(e.name == "deviation.declared" for e in events):
         return "deviated"
     return "confirmatory"
 

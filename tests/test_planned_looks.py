@@ -176,6 +176,25 @@ def test_data_that_came_after_the_end_are_found_by_the_reviewer(study: StudyFixt
     assert "nothing after the look that ended the study" in said
 
 
+def test_a_look_that_was_to_decide_and_was_passed_over_is_a_departure(study: StudyFixture) -> None:
+    study.write_plan(PLAN + GOES_ON)
+    study.run("lock")
+    study.run("import", str(study.bring_data(completions())))
+    study.run("analyze")
+    assert results(study.paths)["status"] == "deviated"
+    (reason,) = results(study.paths)["status_reasons"]
+    assert reason.startswith("the look at 2 seeds, which was to decide")
+    assert "[deviated]" in study.run("verify")
+
+
+def test_a_look_that_decides_nothing_may_be_passed_over(study: StudyFixture) -> None:
+    study.write_plan(PLAN + LOOKS)
+    study.run("lock")
+    study.run("import", str(study.bring_data(completions())))
+    study.run("analyze")
+    assert results(study.paths)["status"] == "confirmatory"
+
+
 def test_a_judge_that_learns_from_all_answers_speaks_again_at_the_next_look(tmp_path: Path) -> None:
     rows = spoken()
     plan = JUDGED + looks("negligible", "more").replace("seeds = 4", "seeds = 3")

@@ -319,6 +319,22 @@ def test_after_the_report_code_may_move_on_but_the_proof_may_not(checkout: Path)
     seedlock(checkout, "verify", "spread", code=3)
 
 
+def test_a_departure_found_after_the_code_moved_on_is_declared_and_reported_with_the_locked_code(
+    checkout: Path,
+) -> None:
+    (checkout / "completions.csv").write_text(completions())
+    seedlock(checkout, "import", "spread", "completions.csv")
+    seedlock(checkout, "analyze", "spread")
+    source = checkout / "analysis" / "estimators" / "pooled_t.py"
+    source.write_text(source.read_text() + "\n# moved on\n")
+    told = ("--reason", "a slip", "--effect", "wider", "--hypothesis", "H1")
+    seedlock(checkout, "deviate", "spread", "--pointer", "/inference/alpha", "--after", "0.01", *told)
+    seedlock(checkout, "verify", "spread", code=7)
+    assert "seedlock analyze spread --at-lock" in seedlock(checkout, "analyze", "spread", code=3)
+    seedlock(checkout, "analyze", "spread", "--at-lock")
+    assert "[deviated]" in seedlock(checkout, "verify", "spread")
+
+
 def test_verify_and_help_import_nothing_heavy() -> None:
     probe = (
         "import sys, prereg.verify, prereg.progress, seedlock\n"
