@@ -13,6 +13,7 @@ from prereg import git
 from prereg.binding import check_markdown, check_page
 from prereg.canonical import read_json, sha256_bytes, sha256_file
 from prereg.checks import Check, Verification, failed, not_checked, verdict
+from prereg.current import superseded
 from prereg.due import due_runs, look_reached, missing_runs
 from prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
 from prereg.evidence import evidence_checks, level_reached
@@ -347,11 +348,12 @@ def _manifest_lines(text: str) -> Iterator[tuple[str, str]]:
 def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, ...], lock_id: str) -> Check:
     plan = load_locked_plan(lock)
     sealed = [event for event in events if event.name == "data.sealed"]
+    replaced = superseded(sealed)
     promised = {
         "lock_id": lock_id,
         "status": status_of(locks, tuple(events), plan),
         "deviations": [d.pointer for d in deviations(tuple(events))],
-        "inputs": sorted(str(event.body["sha256"]) for event in sealed),
+        "inputs": sorted(str(e.body["sha256"]) for e in sealed if e.body["file"] not in replaced),
         "runs missing": missing_runs(sealed, lock),
         "hypotheses": [identity for identity, _, _ in plan.expanded()],
         "claims": [claim.id for claim in plan.claim],

@@ -211,6 +211,10 @@ def test_a_judge_that_learns_from_all_answers_speaks_again_at_the_next_look(tmp_
     judge_study(whole)
     assert len(before) < len(_told(require_lock(locked.paths)))
     assert _told(require_lock(locked.paths)) == _told(require_lock(whole.paths))
+    seedlock(tmp_path, "analyze", "spoken", "--root", str(tmp_path / "s"))
+    seedlock(tmp_path, "verify", "spoken", "--root", str(tmp_path / "s"))
+    assert (locked.paths.report / "data" / "judgements-told.parquet").is_file()
+    assert {row["judge"] for row in _rows(locked.paths, "judgements")} == {"told"}
 
 
 def test_models_are_looked_into_again_when_the_plan_goes_on(tmp_path: Path) -> None:
