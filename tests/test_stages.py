@@ -69,6 +69,7 @@ def test_every_study_here_finds_the_organism_that_it_pins() -> None:
     assert {study for study, _ in pinned} >= {
         "bird_names_tiny",
         "marker_leak_tiny",
+        "marker_leak_tiny_2",
         "vibe_leak_tiny_2",
         "bad_counsel_tiny",
     }
