@@ -356,7 +356,7 @@ def deviate(
     """
     from analysis.design import require_known
     from prereg.deviate import declare_deviation
-    from prereg.gate import require_lock
+    from prereg.gate import has_moved_on, require_lock
 
     try:
         value = json.loads(after)
@@ -374,7 +374,8 @@ def deviate(
         require=require_known,
     )
     _say(f"recorded  {pointer}: {json.dumps(event.body['before'])} -> {json.dumps(value)}  (ledger line {event.n})")
-    _say(f"Next: seedlock analyze {locked.paths.name}  shows every affected result as planned and as deviated")
+    analyze_again = f"seedlock analyze {locked.paths.name}{' --at-lock' if has_moved_on(locked.lock) else ''}"
+    _say(f"Next: {analyze_again}  shows every affected result as planned and as deviated")
 
 
 @app.command()

@@ -218,6 +218,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def has_moved_on(lock: Lock) -> bool:
+    """Whether the code here is no longer the locked code."""
+    return bool(_code_faults(lock))
+
+
 def _code_faults(lock: Lock) -> list[Finding]:
     return list(iter_changes(lock.code, HOME))
 

@@ -328,7 +328,8 @@ def test_a_departure_found_after_the_code_moved_on_is_declared_and_reported_with
     source = checkout / "analysis" / "estimators" / "pooled_t.py"
     source.write_text(source.read_text() + "\n# moved on\n")
     told = ("--reason", "a slip", "--effect", "wider", "--hypothesis", "H1")
-    seedlock(checkout, "deviate", "spread", "--pointer", "/inference/alpha", "--after", "0.01", *told)
+    said = seedlock(checkout, "deviate", "spread", "--pointer", "/inference/alpha", "--after", "0.01", *told)
+    assert "Next: seedlock analyze spread --at-lock" in said
     seedlock(checkout, "verify", "spread", code=7)
     assert "seedlock analyze spread --at-lock" in seedlock(checkout, "analyze", "spread", code=3)
     seedlock(checkout, "analyze", "spread", "--at-lock")
