@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from typing import Any
 
 from prereg.ledger import Event
@@ -71,15 +70,24 @@ def due_runs(sealed: list[Event], lock: Lock) -> list[LockedRun]:
 def due_now(events: Iterable[Event], lock: Lock) -> list[LockedRun]:
     """Promised runs that a stage may carry out: those of the look at hand, or of the next where the plan goes on to it.
 
+    Without planned looks every run is due.
+    """
+    known = list(events)
+    return _first_seeds(load_locked_plan(lock), lock, look_at_hand(known, lock))
+
+
+def look_at_hand(events: Iterable[Event], lock: Lock) -> int | None:
+    """Place of the look that the stages are about; None without planned looks.
+
     What the last report said decides, and without a report the data; a study without data is at its first look.
     """
-    plan, known = load_locked_plan(lock), list(events)
-    place = look_at([e for e in known if e.name == "data.sealed"], lock)
-    reached = look_reached(known)
+    known = list(events)
+    place, reached = look_at(_seals(known), lock), look_reached(known)
     if place is not None and reached is not None and reached["goes_on"]:
-        later = (at for at, look in enumerate(plan.look) if look.seeds > reached["seeds"])
+        looks = load_locked_plan(lock).look
+        later = (at for at, look in enumerate(looks) if look.seeds > reached["seeds"])
         place = max(place, next(later, place))
-    return _first_seeds(plan, lock, place)
+    return place
 
 
 def look_at(sealed: list[Event], lock: Lock) -> int | None:
@@ -98,12 +106,15 @@ def look_reached(events: Iterable[Event]) -> Mapping[str, Any] | None:
 
 
 def looks_passed_over(events: Iterable[Event], lock: Lock) -> list[int]:
-    """Seeds of the looks that were to decide whether the plan goes on to the data there are, and never did."""
+    """Seeds of the looks that were to decide whether the plan goes on to the data there are, and never took place.
+
+    A look took place where a report was built while the data were at it.
+    """
     known = list(events)
-    reached = look_at([event for event in known if event.name == "data.sealed"], lock) or 0
-    told = {int(e.body["look"]["seeds"]) for e in known if e.name == "report.built" and "look" in e.body}
-    looks = load_locked_plan(lock).look[: reached + 1]
-    return [before.seeds for before, look in pairwise(looks) if look.when is not None and before.seeds not in told]
+    reached = look_at(_seals(known), lock) or 0
+    took_place = {look_at(_seals(known[:at]), lock) for at, event in enumerate(known) if event.name == "report.built"}
+    looks = load_locked_plan(lock).look
+    return [looks[at].seeds for at in range(reached) if looks[at + 1].when is not None and at not in took_place]
 
 
 def _first_seeds(plan: Plan, lock: Lock, place: int | None) -> list[LockedRun]:
@@ -111,6 +122,10 @@ def _first_seeds(plan: Plan, lock: Lock, place: int | None) -> list[LockedRun]:
         return list(lock.runs)
     seeds = plan.look[place].seeds
     return [run for run in lock.runs if run.seed is None or run.seed in plan.grid.seeds_of(run.model)[:seeds]]
+
+
+def _seals(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.name == "data.sealed"]
 
 
 def _with_rows(sealed: list[Event]) -> set[str]:

@@ -31,9 +31,6 @@ from prereg.plan import Plan
 from prereg.plan_file import read_plan
 from prereg.pointer import replaced
 
-SHOWN = 20
-"""Files that an error names at most."""
-
 type Status = Literal["confirmatory", "deviated", "retrospective", "exploratory"]
 
 
@@ -118,12 +115,7 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
         at_lock = f"seedlock analyze {paths.name} --at-lock  works with the code of the locked commit"
         raise LockedFileChanged(
             f"{paths.name} no longer matches {paths.relative(files[-1])}",
-            *faults[:SHOWN],
-            *(
-                [Finding(where="and", found=f"{len(faults) - SHOWN} more", promised="none")]
-                if len(faults) > SHOWN
-                else []
-            ),
+            *faults[:20],
             then=at_lock if reported and len(code) == len(faults) else restore,
         )
     return LockedPlan(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from prereg.canonical import read_json
 from prereg.current import judgements_of, readings_of
-from prereg.due import due_now, look_reached, runs_with_data, unasked_runs, untrained_runs
+from prereg.due import due_now, look_at_hand, look_reached, runs_with_data, unasked_runs, untrained_runs
 from prereg.errors import SeedlockError
 from prereg.gate import status_of
 from prereg.layout import StudyPaths
@@ -131,14 +130,12 @@ def _has_news(events: Sequence[Event]) -> bool:
 
 def _look(plan: Plan, events: Sequence[Event], lock: Lock) -> str | None:
     """Which planned look is at hand, and what the last one decided."""
-    if not plan.look:
+    place, told = look_at_hand(events, lock), look_reached(events)
+    if place is None:
         return None
-    seeds = max(Counter((run.model, run.arm) for run in due_now(events, lock)).values(), default=0)
-    place = next((n for n, look in enumerate(plan.look, start=1) if look.seeds >= seeds), len(plan.look))
-    told = look_reached(events)
     decided = {True: "; the plan went on to it", False: "; the plan ends here"}
     after = "" if told is None else decided.get(told["goes_on"], "")
-    return f"{place} of {len(plan.look)}, at {plan.look[place - 1].seeds} seeds an arm{after}"
+    return f"{place + 1} of {len(plan.look)}, at {plan.look[place].seeds} seeds an arm{after}"
 
 
 def _next_command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from analysis.looks import planned_looks
 from generation.inside.study import look_inside
 from generation.judge import judge_study
-from prereg.due import due_now
+from prereg.due import due_now, looks_passed_over
 from prereg.gate import require_lock, require_seals
 from prereg.layout import StudyPaths
 from prereg.ledger import append_event, read_ledger
@@ -46,10 +47,7 @@ def of_seeds(*seeds: int) -> str:
 
 
 def test_an_interim_look_is_the_plan_and_not_a_study_with_missing_runs(study: StudyFixture) -> None:
-    study.write_plan(PLAN + LOOKS)
-    study.run("lock")
-    study.run("import", str(study.bring_data(of_seeds(0, 1))))
-    study.run("analyze")
+    at_first_look(study, LOOKS)
     assert "4 are due at a later look" in study.run("verify")
     results = json.loads((study.paths.report / "results.json").read_text("utf-8"))
     first = planned_looks([2, 4], alpha=0.025, spending="pocock")[0].nominal_alpha
@@ -83,12 +81,17 @@ def results(paths: StudyPaths) -> dict[str, Any]:
     return read
 
 
-def at_first_look(study: StudyFixture, plan: str) -> str:
-    """Bring the first two seeds and look; what `analyze` said."""
+def analyzed(study: StudyFixture, plan: str, data: str) -> str:
+    """Lock, bring all these data and look; what `analyze` said."""
     study.write_plan(PLAN + plan)
     study.run("lock")
-    study.run("import", str(study.bring_data(of_seeds(0, 1))))
+    study.run("import", str(study.bring_data(data)))
     return study.run("analyze")
+
+
+def at_first_look(study: StudyFixture, plan: str) -> str:
+    """Bring the first two seeds and look; what `analyze` said."""
+    return analyzed(study, plan, of_seeds(0, 1))
 
 
 def test_every_stage_is_about_the_look_at_hand(study: StudyFixture) -> None:
@@ -122,10 +125,7 @@ def test_a_plan_that_goes_on_takes_the_runs_that_are_new(study: StudyFixture, se
     assert files == ["runs.parquet", "items.parquet", "completions.parquet", "completions-2.parquet"]
     assert "every planned run has sealed data (8 runs)" in study.run("verify")
     at_once = StudyFixture(StudyPaths(root=study.paths.root / "other", name="spread"))
-    at_once.write_plan(PLAN)
-    at_once.run("lock")
-    at_once.run("import", str(at_once.bring_data(completions())))
-    at_once.run("analyze")
+    analyzed(at_once, "", completions())
     assert [h["estimate"] for h in found["hypotheses"]] == [h["estimate"] for h in results(at_once.paths)["hypotheses"]]
 
 
@@ -138,6 +138,11 @@ def test_a_later_look_goes_on_from_a_clean_clone(study: StudyFixture) -> None:
     study.run("analyze")
     assert results(study.paths)["accounting"]["runs_with_data"] == 8
     study.run("verify")
+    told_before_looks_were = [
+        replace(e, body={key: said for key, said in e.body.items() if key != "look"})
+        for e in read_ledger(study.paths.ledger)
+    ]
+    assert looks_passed_over(told_before_looks_were, read_lock(study.paths.locks / "lock-0001.json")) == []
 
 
 def test_what_was_looked_at_cannot_grow(study: StudyFixture) -> None:
@@ -178,10 +183,7 @@ def test_data_that_came_after_the_end_are_found_by_the_reviewer(study: StudyFixt
 
 
 def test_a_look_that_was_to_decide_and_was_passed_over_is_a_departure(study: StudyFixture) -> None:
-    study.write_plan(PLAN + GOES_ON)
-    study.run("lock")
-    study.run("import", str(study.bring_data(completions())))
-    study.run("analyze")
+    analyzed(study, GOES_ON, completions())
     assert results(study.paths)["status"] == "deviated"
     (reason,) = results(study.paths)["status_reasons"]
     assert reason.startswith("the look at 2 seeds, which was to decide")
@@ -189,10 +191,7 @@ def test_a_look_that_was_to_decide_and_was_passed_over_is_a_departure(study: Stu
 
 
 def test_a_look_that_decides_nothing_may_be_passed_over(study: StudyFixture) -> None:
-    study.write_plan(PLAN + LOOKS)
-    study.run("lock")
-    study.run("import", str(study.bring_data(completions())))
-    study.run("analyze")
+    analyzed(study, LOOKS, completions())
     assert results(study.paths)["status"] == "confirmatory"
 
 
