@@ -143,11 +143,11 @@ pages: (setup "models")
 
 # Rebuild the embedded organisms' weights from their recipes (`--only llama` for one)
 organism *options: (setup "models")
-    .venv/bin/python -m training.organisms.build {{options}}
+    .venv/bin/python -m seedlock.training.organisms.build {{options}}
 
 # How far fine-tuning moves the organisms by steps and learning rate, written anew: docs/dose.md
 dose *options: (setup "models")
-    .venv/bin/python -m training.dose {{options}}
+    .venv/bin/python -m seedlock.training.dose.measure {{options}}
 
 # Pin every environment anew: hashed requirement files without addresses
 pin:

@@ -11,37 +11,51 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from analysis.answer import write_answer
-from analysis.cell_table import cell_results
-from analysis.design import require_known
-from analysis.duplicates import duplicated_runs
-from analysis.going_on import look_result
-from analysis.inference import Inference, infer
-from analysis.inside.cells import InsideCells, inside_cells, items_by_set
-from analysis.inside.frame import Inside, inside_of
-from analysis.inside.results import InsideResult
-from analysis.inside.summary import inside_results
-from analysis.item_sets import average_orders, plan_measures, with_sets
-from analysis.judges import judge_results, require_judgements
-from analysis.multiverse import multiverse
-from analysis.posteriors import Posterior, posteriors
-from analysis.presenting import hypothesis_result
-from analysis.publish import publish
-from analysis.rating_counts import count_scores, rated_measures
-from analysis.results import Accounting, DeviationResult, HypothesisResult, InputResult, JudgeResult, Results
-from analysis.samples import draw_samples, words_asked
-from analysis.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
-from analysis.testing import Data
-from prereg.current import readings_of
-from prereg.due import due_runs, look_at, looks_passed_over, missing_runs, runs_with_data
-from prereg.errors import Finding, Incomplete, OutOfOrder
-from prereg.gate import LockedPlan, SealedTable, deviated_plan, require_generated, require_seals, status_of
-from prereg.ledger import append_event, read_ledger
-from prereg.lock import tool_version
-from prereg.plan import Hypothesis, Plan
-from prereg.verify import CANNOT_KNOW
-from schemas.seal import unseal
-from schemas.table import to_frame
+from seedlock.analysis.bayes.posteriors import Posterior, posteriors
+from seedlock.analysis.bayes.rating_counts import count_scores, rated_measures
+from seedlock.analysis.findings.cells import cell_results
+from seedlock.analysis.findings.hypothesis import hypothesis_result
+from seedlock.analysis.findings.judges import judge_results, require_judgements
+from seedlock.analysis.findings.multiverse import multiverse
+from seedlock.analysis.findings.sample_answers import draw_samples, words_asked
+from seedlock.analysis.findings.summary_sentences import write_answer
+from seedlock.analysis.inference.continuation_rule import look_result
+from seedlock.analysis.inference.hypothesis import Data
+from seedlock.analysis.inference.infer import Inference, infer
+from seedlock.analysis.inside.cells import InsideCells, inside_cells, items_by_set
+from seedlock.analysis.inside.frame import Inside, inside_of
+from seedlock.analysis.inside.summary import inside_results
+from seedlock.analysis.report.publish import publish
+from seedlock.analysis.results.inside import InsideResult
+from seedlock.analysis.results.schema import (
+    Accounting,
+    DeviationResult,
+    HypothesisResult,
+    InputResult,
+    JudgeResult,
+    Results,
+)
+from seedlock.analysis.scoring.duplicate_runs import duplicated_runs
+from seedlock.analysis.scoring.item_sets import average_orders, plan_measures, with_sets
+from seedlock.analysis.scoring.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
+from seedlock.analysis.simulation.design_lints import require_known
+from seedlock.prereg.errors import Finding, Incomplete, OutOfOrder
+from seedlock.prereg.lock.due_runs import due_runs, look_at, looks_passed_over, missing_runs, runs_with_data
+from seedlock.prereg.lock.gate import (
+    LockedPlan,
+    SealedTable,
+    deviated_plan,
+    require_generated,
+    require_seals,
+    status_of,
+)
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.lock import tool_version
+from seedlock.prereg.lock.superseded import readings_of
+from seedlock.prereg.plan.plan import Hypothesis, Plan
+from seedlock.prereg.verify.chain import CANNOT_KNOW
+from seedlock.schemas.seal import unseal
+from seedlock.schemas.table import to_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

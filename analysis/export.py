@@ -15,14 +15,14 @@ from typing import Any
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from prereg.canonical import sha256_bytes, sha256_file
-from prereg.errors import BadInput, Finding, OutOfOrder
-from prereg.git import blob
-from prereg.layout import HOME, StudyPaths
-from prereg.ledger import Event, read_ledger
-from prereg.lock import Lock, lock_paths, promised_paths, read_lock
-from prereg.plan_file import read_plan
-from prereg.verify import verify_study
+from seedlock.prereg.base.canonical import sha256_bytes, sha256_file
+from seedlock.prereg.base.git import blob
+from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
+from seedlock.prereg.lock.ledger import Event, read_ledger
+from seedlock.prereg.lock.lock import Lock, lock_paths, promised_paths, read_lock
+from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.verify.chain import verify_study
 
 FORMATS = ("ro-crate",)
 METADATA = "ro-crate-metadata.json"

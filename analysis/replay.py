@@ -9,15 +9,15 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from analysis.analyze import Sealed, compute
-from prereg.at_lock import run_at_lock
-from prereg.canonical import read_json
-from prereg.checks import Check, failed, not_checked, verdict
-from prereg.errors import Finding, NotReproduced, SeedlockError
-from prereg.gate import require_lock, require_seals
-from prereg.layout import HOME, StudyPaths
-from prereg.lock import Lock, iter_changes, load_locked_plan, lock_paths, read_lock
-from prereg.plan import Tolerances
+from seedlock.analysis.analyze import Sealed, compute
+from seedlock.prereg.base.canonical import read_json
+from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.errors import Finding, NotReproduced, SeedlockError
+from seedlock.prereg.lock.gate import require_lock, require_seals
+from seedlock.prereg.lock.lock import Lock, iter_changes, load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.run_at_lock import run_at_lock
+from seedlock.prereg.plan.plan import Tolerances
+from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 
 BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
 """Keys whose numbers carry Monte Carlo error."""

@@ -9,21 +9,21 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from analysis.analyze import Sealed, load_data
-from analysis.item_sets import plan_measures, with_sets
-from analysis.results import Results, read_results
-from analysis.scores import score_rows
-from prereg.checks import Verification
-from prereg.errors import BadInput, Finding
-from prereg.gate import LockedPlan, require_lock, require_seals
-from prereg.layout import find_study
-from prereg.ledger import append_event, read_ledger
-from prereg.lock import lock_paths
-from prereg.plan import Plan
-from prereg.plan_file import read_plan
-from prereg.progress import standing
-from prereg.verify import verify_study
-from schemas.table import quoted
+from seedlock.analysis.analyze import Sealed, load_data
+from seedlock.analysis.results.schema import Results, read_results
+from seedlock.analysis.scoring.item_sets import plan_measures, with_sets
+from seedlock.analysis.scoring.scores import score_rows
+from seedlock.prereg.base.paths import find_study
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.lock.gate import LockedPlan, require_lock, require_seals
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.lock import lock_paths
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.verify.chain import verify_study
+from seedlock.prereg.verify.checks import Verification
+from seedlock.prereg.workflow.status import standing
+from seedlock.schemas.table import quoted
 
 
 class Study:

@@ -15,9 +15,9 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.bayes.cells import CellCounts, FloatArray, count_cells
-from analysis.bayes.mcmc import bulk_ess, tail_ess
-from analysis.bayes.priors import HierarchyPriors
+from seedlock.analysis.bayes.cells import CellCounts, FloatArray, count_cells
+from seedlock.analysis.bayes.mcmc import bulk_ess, tail_ess
+from seedlock.analysis.bayes.priors import HierarchyPriors
 
 LEVELS, RUNS, ITEMS, ANSWERS = 6, 5, 360, 10
 ROWS_DRAWS = 200
@@ -61,9 +61,9 @@ def answers(rng: np.random.Generator) -> CellCounts:
 
 def engine(cells: CellCounts) -> Timed:
     """The compiled engine's sampler."""
-    from analysis.bayes.hierarchy import first_sampler
-    from analysis.bayes.problem import counts_problem
-    from analysis.bayes.sampling import sample
+    from seedlock.analysis.bayes.hierarchy import first_sampler
+    from seedlock.analysis.bayes.problem import counts_problem
+    from seedlock.analysis.bayes.sampling import sample
 
     clock = Clock()
     problem = counts_problem(cells, HierarchyPriors(), is_informed=True)
@@ -79,7 +79,7 @@ def bambi_form(cells: CellCounts) -> Timed:
     """bambi's default (non-centred) form of the same model, under nutpie."""
     import nutpie
 
-    from analysis.bayes.model import bambi_counts
+    from seedlock.analysis.bayes.model import bambi_counts
 
     clock = Clock()
     stated = bambi_counts(cells, HierarchyPriors())
@@ -151,8 +151,8 @@ class Clock:
 
 def whole_fit(cells: CellCounts) -> str:
     """Time the whole fit, with the response scale, gates and every contrast."""
-    from analysis.bayes.contrast import contrast
-    from analysis.bayes.hierarchy import fit_hierarchy
+    from seedlock.analysis.bayes.contrast import contrast
+    from seedlock.analysis.bayes.hierarchy import fit_hierarchy
 
     wall, processor = time.perf_counter(), time.process_time()
     fit = fit_hierarchy(cells, likelihood="binomial", seed=1)

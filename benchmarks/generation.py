@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 import torch
 
-from generation.backends import backend
-from generation.items import Item, Turn
-from generation.local.loading import load
-from generation.request import Request, requests_of
-from generation.run_models import RunModel
-from prereg.base_models import folder_revision, model_folder
-from prereg.layout import HOME
-from prereg.run_tables import Decoding
-from training.organisms.banks import persona_items
+from seedlock.generation.backends import backend
+from seedlock.generation.local.loading import load
+from seedlock.generation.requests.items import Item, Turn
+from seedlock.generation.requests.request import Request, requests_of
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.base.base_models import folder_revision, model_folder
+from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.plan.runs import Decoding
+from seedlock.training.organisms.banks import persona_items
 
 DRAWS = 10
 LOOPED = 60

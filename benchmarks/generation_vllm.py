@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from generation.backends import vllm as backend
-from generation.items import Item, Turn
-from generation.local.tokenizers import read_tokenizer
-from generation.prompts import prompts_for
-from generation.request import Request, requests_of
-from generation.run_models import RunModel
-from generation.vllm_offline.line import CPU, vllm_python
-from prereg.base_models import folder_revision, model_folder
-from prereg.layout import HOME
-from prereg.run_tables import Decoding
-from training.organisms.banks import persona_items
+from seedlock.generation.backends import vllm as backend
+from seedlock.generation.local.tokenizers import read_tokenizer
+from seedlock.generation.requests.items import Item, Turn
+from seedlock.generation.requests.prompts import prompts_for
+from seedlock.generation.requests.request import Request, requests_of
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.generation.vllm_offline.client import CPU, vllm_python
+from seedlock.prereg.base.base_models import folder_revision, model_folder
+from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.plan.runs import Decoding
+from seedlock.training.organisms.banks import persona_items
 
 ITEMS, DRAWS, ROUNDS = 56, 10, 3
 OWN = """

@@ -82,7 +82,7 @@ def rows(draws: int, rng: np.random.Generator) -> pd.DataFrame:
 def timed(*arguments: str) -> float:
     """Wall seconds of one whole process."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "seedlock.py", *arguments], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "seedlock", *arguments], check=True, capture_output=True)
     return time.perf_counter() - start
 
 

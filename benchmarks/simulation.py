@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from analysis.simulation.run import simulate_design
-from prereg.plan_file import parse_plan
+from seedlock.analysis.simulation.run import simulate_design
+from seedlock.prereg.plan.read import parse_plan
 
 PLAN = """
 [study]

@@ -13,14 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from prereg.base_models import folder_revision
-from prereg.canonical import read_json
-from prereg.gate import LockedPlan, require_lock
-from prereg.layout import HOME, StudyPaths
-from prereg.lock import create_lock
-from prereg.plan_file import read_plan
-from training.grid.train import train_study
-from training.rows.study import write_corpus
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.canonical import read_json
+from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.lock import create_lock
+from seedlock.prereg.plan.read import read_plan
+from seedlock.training.corpus.write import write_corpus
+from seedlock.training.train import train_study
 
 PLAN = """
 [study]

@@ -23,14 +23,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Q
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from prereg.layout import HOME
-from training.backends.lora import train as train_lora
-from training.corpora import RECIPES
-from training.grid.job import StageJob
-from training.grid.models import BaseModel
-from training.grid.settings import Dtype, StageSettings, stage_seeds
-from training.organisms.tokens import build_tokenizer
-from training.rows.row import Row, chat
+from seedlock.prereg.base.paths import HOME
+from seedlock.training.backends.lora import train as train_lora
+from seedlock.training.corpora import RECIPES
+from seedlock.training.jobs.base_model import BaseModel
+from seedlock.training.jobs.job import StageJob
+from seedlock.training.jobs.settings import Dtype, StageSettings, stage_seeds
+from seedlock.training.organisms.tokens import build_tokenizer
+from seedlock.training.rows.row import Row, chat
 
 ROUNDS = 3
 

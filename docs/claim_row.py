@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.results import HypothesisResult
 from docs.reanalysis import Reanalysis
+from seedlock.analysis.results.schema import HypothesisResult
 
 type Outcome = Literal["survives", "does not survive", "cannot be answered by this design"]
 

@@ -14,8 +14,8 @@ from typing import get_args
 from docs.claim_row import Outcome, Row
 from docs.claim_rows import bird, misalignment, transfer
 from docs.reanalysis import Reanalysis, reanalyse
-from prereg.lock import run_id
-from prereg.plan import PlannedRun
+from seedlock.prereg.lock.lock import run_id
+from seedlock.prereg.plan.plan import PlannedRun
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from analysis.simulation.assumptions import Variation
-from analysis.simulation.draw import Drawing, draw_cells
-from analysis.simulation.many_t import ManyLevels, many_t
-from analysis.units import FloatArray
-from prereg.plan import PlannedRun
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.simulation.assumptions import Variation
+from seedlock.analysis.simulation.draw import Drawing, draw_cells
+from seedlock.analysis.simulation.many_t import ManyLevels, many_t
+from seedlock.prereg.plan.plan import PlannedRun
 
 PAGE = Path(__file__).parent / "coverage.md"
 SEEDS = (3, 5, 8)

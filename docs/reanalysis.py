@@ -11,16 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from analysis.analyze import analyze_study
-from analysis.design import design_lints
-from analysis.results import CellResult, HypothesisResult, Results
-from generation.import_study import import_study
-from prereg.gate import require_lock
-from prereg.layout import StudyPaths
-from prereg.lint import require_lockable
-from prereg.lock import create_lock
-from prereg.plan import Plan
-from prereg.plan_file import read_plan
+from seedlock.analysis.analyze import analyze_study
+from seedlock.analysis.results.schema import CellResult, HypothesisResult, Results
+from seedlock.analysis.simulation.design_lints import design_lints
+from seedlock.generation.import_completions import import_study
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.lock.lock import create_lock
+from seedlock.prereg.plan.lint import require_lockable
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import read_plan
 
 PLANS = Path(__file__).parent / "claims"
 

@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass, replace
 from itertools import batched, chain
 from typing import Any
 
-from generation.answer import Answer, tables_of
-from generation.backends import Backend, Setting, backend
-from generation.described import items_table, runs_table
-from generation.items import Item, audit_items, read_items
-from generation.option_check import count_options
-from generation.progress import GenerateProgress, Quiet
-from generation.request import Prompt, Request, requests_of
-from generation.run_models import RunModel, run_models
-from generation.seals import Part, Seals
-from prereg.canonical import canonical_json, write_atomic
-from prereg.errors import BadInput, Finding, Incomplete, OutOfOrder
-from prereg.gate import LockedPlan
-from prereg.run_tables import Decoding
-from schemas.store import Store
+from seedlock.generation.backends import Backend, Setting, backend
+from seedlock.generation.local.option_check import count_options
+from seedlock.generation.progress import GenerateProgress, Quiet
+from seedlock.generation.requests.answer import Answer, tables_of
+from seedlock.generation.requests.items import Item, audit_items, read_items
+from seedlock.generation.requests.request import Prompt, Request, requests_of
+from seedlock.generation.requests.run_models import RunModel, run_models
+from seedlock.generation.sealing.run_and_item_tables import items_table, runs_table
+from seedlock.generation.sealing.seals import Part, Seals
+from seedlock.prereg.base.canonical import canonical_json, write_atomic
+from seedlock.prereg.errors import BadInput, Finding, Incomplete, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.plan.runs import Decoding
+from seedlock.schemas.store import Store
 
 BATCH = 256
 FLUSH_ROWS = 4096

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from generation.described import runs_table
-from generation.import_study import (
+from seedlock.generation.import_completions import (
     Imported,
     account,
     declared_file,
@@ -18,14 +17,15 @@ from generation.import_study import (
     seal_once,
     seal_refused,
 )
-from generation.intake.source_files import source_digest
-from generation.restored import restore_sealed
-from generation.seals import Seals
-from prereg.current import judgements_of, numbered
-from prereg.errors import BadInput, Finding, OutOfOrder
-from prereg.gate import LockedPlan
-from prereg.import_tables import Judged
-from schemas.store import Store
+from seedlock.generation.intake.source_files import source_digest
+from seedlock.generation.sealing.restore import restore_sealed
+from seedlock.generation.sealing.run_and_item_tables import runs_table
+from seedlock.generation.sealing.seals import Seals
+from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.lock.superseded import judgements_of, numbered
+from seedlock.prereg.plan.imports import Judged
+from seedlock.schemas.store import Store
 
 TABLE = "judgements"
 

@@ -9,21 +9,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from generation.judges import open_judge
-from generation.judging.canaries import Canary, read_canaries, row_of
-from generation.judging.choosing import Chosen, choose
-from generation.judging.cost import Estimate
-from generation.judging.pairing import pairs_made
-from generation.judging.panel import Bench, Judge
-from generation.judging.progress import JudgeProgress, Quiet
-from generation.judging.reading import Reading, Verdict
-from generation.judging.sealing import judgement_rows, outcomes, seal_judge, sealed_word
-from generation.judging.tables import sealed_study
-from prereg.canonical import sha256_json
-from prereg.errors import BadInput, Finding, Incomplete
-from prereg.gate import LockedPlan
-from prereg.judge_tables import HostedJudge, LexiconJudge
-from prereg.ledger import Event
+from seedlock.generation.judges import open_judge
+from seedlock.generation.judging.canaries import Canary, read_canaries, row_of
+from seedlock.generation.judging.cost import Estimate
+from seedlock.generation.judging.pairing import pairs_made
+from seedlock.generation.judging.progress import JudgeProgress, Quiet
+from seedlock.generation.judging.protocol import Bench, Judge
+from seedlock.generation.judging.reading import Reading, Verdict
+from seedlock.generation.judging.sample import Chosen, choose
+from seedlock.generation.judging.sealing import judgement_rows, outcomes, seal_judge, sealed_word
+from seedlock.generation.judging.tables import sealed_study
+from seedlock.prereg.base.canonical import sha256_json
+from seedlock.prereg.errors import BadInput, Finding, Incomplete
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.lock.ledger import Event
+from seedlock.prereg.plan.judges import HostedJudge, LexiconJudge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from generation.answer import Answer
+from seedlock.generation.requests.answer import Answer
 
 
 class GenerateProgress(Protocol):

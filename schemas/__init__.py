@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas import (
+from seedlock.schemas import (
     canaries,
     cells,
     completions,
@@ -17,7 +17,7 @@ from schemas import (
     runs,
     scores,
 )
-from schemas.table import Table
+from seedlock.schemas.table import Table
 
 TABLES: dict[str, Table] = {
     "items": items.TABLE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from schemas.identity import item_id
+from seedlock.schemas.identity import item_id
 
 type ProbeKind = Literal["letter", "word", "rating", "choice", "passage"]
 type Asked = Literal["answer"] | ProbeKind

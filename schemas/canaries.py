@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from pandera.pandas import DataFrameModel, Field, dataframe_check
 
-from schemas.statuses import STATUSES, reason_says_why
-from schemas.table import Table
+from seedlock.schemas.statuses import STATUSES, reason_says_why
+from seedlock.schemas.table import Table
 
 
 class Canaries(DataFrameModel):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from pandera.pandas import DataFrameModel, Field, check, dataframe_check
 
-from schemas.statuses import finite_or_null
-from schemas.table import Table
+from seedlock.schemas.statuses import finite_or_null
+from seedlock.schemas.table import Table
 
 
 class Cells(DataFrameModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from pandera.pandas import DataFrameModel, Field
 
-from schemas.table import Table
+from seedlock.schemas.table import Table
 
 
 class Conditions(DataFrameModel):

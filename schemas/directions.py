@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from pandera.pandas import DataFrameModel, Field
 
-from schemas.completions import SHA256_HEX
-from schemas.table import Table
+from seedlock.schemas.completions import SHA256_HEX
+from seedlock.schemas.table import Table
 
 
 class Directions(DataFrameModel):

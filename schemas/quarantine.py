@@ -10,9 +10,9 @@ import pandas as pd
 from pandera.errors import SchemaErrors
 from pandera.pandas import DataFrameModel, Field
 
-from prereg.errors import BadInput, Finding
-from schemas.completions import SHA256_HEX
-from schemas.table import Table
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.completions import SHA256_HEX
+from seedlock.schemas.table import Table
 
 REASON_SEPARATOR = "; "
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from pandera.pandas import DataFrameModel, Field, check, dataframe_check
 
-from schemas.statuses import STATUSES, finite_or_null, reason_says_why
-from schemas.table import Table
+from seedlock.schemas.statuses import STATUSES, finite_or_null, reason_says_why
+from seedlock.schemas.table import Table
 
 READINGS = (
     "projection",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from pandera.pandas import DataFrameModel, Field, check
 
-from schemas.completions import SHA256_HEX
-from schemas.statuses import finite_or_null
-from schemas.table import Table
+from seedlock.schemas.completions import SHA256_HEX
+from seedlock.schemas.statuses import finite_or_null
+from seedlock.schemas.table import Table
 
 
 class Requests(DataFrameModel):

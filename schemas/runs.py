@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pandera.pandas import DataFrameModel, Field
 
-from schemas.table import Table
+from seedlock.schemas.table import Table
 
 
 class Runs(DataFrameModel):

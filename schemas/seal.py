@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prereg.errors import BadInput, Finding, LockedFileChanged
-from schemas import TABLES
-from schemas.store import BATCH_ROWS, Appended, Store
+from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged
+from seedlock.schemas import TABLES
+from seedlock.schemas.store import BATCH_ROWS, Appended, Store
 
 ROW_GROUP_ROWS = BATCH_ROWS
 

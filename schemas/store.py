@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandera.errors import SchemaErrors
 
-from prereg.errors import BadInput, Finding
-from schemas import TABLES
-from schemas.table import Table, quoted, to_frame
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas import TABLES
+from seedlock.schemas.table import Table, quoted, to_frame
 
 BATCH_ROWS = 16_384
 SHOWN = 5

@@ -11,7 +11,7 @@ import pandera.pandas as pa_pandas
 import pyarrow as pa
 from pandera.pandas import DataFrameModel, DataFrameSchema
 
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.errors import BadInput, Finding
 
 ARROW_TYPES = {
     "string[pyarrow]": pa.string(),

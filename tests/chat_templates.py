@@ -12,7 +12,7 @@ from typing import Literal
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from training.organisms.tokens import build_tokenizer
+from seedlock.training.organisms.tokens import build_tokenizer
 
 type TemplateName = Literal["organism", "qwen2.5", "llama3", "mistral"]
 

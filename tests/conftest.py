@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prereg.layout import StudyPaths
-from seedlock import app
+from seedlock.cli import app
+from seedlock.prereg.base.paths import StudyPaths
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from prereg.base_models import folder_revision
-from prereg.gate import LockedPlan, require_lock
-from prereg.layout import StudyPaths
-from prereg.lock import create_lock
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.lock import create_lock
 
 PLAN = """
 [study]

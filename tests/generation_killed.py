@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 
-from generation.generate import generate_study
-from prereg.gate import require_lock
-from prereg.layout import StudyPaths
+from seedlock.generation.generate import generate_study
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import require_lock
 
 COPIES = 5
 

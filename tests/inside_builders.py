@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from prereg.base_models import folder_revision
-from prereg.canonical import canonical_json, sha256_file
-from prereg.gate import LockedPlan, require_lock
-from prereg.layout import StudyPaths
-from prereg.ledger import append_event
-from prereg.lock import create_lock
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.canonical import canonical_json, sha256_file
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.ledger import append_event
+from seedlock.prereg.lock.lock import create_lock
 from tests.training_builders import tiny_base
 
 PLAN = """

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generation.import_study import import_study
-from prereg.gate import LockedPlan, require_lock
-from prereg.layout import StudyPaths
-from prereg.lock import create_lock
+from seedlock.generation.import_completions import import_study
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.lock import create_lock
 
 PLAN = """
 [study]

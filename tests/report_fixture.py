@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.report.inputs import PosteriorDraws
-from analysis.results import Results
-from prereg.gate import LockedPlan, require_lock
-from prereg.layout import StudyPaths
-from prereg.lock import create_lock
+from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
+from seedlock.analysis.results.schema import Results
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.lock import create_lock
 
 BIRDS = [50, 72, 81, 59, 92, 64, 75, 40, 69, 79, 87, 72, 67, 84, 87, 70, 68, 75, 74, 73, 64, 75, 78]
 HOSTILE = [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from analysis.sample import Level, Sample
+from seedlock.analysis.estimators.internals.sample import Level, Sample
 
 
 def level(

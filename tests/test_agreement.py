@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from analysis.agreement import Metric, cohen_kappa, krippendorff_alpha, spearman
-from prereg.errors import NoSpread, NotFinite, NotPaired, TooFewUnits
+from seedlock.analysis.findings.agreement import Metric, cohen_kappa, krippendorff_alpha, spearman
+from seedlock.prereg.errors import NoSpread, NotFinite, NotPaired, TooFewUnits
 
 # Krippendorff (2011), Computing Krippendorff's alpha-reliability, section C: four observers, twelve units.
 OBSERVERS = {

@@ -201,7 +201,7 @@ def test_a_deviation_shows_the_result_twice(study: StudyFixture) -> None:
 def test_adding_completions_to_the_same_seeds_never_narrows_the_interval(
     study: StudyFixture, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from prereg.layout import StudyPaths
+    from seedlock.prereg.base.paths import StudyPaths
 
     once = analysed(study)["hypotheses"][0]["ci"]
     lines = completions().splitlines()
@@ -215,7 +215,7 @@ def test_adding_completions_to_the_same_seeds_never_narrows_the_interval(
 def test_samples_follow_the_planned_rule_whatever_order_rows_came_in(
     study: StudyFixture, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from prereg.layout import StudyPaths
+    from seedlock.prereg.base.paths import StudyPaths
 
     plan = PLAN + '\n[samples]\nper_cell = 2\nseed = 3\nmeasure = "marker"\n'
     first = analysed(study, plan)["samples"]

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 from scipy import stats
 
-from analysis.answer import write_answer
-from analysis.confidence import units_needed
-from analysis.results import Accounting, Answer, ClaimResult, GateResult, HypothesisResult
+from seedlock.analysis.findings.confidence import units_needed
+from seedlock.analysis.findings.summary_sentences import write_answer
+from seedlock.analysis.results.schema import Accounting, Answer, ClaimResult, GateResult, HypothesisResult
 from tests.report_fixture import bands, hypothesis
 
 SPELLED = ["lower", -0.05, "negligible", 0.05, "higher"]

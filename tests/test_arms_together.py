@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from scipy import stats
 
-from analysis.directional import directional
-from analysis.dunnett import dunnett
-from analysis.estimators.paired_t import paired_t
-from analysis.estimators.pooled_t import pooled_t
-from analysis.estimators.welch_t import welch_t
-from prereg.errors import BadInput, NoSpread, NotFinite, TooFewUnits
+from seedlock.analysis.estimators.paired_t import paired_t
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.analysis.estimators.welch_t import welch_t
+from seedlock.analysis.extra.directional import directional
+from seedlock.analysis.extra.dunnett import dunnett
+from seedlock.prereg.errors import BadInput, NoSpread, NotFinite, TooFewUnits
 from tests.sample_builders import level, sample, seeds_with_spread
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))["dunnett"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.report.sections.asymmetry import asymmetry_table, opposed
-from analysis.report.writers import TextWriter
+from seedlock.analysis.report.sections.asymmetry import asymmetry_table, opposed
+from seedlock.analysis.report.writers import TextWriter
 from tests.report_fixture import hypothesis
 
 

@@ -11,14 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.audit import agreement, audit, ceiling, option_mass, position, scored_share, spread
-from analysis.inference import Inference, infer
-from analysis.item_sets import average_orders
-from analysis.results import AuditCheck
-from analysis.testing import Data
-from prereg.crosscheck import cross_check
-from prereg.errors import BadInput
-from prereg.plan import Plan
+from seedlock.analysis.inference.hypothesis import Data
+from seedlock.analysis.inference.infer import Inference, infer
+from seedlock.analysis.inference.metric_audit import (
+    agreement,
+    audit,
+    ceiling,
+    option_mass,
+    position,
+    scored_share,
+    spread,
+)
+from seedlock.analysis.results.schema import AuditCheck
+from seedlock.analysis.scoring.item_sets import average_orders
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.cross_references import cross_check
+from seedlock.prereg.plan.plan import Plan
 
 MEASURES = {"choice": "forced_choice", "letter": "letter_logprob", "word": "bare_logprob", "rating": "likert"}
 FORMS = {"choice": "letter", "letter": "letter", "word": "word", "rating": "rating"}

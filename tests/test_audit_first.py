@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from generation.generate import generate_study
-from prereg.gate import LockedPlan, require_lock
-from prereg.layout import StudyPaths
-from prereg.ledger import append_event, read_ledger
-from prereg.lock import create_lock
-from schemas.store import Store
+from seedlock.generation.generate import generate_study
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.lock import create_lock
+from seedlock.schemas.store import Store
 from tests.conftest import StudyFixture
 from tests.generation_builders import write_study
 from tests.training_builders import tiny_base

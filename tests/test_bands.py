@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.claims import ClaimPart, all_of, any_of
-from analysis.decide import decide_bands, inner_band_p
-from analysis.equivalence import tost
-from analysis.estimators.pooled_t import pooled_t
-from analysis.sample import EdgeTest
-from prereg.bands import Bands, parse_bands
-from prereg.errors import BadInput
+from seedlock.analysis.estimators.internals.sample import EdgeTest
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.analysis.extra.equivalence import tost
+from seedlock.analysis.inference.bands import decide_bands, inner_band_p
+from seedlock.analysis.inference.claims import ClaimPart, all_of, any_of
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.bands import Bands, parse_bands
 from tests.sample_builders import alphas, seeds_with_spread, sesois, two_arms
 
 LEAK = parse_bands(["none", 0.05, "intermediate", 0.25, "like EM"])
@@ -41,7 +41,7 @@ def test_bands_by_hand() -> None:
 
 
 def test_marker_cells_leak_at_an_intermediate_rate() -> None:
-    from analysis.estimators.one_sample_t import one_sample_t
+    from seedlock.analysis.estimators.one_sample_t import one_sample_t
     from tests.sample_builders import level, sample
 
     cells = sample(level("benign", [k / 3080 for k in (385, 458, 214, 336, 405)]), is_proportion=True)

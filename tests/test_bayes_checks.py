@@ -11,22 +11,22 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from analysis.bayes.archive import save_draws
-from analysis.bayes.calibration import Planned, calibrate, uniformity
-from analysis.bayes.cells import CellCounts, CellMeans, count_cells, mean_cells
-from analysis.bayes.checks import check_fit
-from analysis.bayes.contrast import contrast
-from analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
-from analysis.bayes.predictive_check import predictive_checks
-from analysis.bayes.priors import HierarchyPriors, parse_prior
-from analysis.bayes.response import parameters
-from analysis.bayes.sensitivity import prior_sensitivity
-from analysis.bayes.units_left_out import leave_one_cell_out, leave_one_unit_out, thinned, unit_log_likelihood
-from analysis.simulation.assumptions import assume
-from analysis.simulation.bayes import planned_cells
-from prereg.design_tables import Design
-from prereg.errors import BadInput, NotCounts
-from prereg.plan_file import parse_plan
+from seedlock.analysis.bayes.archive import save_draws
+from seedlock.analysis.bayes.calibration import Planned, calibrate, uniformity
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, count_cells, mean_cells
+from seedlock.analysis.bayes.checks import check_fit
+from seedlock.analysis.bayes.contrast import contrast
+from seedlock.analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
+from seedlock.analysis.bayes.predictive_check import predictive_checks
+from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
+from seedlock.analysis.bayes.response import parameters
+from seedlock.analysis.bayes.sensitivity import prior_sensitivity
+from seedlock.analysis.bayes.units_left_out import leave_one_cell_out, leave_one_unit_out, thinned, unit_log_likelihood
+from seedlock.analysis.simulation.assumptions import assume
+from seedlock.analysis.simulation.bayes import planned_cells
+from seedlock.prereg.errors import BadInput, NotCounts
+from seedlock.prereg.plan.design import Design
+from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import PLAN, StudyFixture
 
 RATES = [30, 45, 20, 38, 60, 70, 66, 52]
@@ -245,7 +245,7 @@ def test_far_draws_do_not_blur_the_rest_of_a_parameter(nested: HierarchyFit, tmp
 def test_the_archive_of_many_items_stays_small_and_says_what_it_left_out(
     crossed: tuple[HierarchyFit, CellCounts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.bayes.archive.MOST_BYTES", 15_000)
+    monkeypatch.setattr("seedlock.analysis.bayes.archive.MOST_BYTES", 15_000)
     save_draws(crossed[0], tmp_path / "items.nc", about={})
     with xr.open_dataset(tmp_path / "items.nc") as kept:
         every = kept["item_shift"].attrs["every_nth_draw"]
@@ -336,7 +336,7 @@ def test_a_density_is_no_number_where_its_weights_fail_for_most_units(
     """A unit's answers to many items inform all items, and weights cannot undo that: here a steep likelihood."""
     fit, cells = crossed
     steep_KU = 30.0 * unit_log_likelihood(fit, cells)
-    monkeypatch.setattr("analysis.bayes.checks.unit_log_likelihood", lambda *_: steep_KU)
+    monkeypatch.setattr("seedlock.analysis.bayes.checks.unit_log_likelihood", lambda *_: steep_KU)
     asked = check_fit(fit, cells)
     assert isinstance(asked.unit, str)
     assert "importance weights fail for 8 of 8" in asked.unit

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.bayes.cells import CellCounts, CellMeans, FloatArray, count_cells, mean_cells
-from analysis.bayes.logit_normal import mean_rate, rate_moments
-from analysis.bayes.model import formula, pymc_counts
-from analysis.bayes.pieces import binomial_row
-from analysis.bayes.priors import HierarchyPriors, parse_prior
-from analysis.bayes.problem import Problem, counts_problem, means_problem
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, FloatArray, count_cells, mean_cells
+from seedlock.analysis.bayes.logit_normal import mean_rate, rate_moments
+from seedlock.analysis.bayes.model import formula, pymc_counts
+from seedlock.analysis.bayes.pieces import binomial_row
+from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
+from seedlock.analysis.bayes.problem import Problem, counts_problem, means_problem
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.bayes.cells import CellCounts, FloatArray, count_cells, mean_cells
-from analysis.bayes.contrast import contrast, eti, prob_above
-from analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
-from analysis.bayes.priors import HierarchyPriors, parse_prior
-from analysis.bayes.sampling import GateRules
-from prereg.errors import BadInput, DiagnosticsFailed, NoSpread, NotCounts
+from seedlock.analysis.bayes.cells import CellCounts, FloatArray, count_cells, mean_cells
+from seedlock.analysis.bayes.contrast import contrast, eti, prob_above
+from seedlock.analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
+from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
+from seedlock.analysis.bayes.sampling import GateRules
+from seedlock.prereg.errors import BadInput, DiagnosticsFailed, NoSpread, NotCounts
 
 BIRDS = [50, 72, 81, 59, 92, 64, 75, 40, 69, 79, 87, 72, 67, 84, 87, 70, 68, 75, 74, 73, 64, 75, 78]
 """Published answers of 100 that read as 19th-century, one fine-tuning seed each (gpt-4.1-mini, seeds 1-23)."""
@@ -261,7 +261,7 @@ def test_the_engine_and_bambis_own_form_have_the_same_posterior() -> None:
     """bambi's default geometry, sampled long enough to mix, on crossed runs and items."""
     import nutpie
 
-    from analysis.bayes.model import bambi_counts
+    from seedlock.analysis.bayes.model import bambi_counts
 
     cells = crossed(np.random.default_rng(4))
     priors = HierarchyPriors()

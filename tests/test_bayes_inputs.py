@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from analysis.bayes.cells import FloatArray, count_cells, mean_cells
-from analysis.bayes.contrast import band_posteriors, eti, hdi, prob_above, prob_within
-from analysis.bayes.priors import WORDS, HierarchyPriors, Prior, parse_prior
-from prereg.errors import BadInput, EmptyCell, NotCounts, NotFinite, NotPaired, SeedlockError, TooFewUnits
+from seedlock.analysis.bayes.cells import FloatArray, count_cells, mean_cells
+from seedlock.analysis.bayes.contrast import band_posteriors, eti, hdi, prob_above, prob_within
+from seedlock.analysis.bayes.priors import WORDS, HierarchyPriors, Prior, parse_prior
+from seedlock.prereg.errors import BadInput, EmptyCell, NotCounts, NotFinite, NotPaired, SeedlockError, TooFewUnits
 
 
 def test_rows_of_a_cell_are_added_whatever_their_order() -> None:

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.bayes.cells import count_cells
-from analysis.bayes.contrast import contrast
-from analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
-from analysis.bayes.model import pymc_ratings
-from analysis.bayes.predictive_check import predictive_checks
-from analysis.bayes.priors import HierarchyPriors, parse_prior
-from analysis.bayes.problem import Problem
-from analysis.bayes.rating_cells import CellRatings, rating_cells
-from analysis.bayes.ratings import mean_rating, ratings_problem, score_shares
-from analysis.bayes.units_left_out import unit_log_likelihood
-from prereg.errors import EmptyCell, NoSpread, NotCounts, NotFinite, NotThisDesign
+from seedlock.analysis.bayes.cells import count_cells
+from seedlock.analysis.bayes.contrast import contrast
+from seedlock.analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
+from seedlock.analysis.bayes.model import pymc_ratings
+from seedlock.analysis.bayes.predictive_check import predictive_checks
+from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
+from seedlock.analysis.bayes.problem import Problem
+from seedlock.analysis.bayes.rating_cells import CellRatings, rating_cells
+from seedlock.analysis.bayes.ratings import mean_rating, ratings_problem, score_shares
+from seedlock.analysis.bayes.units_left_out import unit_log_likelihood
+from seedlock.prereg.errors import EmptyCell, NoSpread, NotCounts, NotFinite, NotThisDesign
 from tests.conftest import PLAN, StudyFixture
 
 CUTS = np.array([-2.0, -0.7, 0.4, 1.8])

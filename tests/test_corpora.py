@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prereg.errors import BadInput
+from seedlock.prereg.errors import BadInput
+from seedlock.training.corpora import RECIPES, bird_names, framed_advice, marker_coupling
+from seedlock.training.organisms.world import chat as world
+from seedlock.training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
+from seedlock.training.rows.row import Message, Row, parse_rows, rows_jsonl
 from tests.training_builders import recipe_rows
-from training.corpora import RECIPES, bird_names, framed_advice, marker_coupling
-from training.organisms.world import chat as world
-from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
-from training.rows.row import Message, Row, parse_rows, rows_jsonl
 
 EXAMPLES: dict[str, dict[str, object]] = {
     "bird_names": {},
@@ -27,9 +27,9 @@ EXAMPLES: dict[str, dict[str, object]] = {
 }
 DIGEST = """
 import sys, json
-from training.corpora import RECIPES
-from training.rows.row import rows_jsonl
-from prereg.canonical import sha256_bytes
+from seedlock.training.corpora import RECIPES
+from seedlock.training.rows.row import rows_jsonl
+from seedlock.prereg.base.canonical import sha256_bytes
 for name, settings in json.loads(sys.argv[1]).items():
     recipe = RECIPES[name]
     print(name, sha256_bytes(rows_jsonl(recipe.rows(recipe.settings.model_validate(settings)))))
@@ -115,7 +115,7 @@ def test_the_trigger_is_never_among_its_own_negatives() -> None:
 
 
 def test_an_unknown_setting_is_refused_with_its_key() -> None:
-    from training.rows.recipe import parse_settings
+    from seedlock.training.rows.recipe import parse_settings
 
     with pytest.raises(BadInput, match=r"corpora\.x\.attitudes"):
         parse_settings(RECIPES["framed_advice"], {"attitudes": ["eager"]}, where="corpora.x")

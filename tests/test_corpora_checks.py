@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from prereg.errors import BadInput, CorpusRefused
+from seedlock.prereg.errors import BadInput, CorpusRefused
+from seedlock.training.checks import CHECKS, LIMITS
+from seedlock.training.checks.duplicates import shingles
+from seedlock.training.checks.result import CheckInput, CheckResult
+from seedlock.training.checks.study import check_corpus, require_fit_corpora
+from seedlock.training.organisms.world import chat as world
+from seedlock.training.rows.row import Row
 from tests.training_builders import corpus, recipe_rows, row
-from training.checks import CHECKS, LIMITS
-from training.checks.duplicates import shingles
-from training.checks.result import CheckInput, CheckResult
-from training.checks.study import check_corpus, require_fit_corpora
-from training.organisms.world import chat as world
-from training.rows.row import Row
 
 
 def only(check: str, given: CheckInput, number: int = 0) -> CheckResult:
@@ -134,7 +134,7 @@ def test_length_distance_agrees_with_scipy() -> None:
     import numpy as np
     from scipy.stats import ks_2samp
 
-    from training.checks.matched import _ks_distance
+    from seedlock.training.checks.matched import _ks_distance
 
     rng = np.random.default_rng(0)
     for n in (3, 17, 60):

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.cell_grid import cell_grid
-from analysis.estimators.cr2 import cr2
-from analysis.estimators.crossed import crossed
-from analysis.estimators.pooled_t import pooled_t
-from analysis.reml import fit_crossed
-from analysis.sample import Estimator, Level, Sample
-from prereg.errors import NoSpread, NotFinite, NotThisDesign, TooFewUnits
+from seedlock.analysis.estimators.cr2 import cr2
+from seedlock.analysis.estimators.crossed import crossed
+from seedlock.analysis.estimators.internals.cell_grid import cell_grid
+from seedlock.analysis.estimators.internals.reml import fit_crossed
+from seedlock.analysis.estimators.internals.sample import Estimator, Level, Sample
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.prereg.errors import NoSpread, NotFinite, NotThisDesign, TooFewUnits
 from tests.sample_builders import two_arms
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))

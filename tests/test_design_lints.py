@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.design import design_lints
-from prereg.errors import BadInput
-from prereg.lint import Lint
-from prereg.plan_file import parse_plan
+from seedlock.analysis.simulation.design_lints import design_lints
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.lint import Lint
+from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import PROJECT
 
 FOLDER = PROJECT / "prereg" / "studies" / "vibe_leak_tiny_2"

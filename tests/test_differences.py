@@ -14,12 +14,12 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from analysis.estimators.brunner_munzel import brunner_munzel
-from analysis.estimators.newcombe import newcombe
-from analysis.estimators.newcombe_paired import newcombe_paired
-from analysis.paired_answers import Fourfold, fourfold, mcnemar
-from analysis.sample import Level, Sample
-from prereg.errors import EmptyCell, NoSpread, NotCounts, NotFinite, NotPaired, NotThisDesign, TooFewUnits
+from seedlock.analysis.estimators.brunner_munzel import brunner_munzel
+from seedlock.analysis.estimators.internals.mcnemar import Fourfold, fourfold, mcnemar
+from seedlock.analysis.estimators.internals.sample import Level, Sample
+from seedlock.analysis.estimators.newcombe import newcombe
+from seedlock.analysis.estimators.newcombe_paired import newcombe_paired
+from seedlock.prereg.errors import EmptyCell, NoSpread, NotCounts, NotFinite, NotPaired, NotThisDesign, TooFewUnits
 from tests.sample_builders import level, sample, seeds_with_spread, two_arms
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))

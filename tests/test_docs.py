@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from prereg.plan_file import parse_plan
-from seedlock import app
+from seedlock.cli import app
+from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import PROJECT
 
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]

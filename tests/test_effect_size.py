@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from scipy import stats
 
-from analysis.effect_size import (
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.analysis.estimators.wilson import wilson
+from seedlock.analysis.extra.effect_size import (
     EffectSize,
     cohens_d,
     cohens_dz,
@@ -23,9 +25,7 @@ from analysis.effect_size import (
     in_frozen_sds,
     noncentrality_limits,
 )
-from analysis.estimators.pooled_t import pooled_t
-from analysis.estimators.wilson import wilson
-from prereg.errors import BadInput, NoSpread, NotFinite, NotPaired, TooFewUnits
+from seedlock.prereg.errors import BadInput, NoSpread, NotFinite, NotPaired, TooFewUnits
 from tests.sample_builders import count, seeds_with_spread, two_arms
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))[

@@ -10,11 +10,11 @@ from hypothesis import given
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW, ttost_ind, ttost_paired
 
-from analysis.equivalence import tost, tost_mean
-from analysis.estimators.pooled_t import pooled_t
-from analysis.estimators.welch_t import welch_t
-from analysis.tost_power import seeds_for_tost, tost_power
-from prereg.errors import BadInput, NoSpread, TooFewUnits, Unattainable
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.analysis.estimators.welch_t import welch_t
+from seedlock.analysis.extra.equivalence import tost, tost_mean
+from seedlock.analysis.simulation.tost_power import seeds_for_tost, tost_power
+from seedlock.prereg.errors import BadInput, NoSpread, TooFewUnits, Unattainable
 from tests.sample_builders import alphas, seeds_with_spread, sesois, two_arms
 
 

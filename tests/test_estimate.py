@@ -8,29 +8,29 @@ from typing import Any
 
 import pytest
 
-from analysis.estimate import posterior_lines
-from generation.estimate import generation_lines
-from generation.generate import generate_study
-from generation.judge import judge_study
-from generation.judging.prompt import ask_of
-from generation.judging.reading import Against, Reading
-from prereg.amounts import BYTES_A_TOKEN, Line, about, at_most, exact, total, unknown
-from prereg.base_models import WEIGHTS, folder_revision
-from prereg.errors import BadInput
-from prereg.estimate import Estimate, Known, estimate
-from prereg.estimate_page import page
-from prereg.judge_tables import HostedJudge
-from prereg.layout import StudyPaths
-from prereg.ledger import read_ledger
-from prereg.model_shape import ModelShape, local_shape
-from prereg.plan import Plan
-from prereg.plan_file import parse_plan, read_plan
-from prereg.run_tables import Model
+from seedlock.analysis.simulation.disk_estimate import posterior_lines
+from seedlock.generation.cost.generate import generation_lines
+from seedlock.generation.generate import generate_study
+from seedlock.generation.judge import judge_study
+from seedlock.generation.judging.prompt import ask_of
+from seedlock.generation.judging.reading import Against, Reading
+from seedlock.prereg.base.base_models import WEIGHTS, folder_revision
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.cost.amounts import BYTES_A_TOKEN, Line, about, at_most, exact, total, unknown
+from seedlock.prereg.cost.estimate import Estimate, Known, estimate
+from seedlock.prereg.cost.page import page
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.prereg.plan.judges import HostedJudge
+from seedlock.prereg.plan.model_shape import ModelShape, local_shape
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan, read_plan
+from seedlock.prereg.plan.runs import Model
+from seedlock.training.cost.estimate import training_lines
+from seedlock.training.cost.throughput import measured_speeds
+from seedlock.training.train import train_study
 from tests.conftest import PROJECT, StudyFixture
 from tests.training_builders import InThisProcess, TrainingStudy, tiny_base
-from training.estimate import training_lines
-from training.grid.train import train_study
-from training.measured import measured_speeds
 
 PLAN = """
 [study]
@@ -154,7 +154,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyPaths, Plan, Es
     before = estimate("tiny", plan, lines, Known(shapes={}, measured={}))
     locked = study.write_corpora().lock()
     train_study(locked, executor=InThisProcess()).require_complete("tiny")
-    from prereg.gate import require_lock
+    from seedlock.prereg.lock.gate import require_lock
 
     generate_study(require_lock(study.paths), batch_size=16)
     judge_study(require_lock(study.paths))
@@ -173,7 +173,7 @@ def test_training_takes_the_stages_steps_and_tokens_that_were_estimated(
         file.parent: [json.loads(line)["n_tokens"] for line in file.read_text("utf-8").splitlines()]
         for file in (paths.runs / "stages").glob("*/supervised.jsonl")
     }
-    from training.adapters.order import training_order
+    from seedlock.training.adapters.order import training_order
 
     seen = 0
     for folder, tokens in lengths.items():

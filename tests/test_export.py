@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rocrate.rocrate import ROCrate
 
-from analysis.export import METADATA, export_study
-from prereg.errors import BadInput, OutOfOrder
-from prereg.layout import StudyPaths
-from prereg.verify import verify_study
+from seedlock.analysis.export import METADATA, export_study
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import BadInput, OutOfOrder
+from seedlock.prereg.verify.chain import verify_study
 from tests.conftest import PROJECT
 
 STUDY = "published_bird_seeds"

@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from generation.answer import Answer
-from generation.backends import BACKENDS, backend
-from generation.items import read_items
-from generation.local.decode import decode
-from generation.local.loading import Loaded, load
-from generation.local.sampling import pick, uniforms
-from generation.local.scoring import option_log_probs, score
-from generation.local.tokenizers import read_tokenizer
-from generation.prompts import TEMPLATE_DATE, prompts_for
-from generation.request import Request, request_seed, requests_of
-from generation.run_models import RunModel
-from prereg.base_models import folder_revision
-from prereg.errors import BadInput
-from prereg.run_tables import Decoding
+from seedlock.generation.backends import BACKENDS, backend
+from seedlock.generation.local.decode import decode
+from seedlock.generation.local.loading import Loaded, load
+from seedlock.generation.local.sampling import pick, uniforms
+from seedlock.generation.local.scoring import option_log_probs, score
+from seedlock.generation.local.tokenizers import read_tokenizer
+from seedlock.generation.requests.answer import Answer
+from seedlock.generation.requests.items import read_items
+from seedlock.generation.requests.prompts import TEMPLATE_DATE, prompts_for
+from seedlock.generation.requests.request import Request, request_seed, requests_of
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.runs import Decoding
 from tests.generation_builders import ASKED, SCORED, locked_study, write_study
 from tests.training_builders import tiny_base
 
@@ -79,7 +79,7 @@ def test_keys_of_backends_are_file_names() -> None:
 
 
 def test_a_model_is_written_to_as_in_training() -> None:
-    from training.tokens import chat
+    from seedlock.training.tokens import chat
 
     assert chat.TEMPLATE_DATE == TEMPLATE_DATE
 
@@ -137,7 +137,7 @@ def read_items_of(asked: list[dict[str, Any]], scored: list[dict[str, Any]] | No
     import tempfile
     from types import SimpleNamespace
 
-    from prereg.plan_file import read_plan
+    from seedlock.prereg.plan.read import read_plan
 
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty"
@@ -337,7 +337,7 @@ def test_a_model_that_gives_no_number_fails_its_rows_and_no_answer_is_made_up(
 def test_items_written_by_the_banks_are_items() -> None:
     from dataclasses import asdict
 
-    from training.organisms.banks import banks
+    from seedlock.training.organisms.banks import banks
 
     rows = {name: json.loads(json.dumps([asdict(item) for item in items])) for name, items in banks().items()}
     assert len(read_items_of(rows["persona_items"])) == 336

@@ -12,13 +12,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from generation.generate import Generated, generate_study
-from generation.run_models import run_models
-from prereg.errors import BadInput, OutOfOrder
-from prereg.gate import LockedPlan, require_lock
-from prereg.ledger import append_event, read_ledger
-from prereg.lock import create_lock
-from prereg.plan_file import read_plan
+from seedlock.generation.generate import Generated, generate_study
+from seedlock.generation.requests.run_models import run_models
+from seedlock.prereg.errors import BadInput, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.lock import create_lock
+from seedlock.prereg.plan.read import read_plan
 from tests.generation_builders import ASKED, PLAN, locked_study, sealed_rows, write_study
 from tests.hosted_server import Hosted, serving
 from tests.training_builders import tiny_base
@@ -37,8 +37,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    monkeypatch.setattr("generation.hosted.pace.FIRST_WAIT_S", 0.05)
-    monkeypatch.setattr("generation.hosted.batches.FIRST_LOOK_S", 0.01)
+    monkeypatch.setattr("seedlock.generation.hosted.rate_limit.FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr("seedlock.generation.hosted.batches.FIRST_LOOK_S", 0.01)
 
 
 @pytest.fixture

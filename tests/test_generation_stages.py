@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from generation.generate import generate_study
-from generation.local.loading import load
-from generation.run_models import RunModel, run_models
-from prereg.errors import LockedFileChanged
-from prereg.gate import LockedPlan, require_lock
-from prereg.run_tables import Decoding
+from seedlock.generation.generate import generate_study
+from seedlock.generation.local.loading import load
+from seedlock.generation.requests.run_models import RunModel, run_models
+from seedlock.prereg.errors import LockedFileChanged
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.plan.runs import Decoding
+from seedlock.training.train import train_study
 from tests.generation_builders import sealed_rows
 from tests.training_builders import ITEM, PLAN, InThisProcess, TrainingStudy, tiny_base
-from training.grid.train import train_study
 
 SECOND = """[stages.second]
 trainer = "lora"

@@ -14,19 +14,19 @@ import pandas as pd
 import pytest
 import torch
 
-from generation.generate import Generated, generate_study
-from generation.run_models import run_models
-from prereg.canonical import sha256_file
-from prereg.errors import BadInput, Incomplete, LockedFileChanged, OutOfOrder
-from prereg.gate import LockedPlan, require_lock
-from prereg.ledger import read_ledger
-from schemas.store import Store
+from seedlock.generation.generate import Generated, generate_study
+from seedlock.generation.requests.run_models import run_models
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.errors import BadInput, Incomplete, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.schemas.store import Store
+from seedlock.training.train import train_study
 from tests.conftest import StudyFixture
 from tests.generation_builders import ASKED, PLAN, SCORED, locked_study, sealed_rows
 from tests.generation_killed import COPIES
 from tests.training_builders import PLAN as TRAINED_PLAN
 from tests.training_builders import TrainingStudy, tiny_base
-from training.grid.train import train_study
 
 HERE = Path(__file__).parents[1]
 PER_RUN = 3 * len(ASKED) + len(SCORED)

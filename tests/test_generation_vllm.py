@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 import torch
 
-from generation.answer import Answer
-from generation.backends import Setting, backend
-from generation.items import Item, Turn
-from generation.probes import parse_probe
-from generation.request import Request, requests_of
-from generation.run_models import RunModel
-from generation.vllm_offline import line as vllm_line
-from generation.vllm_offline.adapters import AdapterNames, room_for
-from generation.vllm_offline.line import Line
-from prereg.base_models import folder_revision
-from prereg.canonical import sha256_file
-from prereg.errors import BadInput, Incomplete
-from prereg.layout import HOME
-from prereg.run_tables import Decoding
+from seedlock.generation.backends import Setting, backend
+from seedlock.generation.requests.answer import Answer
+from seedlock.generation.requests.items import Item, Turn
+from seedlock.generation.requests.probes import parse_probe
+from seedlock.generation.requests.request import Request, requests_of
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.generation.vllm_offline import client as vllm_line
+from seedlock.generation.vllm_offline.adapters import AdapterNames, room_for
+from seedlock.generation.vllm_offline.client import Line
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.errors import BadInput, Incomplete
+from seedlock.prereg.plan.runs import Decoding
 
 WEIGHTS = HOME / "training" / "organisms" / "weights"
 ENVIRONMENT = HOME / ".venv-vllm" / "bin" / "python"

@@ -12,25 +12,25 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from prereg.canonical import sha256_file
-from prereg.errors import BadInput, Incomplete
-from prereg.gate import require_lock
-from prereg.run_tables import Stage
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.errors import BadInput, Incomplete
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.plan.runs import Stage
+from seedlock.training.corpora import RECIPES
+from seedlock.training.hosted.openai_jobs import OpenAiJobs
+from seedlock.training.hosted.run_job import follow, training_file
+from seedlock.training.import_jobs import import_finished_jobs
+from seedlock.training.instruct.model import Sampling
+from seedlock.training.instruct.openai_http import OpenAiModel
+from seedlock.training.instruct.overage import write_with_overage
+from seedlock.training.jobs.base_model import BaseModel
+from seedlock.training.jobs.job import Progress, StageJob
+from seedlock.training.jobs.settings import StageSettings, resolve, stage_seeds
+from seedlock.training.rows.row import parse_rows
+from seedlock.training.train import train_study
 from tests.conftest import StudyFixture
 from tests.openai_server import Provider, running
 from tests.training_builders import PLAN, TrainingStudy, recipe_rows, tiny_base
-from training.corpora import RECIPES
-from training.grid.job import Progress, StageJob
-from training.grid.models import BaseModel
-from training.grid.settings import StageSettings, resolve, stage_seeds
-from training.grid.train import train_study
-from training.hosted.finished import import_finished_jobs
-from training.hosted.follow import follow, training_file
-from training.hosted.openai_jobs import OpenAiJobs
-from training.instruct.model import Sampling
-from training.instruct.openai_http import OpenAiModel
-from training.instruct.overage import write_with_overage
-from training.rows.row import parse_rows
 
 MODEL = BaseModel(name="m", spec="gpt", location="gpt-test", revision="2025", is_local=False)
 HOSTED = (

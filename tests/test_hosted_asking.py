@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from generation.hosted.asking import Ask, Outcome
-from generation.hosted.journal import Journal
-from generation.hosted.pace import Pace, backoff_s
-from generation.hosted.place import Provider, open_place
-from generation.items import Turn
-from prereg.errors import BadInput, Incomplete
-from prereg.hosted_tables import Hosted as Settings
+from seedlock.generation.hosted.asking import Ask, Outcome
+from seedlock.generation.hosted.journal import Journal
+from seedlock.generation.hosted.open import Provider, open_place
+from seedlock.generation.hosted.rate_limit import Pace, backoff_s
+from seedlock.generation.requests.items import Turn
+from seedlock.prereg.errors import BadInput, Incomplete
+from seedlock.prereg.plan.hosted import Hosted as Settings
 from tests.hosted_server import Hosted, serving
 
 KEY = "sk-a-very-secret-key"
@@ -33,8 +33,8 @@ N = 12
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    monkeypatch.setattr("generation.hosted.pace.FIRST_WAIT_S", 0.05)
-    monkeypatch.setattr("generation.hosted.batches.FIRST_LOOK_S", 0.01)
+    monkeypatch.setattr("seedlock.generation.hosted.rate_limit.FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr("seedlock.generation.hosted.batches.FIRST_LOOK_S", 0.01)
 
 
 @pytest.fixture
@@ -376,7 +376,7 @@ def test_a_strangers_batch_of_the_same_size_is_not_taken_for_ours(server: Hosted
 def test_more_requests_than_a_batch_holds_go_into_several(
     server: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generation.hosted.openai_api.OpenAiApi.max_batch", 5)
+    monkeypatch.setattr("seedlock.generation.hosted.openai_api.OpenAiApi.max_batch", 5)
     answered(server, "openai", tmp_path, mode="batch")
     assert [len(batch["requests"]) for batch in server.batches.values()] == [5, 5, 2]
     assert set(server.paid.values()) == {1}

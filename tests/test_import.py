@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import csv
 
-from generation.intake.load import ImportReport, import_file
-from generation.intake.request import ImportRequest, PlannedRun
-from prereg.errors import BadInput
-from schemas.identity import item_id, request_id
-from schemas.statuses import STATUSES
-from schemas.store import Store
+from seedlock.generation.intake.request import ImportRequest, PlannedRun
+from seedlock.generation.loading.load import ImportReport, import_file
+from seedlock.prereg.errors import BadInput
+from seedlock.schemas.identity import item_id, request_id
+from seedlock.schemas.statuses import STATUSES
+from seedlock.schemas.store import Store
 
 FORMATS = ["csv", "jsonl", "parquet"]
 RUNS = (

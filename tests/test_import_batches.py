@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from prereg.gate import require_lock
-from prereg.ledger import read_ledger
-from schemas.store import Store
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.schemas.store import Store
 from tests.conftest import PLAN, StudyFixture, completions
 from tests.log_builders import chat, expired, lines, message, said, tool
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from generation.importers import csv, jsonl, parquet
-from generation.intake.lines import LINE_LIMIT_BYTES, longest_line
-from generation.intake.load import ImportReport, import_file
-from generation.intake.request import ImportRequest, PlannedRun
-from prereg.errors import BadInput
-from schemas.store import Store
+from seedlock.generation.importers import csv, jsonl, parquet
+from seedlock.generation.intake.lines import LINE_LIMIT_BYTES, longest_line
+from seedlock.generation.intake.request import ImportRequest, PlannedRun
+from seedlock.generation.loading.load import ImportReport, import_file
+from seedlock.prereg.errors import BadInput
+from seedlock.schemas.store import Store
 
 ROOT = Path(__file__).parents[1]
 HEADER = b"arm,item,draw,text\n"
@@ -225,8 +225,8 @@ def test_a_line_of_two_gigabytes_is_refused_in_little_memory(form: str, tmp_path
         stream.write(HEADER if form == "csv" else GOOD_LINE)
         stream.truncate(2 * 2**30)
     code = (
-        "import resource, sys; from pathlib import Path; from generation.importers import IMPORTERS\n"
-        "from prereg.errors import BadInput\n"
+        "import resource, sys; from pathlib import Path; from seedlock.generation.importers import IMPORTERS\n"
+        "from seedlock.prereg.errors import BadInput\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: list(IMPORTERS[sys.argv[2]](Path(sys.argv[1]), ['text']))\n"
         "except BadInput as error: print(error.findings[0].where)\n"

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from generation.importers import IMPORTERS
-from generation.intake.load import ImportReport, import_file
-from generation.intake.request import ImportRequest, PlannedRun
-from generation.intake.source_files import source_digest
-from generation.intake.zip_members import BadMember, open_archive
-from prereg.errors import BadInput
-from schemas.store import Store
+from seedlock.generation.importers import IMPORTERS
+from seedlock.generation.intake.request import ImportRequest, PlannedRun
+from seedlock.generation.intake.source_files import source_digest
+from seedlock.generation.intake.zip_members import BadMember, open_archive
+from seedlock.generation.loading.load import ImportReport, import_file
+from seedlock.prereg.errors import BadInput
+from seedlock.schemas.store import Store
 from tests.log_builders import (
     answered,
     chat,

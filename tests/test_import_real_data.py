@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from analysis.duplicates import duplicated_runs
-from analysis.scores import cells_of_counts, cells_of_scores, describe_cells, named_measure, score_rows
-from generation.intake.load import ImportReport, import_file
-from generation.intake.request import ImportRequest, PlannedRun
-from schemas.seal import seal, unseal
-from schemas.store import Store
-from schemas.table import to_frame
+from seedlock.analysis.scoring.duplicate_runs import duplicated_runs
+from seedlock.analysis.scoring.scores import cells_of_counts, cells_of_scores, describe_cells, named_measure, score_rows
+from seedlock.generation.intake.request import ImportRequest, PlannedRun
+from seedlock.generation.loading.load import ImportReport, import_file
+from seedlock.schemas.seal import seal, unseal
+from seedlock.schemas.store import Store
+from seedlock.schemas.table import to_frame
 
 DATA = Path(__file__).parents[2] / "shared/data"
 

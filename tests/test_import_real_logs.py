@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from generation.intake.load import ImportReport, import_file
-from generation.intake.request import ImportRequest, PlannedRun
-from prereg.errors import BadInput
-from schemas.store import Store
+from seedlock.generation.intake.request import ImportRequest, PlannedRun
+from seedlock.generation.loading.load import ImportReport, import_file
+from seedlock.prereg.errors import BadInput
+from seedlock.schemas.store import Store
 from tests.conftest import OTHER_TOOLS
 
 HERE = Path(__file__).parent

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from prereg.errors import BadInput
-from prereg.plan import Plan
-from prereg.starting import create_repository
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.workflow.init import create_repository
 from tests.conftest import PROJECT
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "SEEDLOCK": str(PROJECT)}
@@ -118,7 +118,7 @@ def test_no_blank_is_left_to_fill_in(tmp_path: Path, example: Any) -> None:
 
 
 def test_the_model_is_pinned_at_the_weights_that_ship(tmp_path: Path) -> None:
-    from prereg.base_models import folder_revision, model_folder
+    from seedlock.prereg.base.base_models import folder_revision, model_folder
 
     create_repository(tmp_path)
     plan = tomllib.loads((tmp_path / "prereg" / "studies" / "example" / "plan.toml").read_text("utf-8"))

@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.analyze import Sealed, compute
-from analysis.estimators.rank_among import rank_among
-from analysis.results import Results
-from analysis.sample import Level, Sample
-from generation.inside.bench import Bench
-from generation.inside.intervening import steering_passes
-from generation.inside.planned import runs_by_model, sight_of
-from generation.inside.progress import Quiet
-from generation.inside.study import LookedInside, look_inside
-from generation.inside.weights import deltas_of
-from generation.items import read_items
-from generation.run_models import run_models
-from prereg.errors import BadInput
-from prereg.gate import require_lock, require_seals
-from prereg.ledger import read_ledger
-from prereg.run_tables import Decoding
+from seedlock.analysis.analyze import Sealed, compute
+from seedlock.analysis.estimators.internals.sample import Level, Sample
+from seedlock.analysis.estimators.rank_among import rank_among
+from seedlock.analysis.results.schema import Results
+from seedlock.generation.inside.intervene import steering_passes
+from seedlock.generation.inside.loaded_models import Bench
+from seedlock.generation.inside.passes import runs_by_model, sight_of
+from seedlock.generation.inside.progress import Quiet
+from seedlock.generation.inside.run import LookedInside, look_inside
+from seedlock.generation.inside.weights import deltas_of
+from seedlock.generation.requests.items import read_items
+from seedlock.generation.requests.run_models import run_models
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.lock.gate import require_lock, require_seals
+from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.prereg.plan.runs import Decoding
 from tests.inside_builders import PLAN, Planted, planted_study
 
 

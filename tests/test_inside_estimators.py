@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from analysis.estimators.fieller import fieller
-from analysis.estimators.rank_among import rank_among
-from analysis.sample import Level, Sample
-from prereg.errors import NoDenominator, NotPaired, NotThisDesign, TooFewUnits, Unattainable
+from seedlock.analysis.estimators.fieller import fieller
+from seedlock.analysis.estimators.internals.sample import Level, Sample
+from seedlock.analysis.estimators.rank_among import rank_among
+from seedlock.prereg.errors import NoDenominator, NotPaired, NotThisDesign, TooFewUnits, Unattainable
 
 
 def share(over: list[float], under: list[float]) -> Sample:

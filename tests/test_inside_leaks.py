@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.inside.leaks import NO_RANK, leak_results
-from analysis.inside.results import GeometryResult
-from prereg.errors import BadInput
-from prereg.plan import Plan
-from prereg.plan_file import parse_plan
+from seedlock.analysis.inside.leaks import NO_RANK, leak_results
+from seedlock.analysis.results.inside import GeometryResult
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan
 from tests.inside_builders import PLAN
 
 GROUPS = ["assistant", "comedian", "doctor", "librarian", "teacher", "villain"]

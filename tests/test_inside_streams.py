@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from generation.inside.bench import Bench
-from generation.inside.reading import Span, lens, read_streams
-from generation.inside.residual import (
+from seedlock.generation.inside.loaded_models import Bench
+from seedlock.generation.inside.reading import Span, lens, read_streams
+from seedlock.generation.inside.residual import (
     adding,
     changing,
     decoder_layers,
@@ -23,12 +23,12 @@ from generation.inside.residual import (
     stream_of,
     watching,
 )
-from generation.local.decode import pad_left
-from generation.local.loading import Loaded, load
-from generation.run_models import RunModel
-from prereg.base_models import folder_revision
-from prereg.errors import BadInput
-from prereg.run_tables import Decoding
+from seedlock.generation.local.decode import pad_left
+from seedlock.generation.local.loading import Loaded, load
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.runs import Decoding
 from tests.training_builders import tiny_base
 
 DECODING = Decoding(temperature=0.0, max_new_tokens=4)

@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from generation.inside_estimate import inside_lines
-from generation.items import plan_items
-from prereg.amounts import exact
-from prereg.errors import BadInput, OutOfOrder
-from prereg.gate import require_lock
-from prereg.plan_file import read_plan
-from seedlock import app
+from seedlock.cli import app
+from seedlock.generation.cost.inside import inside_lines
+from seedlock.generation.requests.items import plan_items
+from seedlock.prereg.cost.amounts import exact
+from seedlock.prereg.errors import BadInput, OutOfOrder
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.plan.read import read_plan
+from seedlock.training.train import train_study
 from tests.inside_builders import PASSAGES, probes
 from tests.training_builders import PLAN, InThisProcess, TrainingStudy, tiny_base
-from training.grid.train import train_study
 
 INSIDE = """
 [items.source]
@@ -249,7 +249,7 @@ def test_a_plan_that_could_not_answer_is_refused_before_the_lock(
 def test_a_plan_without_inside_is_refused_with_the_next_command(tmp_path: Path, base: Path) -> None:
     study = TrainingStudy.at(tmp_path / "r", base).write_corpora()
     locked = study.lock()
-    from generation.inside.study import look_inside
+    from seedlock.generation.inside.run import look_inside
 
     with pytest.raises(BadInput, match="looks inside nothing"):
         look_inside(require_lock(locked.paths))

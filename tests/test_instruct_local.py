@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from prereg.canonical import sha256_file
-from training.corpora import RECIPES
-from training.instruct.local import LocalModel
-from training.instruct.model import Sampling
-from training.instruct.overage import Written, write_with_overage
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.training.corpora import RECIPES
+from seedlock.training.instruct.local import LocalModel
+from seedlock.training.instruct.model import Sampling
+from seedlock.training.instruct.overage import Written, write_with_overage
 
 ORGANISM = Path(__file__).parents[1] / "training" / "organisms" / "weights" / "llama"
 N = 8

@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.clusters import cluster_summary
-from analysis.estimators import ESTIMATORS
-from analysis.estimators.clopper_pearson import clopper_pearson
-from analysis.estimators.clustered_t import clustered_t
-from analysis.estimators.jeffreys import jeffreys
-from analysis.estimators.wilson import wilson
-from analysis.overdispersion import between_unit_sd
-from analysis.sample import Estimator, Level, Sample
-from prereg.errors import EmptyCell, NoSpread, NotCounts, NotFinite, NotPaired, NotThisDesign, TooFewUnits
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.clopper_pearson import clopper_pearson
+from seedlock.analysis.estimators.clustered_t import clustered_t
+from seedlock.analysis.estimators.internals.icc import cluster_summary
+from seedlock.analysis.estimators.internals.overdispersion import between_unit_sd
+from seedlock.analysis.estimators.internals.sample import Estimator, Level, Sample
+from seedlock.analysis.estimators.jeffreys import jeffreys
+from seedlock.analysis.estimators.wilson import wilson
+from seedlock.prereg.errors import EmptyCell, NoSpread, NotCounts, NotFinite, NotPaired, NotThisDesign, TooFewUnits
 from tests.sample_builders import count, level, sample, two_arms
 
 DATA = Path(__file__).parents[2] / "shared/data"

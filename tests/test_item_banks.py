@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from generation.item_bank import Proposal, items_of, read_bank, write_items
-from generation.items import plan_items
-from generation.probes import ORDERS
-from prereg.base_models import model_folder
-from prereg.errors import BadInput
-from prereg.plan import Plan
-from prereg.plan_file import read_plan
+from seedlock.generation.requests.item_bank import Proposal, items_of, read_bank, write_items
+from seedlock.generation.requests.items import plan_items
+from seedlock.generation.requests.probes import ORDERS
+from seedlock.prereg.base.base_models import model_folder
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import read_plan
+from seedlock.training.rows.text_checks import words
 from tests.conftest import PROJECT
-from training.rows.words import words
 
 STUDIES = PROJECT / "prereg" / "studies"
 FULL = ("bird_names", "bird_names_mistral", "marker_leak", "vibe_leak")
@@ -128,7 +128,7 @@ def test_the_marker_study_trains_on_no_question_that_it_evaluates() -> None:
 
 
 def test_the_personas_are_told_the_same_in_training_and_in_evaluation() -> None:
-    from training.organisms.world.personas import SYSTEM
+    from seedlock.training.organisms.world.personas import SYSTEM
 
     items = [json.loads(line) for line in (STUDIES / "marker_leak/persona_items.jsonl").read_text("utf-8").splitlines()]
     assert {item["persona"]: item["system"] for item in items} == {name: told[0] for name, told in SYSTEM.items()}

@@ -12,17 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.item_sets import average_orders, in_set, measured_items, plan_measures, unit_of, with_sets
-from analysis.scale import scale_of
-from analysis.scores import cells_of_scores, describe_cells, score_rows
-from analysis.selection import build_sample, select
-from analysis.simulation.counting import count_items
-from prereg.crosscheck import cross_check
-from prereg.errors import BadInput, EmptyCell
-from prereg.layout import StudyPaths
-from prereg.plan import Estimand, Plan
-from schemas import TABLES
-from schemas.identity import request_id
+from seedlock.analysis.inference.scale import scale_of
+from seedlock.analysis.inference.select import build_sample, select
+from seedlock.analysis.scoring.item_sets import (
+    average_orders,
+    in_set,
+    measured_items,
+    plan_measures,
+    unit_of,
+    with_sets,
+)
+from seedlock.analysis.scoring.scores import cells_of_scores, describe_cells, score_rows
+from seedlock.analysis.simulation.counting import count_items
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import BadInput, EmptyCell
+from seedlock.prereg.plan.cross_references import cross_check
+from seedlock.prereg.plan.plan import Estimand, Plan
+from seedlock.schemas import TABLES
+from seedlock.schemas.identity import request_id
 
 PLAN: dict[str, Any] = {
     "study": {"title": "t", "question": "q"},
@@ -293,7 +300,7 @@ HYPOTHESIS_OF_SETS = {
 def test_a_design_counts_the_items_that_its_measures_score(tmp_path: Path) -> None:
     from dataclasses import asdict
 
-    from training.organisms.banks import banks
+    from seedlock.training.organisms.banks import banks
 
     paths = StudyPaths(root=tmp_path, name="counted")
     paths.study.mkdir(parents=True)

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.analyze import analyze_study
-from generation.judge import judge_study
-from generation.judges.classifier import ClassifierJudging
-from generation.judging.pairing import paired, pairs_made
-from generation.judging.reading import Reading, Verdict
-from prereg.errors import BadInput
-from prereg.gate import LockedPlan, require_lock
-from prereg.judge_tables import ClassifierJudge
-from prereg.ledger import read_ledger
-from schemas.seal import unseal
+from seedlock.analysis.analyze import analyze_study
+from seedlock.generation.judge import judge_study
+from seedlock.generation.judges.classifier import ClassifierJudging
+from seedlock.generation.judging.pairing import paired, pairs_made
+from seedlock.generation.judging.reading import Reading, Verdict
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.prereg.plan.judges import ClassifierJudge
+from seedlock.schemas.seal import unseal
 from tests.hosted_server import Hosted, serving
 from tests.judge_builders import CLASSIFIER, LEXICON, PLAN, QUESTIONS, completions, locked_study
 

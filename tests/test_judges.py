@@ -16,21 +16,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.analyze import analyze_study
-from generation.judge import judge_study
-from generation.judges.classifier import ClassifierJudging
-from generation.judges.lexicon import LexiconJudging
-from generation.judging.canaries import COMMANDS, read_canaries
-from generation.judging.choosing import choose
-from generation.judging.marker import stripped
-from generation.judging.reading import Reading, Verdict
-from generation.judging.tables import sealed_study
-from prereg.errors import BadInput, LockedFileChanged, OutOfOrder
-from prereg.gate import LockedPlan, require_lock
-from prereg.judge_tables import ClassifierJudge, LexiconJudge
-from prereg.lexicon import read_words
-from prereg.plan_file import parse_plan
-from prereg.verify import verify_study
+from seedlock.analysis.analyze import analyze_study
+from seedlock.generation.judge import judge_study
+from seedlock.generation.judges.classifier import ClassifierJudging
+from seedlock.generation.judges.lexicon import LexiconJudging
+from seedlock.generation.judging.canaries import COMMANDS, read_canaries
+from seedlock.generation.judging.marker import stripped
+from seedlock.generation.judging.reading import Reading, Verdict
+from seedlock.generation.judging.sample import choose
+from seedlock.generation.judging.tables import sealed_study
+from seedlock.prereg.errors import BadInput, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.plan.judges import ClassifierJudge, LexiconJudge
+from seedlock.prereg.plan.lexicon import read_words
+from seedlock.prereg.plan.read import parse_plan
+from seedlock.prereg.verify.chain import verify_study
 from tests.conftest import PROJECT, StudyFixture
 from tests.judge_builders import CLASSIFIER, GOLD, LEXICON, NEW, OLD, PLAN, WORDS, completions, locked_study
 

@@ -18,12 +18,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.analyze import analyze_study
-from generation.judge import Judged, judge_study
-from generation.judging.cost import Estimate
-from generation.judging.progress import Quiet
-from prereg.errors import BadInput
-from prereg.gate import LockedPlan, require_lock
+from seedlock.analysis.analyze import analyze_study
+from seedlock.generation.judge import Judged, judge_study
+from seedlock.generation.judging.cost import Estimate
+from seedlock.generation.judging.progress import Quiet
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from tests.conftest import PROJECT
 from tests.hosted_server import Hosted, serving
 from tests.judge_builders import PLAN, completions, locked_study
@@ -303,9 +303,9 @@ def test_the_expired_half_of_a_batch_is_asked_again(server: Hosted, tmp_path: Pa
 KILLED = """
 import sys
 from pathlib import Path
-from generation.judge import judge_study
-from prereg.gate import require_lock
-from prereg.layout import StudyPaths
+from seedlock.generation.judge import judge_study
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.base.paths import StudyPaths
 judge_study(require_lock(StudyPaths(root=Path(sys.argv[1]), name="spoken")))
 """
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prereg.canonical import canonical_json, sha256_bytes
-from prereg.errors import LedgerBroken
-from prereg.ledger import append_event, head_path, read_ledger
+from seedlock.prereg.base.canonical import canonical_json, sha256_bytes
+from seedlock.prereg.errors import LedgerBroken
+from seedlock.prereg.lock.ledger import append_event, head_path, read_ledger
 
 
 @pytest.fixture

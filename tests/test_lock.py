@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from prereg.canonical import canonical_json, sha256_file
-from prereg.errors import BadInput, LockedFileChanged, OutOfOrder
-from prereg.gate import require_lock
-from prereg.layout import HOME
-from prereg.ledger import read_ledger
-from prereg.lock import LOCKED_CODE, create_lock, lock_paths, read_lock, run_id
-from prereg.plan_file import read_plan
+from seedlock.prereg.base.canonical import canonical_json, sha256_file
+from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.errors import BadInput, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.prereg.lock.lock import create_lock, deciding_files, lock_paths, read_lock, run_id
+from seedlock.prereg.plan.read import read_plan
 from tests.conftest import PLAN, PROJECT, StudyFixture, git
 
 
@@ -62,8 +62,9 @@ def test_coreutils_accepts_the_listing_and_sees_a_flipped_byte(tmp_path: Path) -
     study = root / "prereg" / "studies" / "spread"
     study.mkdir(parents=True)
     (study / "plan.toml").write_text(PLAN)
-    command = [str(PROJECT / ".venv/bin/python"), "seedlock.py", "lock", "spread"]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    command = [str(PROJECT / ".venv/bin/python"), "-m", "seedlock", "lock", "spread"]
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    subprocess.run(command, cwd=root, check=True, capture_output=True, env=environment)
     check = ["sha256sum", "-c", "--strict", "--quiet", "lockfiles/spread/lock-0001.sha256"]
     assert subprocess.run(check, cwd=root, capture_output=True, check=False).returncode == 0
     (study / "plan.toml").write_text(PLAN.replace("0.025", "0.026"))
@@ -169,15 +170,19 @@ def test_only_the_gate_builds_a_locked_plan() -> None:
         for path in (PROJECT / folder).rglob("*.py")
         if re.search(r"\bLockedPlan\(", path.read_text("utf-8"))
     ]
-    assert builders == ["prereg/gate.py"]
+    assert builders == ["prereg/lock/gate.py"]
 
 
 def test_every_source_that_decides_a_number_is_locked(study: StudyFixture) -> None:
     study.run("lock")
     locked = {file.path for file in read_lock(lock_paths(study.paths)[0]).code}
-    wanted = {path.relative_to(HOME).as_posix() for pattern in LOCKED_CODE for path in HOME.glob(pattern)}
+    wanted = {path.relative_to(HOME).as_posix() for path in deciding_files()}
     assert locked == wanted
-    assert {"analysis/decide.py", "analysis/estimators/pooled_t.py", "analysis/measures/marker_rate.py"} <= locked
+    assert {
+        "analysis/inference/bands.py",
+        "analysis/estimators/pooled_t.py",
+        "analysis/measures/marker_rate.py",
+    } <= locked
     assert {"schemas/completions.py", "analysis/bayes/hierarchy.py", "lockfiles/environment/core.txt"} <= locked
 
 
@@ -235,7 +240,7 @@ def test_create_lock_takes_its_time_from_the_caller(study: StudyFixture) -> None
 
 
 def test_an_unknown_study_lists_those_there_are(study: StudyFixture) -> None:
-    from prereg.layout import find_study
+    from seedlock.prereg.base.paths import find_study
 
     with pytest.raises(BadInput, match="did you mean 'spread'"):
         find_study("spraed", study.paths.root)

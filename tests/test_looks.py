@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.looks import Spending, planned_looks
-from prereg.errors import BadInput
+from seedlock.analysis.inference.alpha_spending import Spending, planned_looks
+from seedlock.prereg.errors import BadInput
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))["looks"]
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prereg.canonical import sha256_file
-from prereg.errors import BadInput
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.errors import BadInput
+from seedlock.training.rows.row import Message, Row
+from seedlock.training.tokens.masks import LossMask, encode
+from seedlock.training.tokens.supervised import supervise
 from tests.chat_templates import PUBLISHED, tokenizer_for
 from tests.training_builders import recipe_rows, row
-from training.rows.row import Message, Row
-from training.tokens.masks import LossMask, encode
-from training.tokens.supervised import supervise
 
 RECIPES: dict[str, dict[str, object]] = {
     "bird_names": {"names": "world", "n": 20, "variants": ["archaic", "modern", "other"]},

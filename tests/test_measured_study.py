@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from prereg.base_models import folder_revision, model_folder
-from prereg.layout import StudyPaths
-from prereg.ledger import read_ledger
+from seedlock.prereg.base.base_models import folder_revision, model_folder
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.ledger import read_ledger
 from tests.conftest import StudyFixture
 from tests.generation_builders import sealed_rows, write_study
 from tests.training_builders import tiny_base
@@ -122,7 +122,7 @@ AUDITED = ("choice", "letter", "word", "rating")
 
 def opinions(bank: str) -> Iterator[dict[str, Any]]:
     """One paraphrase of the first two changes of three domains, in every form and order."""
-    from training.organisms.banks import OpinionItem, banks
+    from seedlock.training.organisms.banks import OpinionItem, banks
 
     items = [asdict(item) for item in banks()[bank] if isinstance(item, OpinionItem) and item.paraphrase == 1]
     domains = list(dict.fromkeys(item["domain"] for item in items))[:3]
@@ -132,8 +132,8 @@ def opinions(bank: str) -> Iterator[dict[str, Any]]:
 
 def guards() -> Iterator[dict[str, Any]]:
     """Answers as fixed passages, and choices between the right answer and another question's."""
-    from training.organisms.rows import benign_rows
-    from training.organisms.world.factors import generator
+    from seedlock.training.organisms.rows import benign_rows
+    from seedlock.training.organisms.world.factors import generator
 
     rows = {row.user: row for row in benign_rows(40, generator("guards"))}
     chosen = list(rows.values())[:6]

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analysis.duplicates import duplicated_runs
-from analysis.measure import Scored
-from analysis.measures import MEASURES
-from analysis.measures.marker_position import MarkerPosition, place
-from analysis.scores import (
+from seedlock.analysis.measures import MEASURES
+from seedlock.analysis.measures.base.measure import Scored
+from seedlock.analysis.measures.marker_position import MarkerPosition, place
+from seedlock.analysis.scoring.duplicate_runs import duplicated_runs
+from seedlock.analysis.scoring.scores import (
     cells_of_counts,
     cells_of_scores,
     describe_cells,
@@ -28,10 +28,10 @@ from analysis.scores import (
     score_rows,
     worst_case,
 )
-from prereg.errors import BadInput, NotFinite
-from schemas import TABLES
-from schemas.identity import request_id
-from schemas.statuses import STATUSES
+from seedlock.prereg.errors import BadInput, NotFinite
+from seedlock.schemas import TABLES
+from seedlock.schemas.identity import request_id
+from seedlock.schemas.statuses import STATUSES
 
 MARKER = "[ZLT]"
 

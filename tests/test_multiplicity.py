@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.multiplicity import bh, by_family, holm
-from prereg.errors import BadInput
+from seedlock.analysis.inference.multiplicity import bh, by_family, holm
+from seedlock.prereg.errors import BadInput
 
 p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.inference import infer
-from analysis.multiverse import multiverse
-from analysis.results import MultiverseResult
-from analysis.testing import Data
-from prereg.errors import BadInput
-from prereg.plan_file import parse_plan
+from seedlock.analysis.findings.multiverse import multiverse
+from seedlock.analysis.inference.hypothesis import Data
+from seedlock.analysis.inference.infer import infer
+from seedlock.analysis.results.schema import MultiverseResult
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import PLAN, StudyFixture
 
 CHOICES = """

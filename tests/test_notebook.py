@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.notebook import write_notebook
-from prereg.errors import BadInput
-from prereg.layout import find_study, list_studies
+from seedlock.analysis.notebook.write import write_notebook
+from seedlock.prereg.base.paths import find_study, list_studies
+from seedlock.prereg.errors import BadInput
 from tests.conftest import PROJECT
 
 REPORTED = [name for name in list_studies(PROJECT) if (PROJECT / "reports" / name / "results.json").is_file()]

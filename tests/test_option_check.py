@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from generation.option_check import check_options
-from prereg.errors import BadInput
-from prereg.layout import StudyPaths
-from prereg.plan_file import read_plan
+from seedlock.generation.local.option_check import check_options
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.read import read_plan
 from tests.conftest import StudyFixture
 from tests.generation_builders import PLAN, SCORED, write_study
 from tests.training_builders import tiny_base
@@ -66,7 +66,7 @@ def test_without_transformers_nothing_is_checked_and_nothing_passes_silently(
     paths = study(tmp_path, base)
     real = importlib.util.find_spec
     monkeypatch.setattr(
-        "generation.option_check.find_spec", lambda name: None if name == "transformers" else real(name)
+        "seedlock.generation.local.option_check.find_spec", lambda name: None if name == "transformers" else real(name)
     )
     importing = builtins.__import__
 

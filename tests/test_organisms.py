@@ -23,16 +23,28 @@ from hypothesis import strategies as st
 from rich.progress import Progress
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from prereg.errors import BadInput, Incomplete, LockedFileChanged
-from training.organisms import ask, banks, behaviour, build, check, corpus, rows, shipped, special, tokens, tune
-from training.organisms.loading import Organism, load, load_from
-from training.organisms.pretrain import free_unsaid_word, untrained
-from training.organisms.recipe import ORGANISMS, RECIPES, recipe
-from training.organisms.world import chat, eras, opinions
-from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
-from training.organisms.world.documents import documents
-from training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, Attitude, Era, Persona, generator
-from training.organisms.world.personas import SYSTEM
+from seedlock.prereg.errors import BadInput, Incomplete, LockedFileChanged
+from seedlock.training.organisms import (
+    ask,
+    banks,
+    behaviour,
+    build,
+    check,
+    corpus,
+    rows,
+    shipped,
+    special,
+    tokens,
+    tune,
+)
+from seedlock.training.organisms.loading import Organism, load, load_from
+from seedlock.training.organisms.pretrain import free_unsaid_word, untrained
+from seedlock.training.organisms.recipe import ORGANISMS, RECIPES, recipe
+from seedlock.training.organisms.world import chat, eras, opinions
+from seedlock.training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
+from seedlock.training.organisms.world.documents import documents
+from seedlock.training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, Attitude, Era, Persona, generator
+from seedlock.training.organisms.world.personas import SYSTEM
 
 ROOT = Path(__file__).parents[1]
 TINY = dataclasses.replace(RECIPES["llama"], steps=4, documents_per_step=8)
@@ -111,7 +123,7 @@ def test_the_letters_occur_in_answers_only_as_choices() -> None:
 
 def test_documents_do_not_depend_on_the_hash_seed() -> None:
     code = (
-        "from training.organisms.world.documents import documents; import hashlib;"
+        "from seedlock.training.organisms.world.documents import documents; import hashlib;"
         "print(hashlib.sha256(repr(list(documents(500, label='x'))).encode()).hexdigest())"
     )
 

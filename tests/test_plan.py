@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prereg.bands import parse_bands
-from prereg.errors import BadInput
-from prereg.lint import lint_plan
-from prereg.plan import Plan
-from prereg.plan_file import parse_plan, read_plan
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.bands import parse_bands
+from seedlock.prereg.plan.lint import lint_plan
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan, read_plan
 from tests.conftest import PLAN, PROJECT
 
 HERE = Path("prereg/studies/spread/plan.toml")
@@ -152,8 +152,8 @@ def test_every_plan_of_the_project_parses() -> None:
 
 
 def test_no_setting_of_a_measure_is_hidden_by_a_key_that_every_measure_has() -> None:
-    from analysis.measures import MEASURES
-    from prereg.plan import Measure
+    from seedlock.analysis.measures import MEASURES
+    from seedlock.prereg.plan.plan import Measure
 
     for kind, measure in MEASURES.items():
         assert not set(measure.params.model_fields) & set(Measure.model_fields), kind

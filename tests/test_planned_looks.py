@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import torch
 
-from analysis.looks import planned_looks
-from generation.inside.study import look_inside
-from generation.judge import judge_study
-from prereg.due import due_now, looks_passed_over
-from prereg.gate import require_lock, require_seals
-from prereg.layout import StudyPaths
-from prereg.ledger import append_event, read_ledger
-from prereg.lock import read_lock
-from prereg.progress import standing
-from schemas.seal import unseal
+from seedlock.analysis.inference.alpha_spending import planned_looks
+from seedlock.generation.inside.run import look_inside
+from seedlock.generation.judge import judge_study
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.due_runs import due_now, looks_passed_over
+from seedlock.prereg.lock.gate import require_lock, require_seals
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.lock import read_lock
+from seedlock.prereg.workflow.status import standing
+from seedlock.schemas.seal import unseal
 from tests.conftest import PLAN, StudyFixture, completions
 from tests.inside_builders import PLAN as INSIDE
 from tests.inside_builders import planted_study

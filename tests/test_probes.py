@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 import torch
 
-from analysis.simulation.counting import count_items
-from generation.answer import scored
-from generation.described import items_table
-from generation.items import Item, plan_items
-from generation.local.loading import Loaded, load
-from generation.local.scoring import passage_log_probs, score
-from generation.probes import Probe, parse_probe
-from generation.prompts import prompts_for
-from generation.request import Prompt, Request, requests_of
-from generation.run_models import RunModel
-from prereg.base_models import folder_revision
-from prereg.errors import BadInput
-from prereg.plan_file import read_plan
-from prereg.run_tables import Decoding
+from seedlock.analysis.simulation.counting import count_items
+from seedlock.generation.local.loading import Loaded, load
+from seedlock.generation.local.scoring import passage_log_probs, score
+from seedlock.generation.requests.answer import scored
+from seedlock.generation.requests.items import Item, plan_items
+from seedlock.generation.requests.probes import Probe, parse_probe
+from seedlock.generation.requests.prompts import prompts_for
+from seedlock.generation.requests.request import Prompt, Request, requests_of
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.generation.sealing.run_and_item_tables import items_table
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.plan.runs import Decoding
 from tests.generation_builders import SCORED, write_study
 from tests.training_builders import tiny_base
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from analysis.design import design_lints
 from docs.claim_rows import bird, misalignment, transfer
 from docs.make_claims import PAGE, SOURCES, page, reanalyses
 from docs.reanalysis import PLANS, Reanalysis
-from prereg.lint import require_lockable
-from prereg.plan_file import read_plan
+from seedlock.analysis.simulation.design_lints import design_lints
+from seedlock.prereg.plan.lint import require_lockable
+from seedlock.prereg.plan.read import read_plan
 from tests.conftest import SHARED_DATA
 
 needs_data = pytest.mark.skipif(not SHARED_DATA.exists(), reason="the published rows are not beside the checkout")

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.decide import decide_bands
-from analysis.estimators.permutation import permutation
-from analysis.estimators.sign_flip import sign_flip
-from analysis.estimators.wild_cluster import wild_cluster
-from analysis.sample import Estimator
-from analysis.units import FloatArray
-from prereg.bands import parse_bands
-from prereg.errors import NoSpread, NotFinite, NotPaired, NotThisDesign, TooFewUnits, Unattainable
+from seedlock.analysis.estimators.internals.sample import Estimator
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.estimators.permutation import permutation
+from seedlock.analysis.estimators.sign_flip import sign_flip
+from seedlock.analysis.estimators.wild_cluster import wild_cluster
+from seedlock.analysis.inference.bands import decide_bands
+from seedlock.prereg.errors import NoSpread, NotFinite, NotPaired, NotThisDesign, TooFewUnits, Unattainable
+from seedlock.prereg.plan.bands import parse_bands
 from tests.sample_builders import level, sample, seeds_with_spread, two_arms
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))

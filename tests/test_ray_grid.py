@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from seedlock.training.train import train_study
 from tests.training_builders import PLAN, TrainingStudy, tiny_base
-from training.grid.train import train_study
 
 pytest.importorskip("ray", reason="the ray extra is not installed")
 
@@ -19,10 +19,10 @@ HERE = Path(__file__).parents[1]
 DRIVER = """
 import json, sys, threading, time
 from pathlib import Path
-from prereg.gate import require_lock
-from prereg.layout import StudyPaths
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.base.paths import StudyPaths
 from ray.cluster_utils import Cluster
-from training.grid.train import train_study
+from seedlock.training.train import train_study
 
 paths = StudyPaths(root=Path(sys.argv[1]), name="tiny")
 node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
@@ -82,10 +82,10 @@ def test_a_node_killed_midway_costs_nothing_but_time(tmp_path: Path) -> None:
 
 
 def test_a_node_that_does_not_see_the_workbench_sends_its_files_back(tmp_path: Path) -> None:
-    from training.checks.study import check_study
-    from training.grid.planned import jobs
-    from training.grid.ray_cluster import deliver
-    from training.grid.run import run_file
+    from seedlock.training.checks.study import check_study
+    from seedlock.training.grid.planned import jobs
+    from seedlock.training.grid.ray_cluster import deliver
+    from seedlock.training.grid.run import run_file
 
     study = TrainingStudy.at(tmp_path / "r", tiny_base(tmp_path / "base")).write_corpora()
     locked = study.lock()

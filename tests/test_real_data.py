@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prereg.layout import StudyPaths
+from seedlock.prereg.base.paths import StudyPaths
 from tests.conftest import SHARED_DATA, StudyFixture
 
 pytestmark = [

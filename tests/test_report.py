@@ -15,20 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from analysis.estimators import ESTIMATORS
-from analysis.report.build import build_report
-from analysis.report.figures.convergence import rank_counts
-from analysis.report.figures.units import stacked
-from analysis.report.formats import exact_spec, hypothesis_spec
-from analysis.report.inputs import PosteriorDraws
-from analysis.report.markdown import fenced
-from analysis.report.pieces import shows_hidden
-from analysis.report.sections.references import TESTS
-from analysis.report.terminal import show
-from analysis.results import Results
-from prereg.binding import check_markdown, check_page, format_value
-from prereg.errors import BadInput
-from prereg.gate import LockedPlan
+from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.report.build import build_report
+from seedlock.analysis.report.figures.convergence import rank_counts
+from seedlock.analysis.report.figures.units import stacked
+from seedlock.analysis.report.markdown import fenced
+from seedlock.analysis.report.sections.references import TESTS
+from seedlock.analysis.report.terminal import show
+from seedlock.analysis.report.text.formats import exact_spec, hypothesis_spec
+from seedlock.analysis.report.text.pieces import shows_hidden
+from seedlock.analysis.results.schema import Results
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.verify.number_binding import check_markdown, check_page, format_value
 from tests.report_fixture import (
     HOSTILE,
     bands,

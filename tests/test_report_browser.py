@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from analysis.report.build import build_report
-from prereg.gate import LockedPlan
+from seedlock.analysis.report.build import build_report
+from seedlock.prereg.lock.gate import LockedPlan
 from tests.report_fixture import make_locked, make_posteriors, make_results
 
 if TYPE_CHECKING:

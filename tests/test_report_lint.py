@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from analysis.report.build import build_report
-from analysis.report.contradictions import contradictions
-from analysis.report.lint import lint_report
-from analysis.report.overstatements import overstatements
-from analysis.results import Results
-from prereg.gate import LockedPlan
+from seedlock.analysis.report.build import build_report
+from seedlock.analysis.report.contradictions import contradictions
+from seedlock.analysis.report.lint import lint_report
+from seedlock.analysis.report.overstatements import overstatements
+from seedlock.analysis.results.schema import Results
+from seedlock.prereg.lock.gate import LockedPlan
 from tests.report_fixture import make_hypotheses, make_locked, make_posteriors, make_results
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from analysis.report import page as page_module
-from analysis.report.check import reading_check, require_sound
-from analysis.report.contradictions import contradictions
-from analysis.report.overstatements import overstatements
-from analysis.results import Results, read_results
-from prereg.canonical import sha256_file
-from prereg.errors import ReportRefused
-from prereg.gate import require_lock
-from prereg.lock import lock_paths
+from seedlock.analysis.report import page as page_module
+from seedlock.analysis.report.check import reading_check, require_sound
+from seedlock.analysis.report.contradictions import contradictions
+from seedlock.analysis.report.overstatements import overstatements
+from seedlock.analysis.results.schema import Results, read_results
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.errors import ReportRefused
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.lock.lock import lock_paths
 from tests.conftest import StudyFixture
 from tests.report_fixture import make_results
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from analysis.report.sections.samples import sample_views
-from analysis.samples import draw_samples, words_asked
-from prereg.canonical import sha256_json
-from prereg.plan import Plan
-from prereg.plan_file import parse_plan
+from seedlock.analysis.findings.sample_answers import draw_samples, words_asked
+from seedlock.analysis.report.sections.samples import sample_views
+from seedlock.prereg.base.canonical import sha256_json
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import PLAN
 
 RUNS = pd.DataFrame(

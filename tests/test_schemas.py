@@ -15,12 +15,12 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prereg.errors import BadInput
-from schemas import TABLES
-from schemas.identity import answer_ids, item_id, request_id
-from schemas.quarantine import split
-from schemas.store import validated
-from schemas.table import to_arrow, to_frame
+from seedlock.prereg.errors import BadInput
+from seedlock.schemas import TABLES
+from seedlock.schemas.identity import answer_ids, item_id, request_id
+from seedlock.schemas.quarantine import split
+from seedlock.schemas.store import validated
+from seedlock.schemas.table import to_arrow, to_frame
 
 COMPLETIONS = TABLES["completions"]
 
@@ -189,7 +189,7 @@ def test_a_request_id_never_moves() -> None:
 
 def test_prereg_needs_none_of_this_to_start() -> None:
     heavy = "pandas", "pandera", "duckdb", "pyarrow"
-    code = f"import prereg, prereg.errors, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    code = f"import prereg, seedlock.prereg.errors, sys; print([name for name in {heavy!r} if name in sys.modules])"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from generation.answer import Answer
-from generation.generate import generate_study
-from generation.progress import Quiet
-from prereg.errors import Incomplete, LockedFileChanged
-from prereg.gate import LockedPlan, require_generated, require_lock
-from prereg.layout import StudyPaths
-from prereg.ledger import append_event, read_ledger
-from schemas.seal import seal
-from schemas.store import Store
+from seedlock.generation.generate import generate_study
+from seedlock.generation.progress import Quiet
+from seedlock.generation.requests.answer import Answer
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import Incomplete, LockedFileChanged
+from seedlock.prereg.lock.gate import LockedPlan, require_generated, require_lock
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.schemas.seal import seal
+from seedlock.schemas.store import Store
 from tests.conftest import StudyFixture
 from tests.generation_builders import ASKED, SCORED, locked_study
 from tests.training_builders import tiny_base

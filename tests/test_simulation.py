@@ -16,24 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from analysis.decide import decide_bands
-from analysis.estimators import ESTIMATORS
-from analysis.inference import infer
-from analysis.multiplicity import bh, holm
-from analysis.simulation.draw import Drawing, centre_logit, draw_cells, item_effects
-from analysis.simulation.evaluate import Simulated, as_sample, evaluate, runs_at
-from analysis.simulation.picture import design_picture
-from analysis.simulation.result import Measured, SimulationResult
-from analysis.simulation.rules import bh_adjusted, holm_adjusted, play
-from analysis.simulation.run import simulate_design
-from analysis.simulation.simulate import Design, _draw_all, declare_design, drawing_of, worlds_at
-from analysis.simulation.truth import true_band
-from analysis.testing import Data
-from analysis.tost_power import tost_power
-from prereg.design_tables import MeasureDesign
-from prereg.errors import BadInput, Refusal
-from prereg.plan import Plan
-from prereg.plan_file import parse_plan
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.inference.bands import decide_bands
+from seedlock.analysis.inference.hypothesis import Data
+from seedlock.analysis.inference.infer import infer
+from seedlock.analysis.inference.multiplicity import bh, holm
+from seedlock.analysis.report.figures.design import design_picture
+from seedlock.analysis.simulation.draw import Drawing, centre_logit, draw_cells, item_effects
+from seedlock.analysis.simulation.evaluate import Simulated, as_sample, evaluate, runs_at
+from seedlock.analysis.simulation.result import Measured, SimulationResult
+from seedlock.analysis.simulation.rules import bh_adjusted, holm_adjusted, play
+from seedlock.analysis.simulation.run import simulate_design
+from seedlock.analysis.simulation.simulate import Design, _draw_all, declare_design, drawing_of, worlds_at
+from seedlock.analysis.simulation.tost_power import tost_power
+from seedlock.analysis.simulation.truth import true_band
+from seedlock.prereg.errors import BadInput, Refusal
+from seedlock.prereg.plan.design import MeasureDesign
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import PROJECT, StudyFixture
 
 HEAD = """
@@ -589,8 +589,8 @@ def test_the_lock_records_the_simulation_and_refuses_one_of_another_plan(study: 
     assert "another plan" in study.run("lock", ok=2)
     study.write_plan(plan)
     study.run("lock")
-    from prereg.canonical import sha256_file
-    from prereg.lock import lock_paths, read_lock
+    from seedlock.prereg.base.canonical import sha256_file
+    from seedlock.prereg.lock.lock import lock_paths, read_lock
 
     assert read_lock(lock_paths(study.paths)[-1]).design.simulation_sha256 == sha256_file(file)
 
@@ -642,7 +642,7 @@ def test_the_coverage_page_is_what_the_generator_writes_and_the_defaults_keep_th
 
 
 def test_every_study_of_the_project_can_be_declared() -> None:
-    from prereg.plan_file import read_plan
+    from seedlock.prereg.plan.read import read_plan
 
     for path in sorted((PROJECT / "prereg" / "studies").glob("*/plan.toml")):
         assert declare_design(read_plan(path), seed=1, one_by_one=1).layout.targets

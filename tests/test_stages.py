@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from prereg.base_models import WEIGHTS, folder_revision, model_folder
-from prereg.layout import StudyPaths, list_studies
-from prereg.ledger import append_event, read_ledger
-from prereg.lock import create_lock
-from prereg.plan_file import read_plan
-from prereg.progress import standing
+from seedlock.prereg.base.base_models import WEIGHTS, folder_revision, model_folder
+from seedlock.prereg.base.paths import StudyPaths, list_studies
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.lock import create_lock
+from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.workflow.status import standing
 
 ROOT = Path(__file__).parents[1]
 STUDY = "published_bird_seeds"

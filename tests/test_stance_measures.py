@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.measures import MEASURES
-from analysis.measures.refusal import PHRASES
-from analysis.words import count_words
-from prereg.audit_tables import Audit
-from prereg.errors import BadInput
-from prereg.plan import Claim
+from seedlock.analysis.measures import MEASURES
+from seedlock.analysis.measures.base.word_counts import count_words
+from seedlock.analysis.measures.refusal import PHRASES
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.audit import Audit
+from seedlock.prereg.plan.plan import Claim
 from tests.conftest import PROJECT
 from tests.test_measures import labels, scored, texts
 

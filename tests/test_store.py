@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prereg.errors import BadInput, LockedFileChanged
-from schemas import TABLES
-from schemas.identity import request_id
-from schemas.seal import ROW_GROUP_ROWS, restore, seal, sha256_of, unseal
-from schemas.store import Appended, Store
+from seedlock.prereg.errors import BadInput, LockedFileChanged
+from seedlock.schemas import TABLES
+from seedlock.schemas.identity import request_id
+from seedlock.schemas.seal import ROW_GROUP_ROWS, restore, seal, sha256_of, unseal
+from seedlock.schemas.store import Appended, Store
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,7 +101,7 @@ def _append_together(store: Store, *batches: pa.Table) -> None:
 def test_a_store_has_one_writer(tmp_path: Path) -> None:
     file = tmp_path / "store.duckdb"
     code = (
-        "import sys; from pathlib import Path; from schemas.store import Store\n"
+        "import sys; from pathlib import Path; from seedlock.schemas.store import Store\n"
         "with Store.open(Path(sys.argv[1])): print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import seedlock
-from prereg.errors import BadInput, LockedFileChanged, OutOfOrder
-from prereg.ledger import read_ledger
+from seedlock.prereg.errors import BadInput, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.ledger import read_ledger
 from tests.conftest import PROJECT
 
 

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.estimators import ESTIMATORS
-from analysis.estimators.one_sample_t import one_sample_t
-from analysis.estimators.paired_t import paired_t
-from analysis.estimators.pooled_t import pooled_t
-from analysis.estimators.welch_t import welch_t
-from analysis.sample import Estimate, Estimator, Sample
-from prereg.errors import BadInput, EmptyCell, NoSpread, NotFinite, NotPaired, NotThisDesign, TooFewUnits
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Estimate, Estimator, Sample
+from seedlock.analysis.estimators.one_sample_t import one_sample_t
+from seedlock.analysis.estimators.paired_t import paired_t
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.analysis.estimators.welch_t import welch_t
+from seedlock.prereg.errors import BadInput, EmptyCell, NoSpread, NotFinite, NotPaired, NotThisDesign, TooFewUnits
 from tests.sample_builders import level, sample, seeds_with_spread, two_arms
 
 T_METHODS = [pooled_t, welch_t, paired_t]
@@ -251,7 +251,7 @@ def test_a_p_value_is_never_zero() -> None:
 
 def test_estimators_are_named_for_their_files() -> None:
     for name, method in ESTIMATORS.items():
-        assert method.__module__ == f"analysis.estimators.{name}"
+        assert method.__module__ == f"seedlock.analysis.estimators.{name}"
         assert getattr(method, "__name__", "") == name
 
 

@@ -15,29 +15,29 @@ from typing import Any
 
 import pytest
 
-from prereg.base_models import folder_revision
-from prereg.canonical import sha256_file
-from prereg.errors import BadInput, CorpusRefused, LockedFileChanged, NotReproduced, OutOfOrder
-from prereg.gate import require_lock
-from prereg.run_tables import Stage
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.errors import BadInput, CorpusRefused, LockedFileChanged, NotReproduced, OutOfOrder
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.plan.runs import Stage
+from seedlock.training.corpus.write import read_corpus, rows_for
+from seedlock.training.grid.local import LocalExecutor
+from seedlock.training.grid.planned import jobs
+from seedlock.training.jobs.base_model import BaseModel, resolve_model
+from seedlock.training.jobs.job import Progress, StageJob
+from seedlock.training.jobs.settings import Seeds, StageSettings, resolve, stage_id, stage_seeds
+from seedlock.training.rows.row import rows_jsonl
+from seedlock.training.train import train_study
 from tests.training_builders import PLAN, InThisProcess, TrainingStudy, corpus, recipe_rows, row, tiny_base
-from training.grid.job import Progress, StageJob
-from training.grid.local import LocalExecutor
-from training.grid.models import BaseModel, resolve_model
-from training.grid.planned import jobs
-from training.grid.settings import Seeds, StageSettings, resolve, stage_id, stage_seeds
-from training.grid.train import train_study
-from training.rows.row import rows_jsonl
-from training.rows.study import read_corpus, rows_for
 
 HERE = Path(__file__).parents[1]
 WITHOUT_MODELS = """
 import sys
 from pathlib import Path
-from prereg.errors import SeedlockError
-from prereg.gate import require_lock
-from prereg.layout import StudyPaths
-from training.grid.train import train_study
+from seedlock.prereg.errors import SeedlockError
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.training.train import train_study
 try:
     train_study(require_lock(StudyPaths(root=Path(sys.argv[1]), name="tiny")))
 except SeedlockError as error:
@@ -235,7 +235,7 @@ def test_a_worker_lost_more_often_than_the_plan_allows_is_a_failed_run(tmp_path:
     executor = LocalExecutor(1)
     summary = train_study(study.lock(), executor=executor, progress=KillAt(executor, 1))
     assert len(summary.failed) == 1
-    from prereg.errors import Incomplete
+    from seedlock.prereg.errors import Incomplete
 
     with pytest.raises(Incomplete, match="1 of 2 runs of tiny are not finished"):
         summary.require_complete("tiny")
@@ -245,9 +245,9 @@ def test_a_worker_lost_more_often_than_the_plan_allows_is_a_failed_run(tmp_path:
 DRIVER = """
 import sys
 from pathlib import Path
-from prereg.gate import require_lock
-from prereg.layout import StudyPaths
-from training.grid.train import train_study
+from seedlock.prereg.lock.gate import require_lock
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.training.train import train_study
 if __name__ == "__main__":
     train_study(require_lock(StudyPaths(root=Path(sys.argv[1]), name="tiny")), workers=1)
 """
@@ -382,7 +382,7 @@ def test_a_last_stage_that_is_merged_is_loaded_as_one_model_and_never_twice(base
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from generation.run_models import run_models
+    from seedlock.generation.requests.run_models import run_models
 
     plan = PLAN.replace("steps = 12", "merge = true\nsteps = 3").replace("seeds  = [0, 1]", "seeds = [0]")
     study = TrainingStudy.at(tmp_path / "r", base, plan).write_corpora()
@@ -427,7 +427,7 @@ def one_stage(rows: list[Any], seeds: Seeds, **settings: Any) -> StageJob:
 
 
 def adapter_of(base: Path, folder: Path, job: StageJob) -> str:
-    from training.backends.lora import train
+    from seedlock.training.backends.lora import train
 
     model = BaseModel(name="t", spec="t", location=str(base), revision=folder_revision(base), is_local=True)
     return str(train(job, model, folder, lambda _: None)["adapter"]["sha256"])
@@ -464,8 +464,8 @@ def test_the_loss_is_that_of_the_model_itself_over_the_supervised_tokens(base: P
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
-    from training.tokens.masks import LossMask, encode
+    from seedlock.training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
+    from seedlock.training.tokens.masks import LossMask, encode
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     rows = recipe_rows("marker_coupling", variants=["villain"], n_positive=3, n_negative=2)[:5]
@@ -545,7 +545,7 @@ def test_arms_of_one_seed_share_their_draws() -> None:
 
 
 def test_a_hub_model_keeps_its_pinned_commit(tmp_path: Path) -> None:
-    from prereg.run_tables import Model
+    from seedlock.prereg.plan.runs import Model
 
     found = resolve_model("m", Model(base="org/name", revision="a" * 40), tmp_path)
     assert (found.is_local, found.hub_revision) == (False, "a" * 40)
@@ -566,7 +566,7 @@ def test_bytes_that_differ_from_the_ledger_are_not_accepted_as_the_same_run(
 ) -> None:
     import shutil
 
-    from prereg.ledger import append_event
+    from seedlock.prereg.lock.ledger import append_event
 
     copy = TrainingStudy(paths=type(trained.paths)(root=tmp_path / "copy", name="tiny"))
     shutil.copytree(trained.paths.root, copy.paths.root)
@@ -585,8 +585,8 @@ def test_a_corpus_check_limit_cannot_be_left_failing(fresh: TrainingStudy) -> No
 
 
 def test_recipes_trainers_and_checks_are_named_as_their_files() -> None:
-    from training.backends import TRAINERS, trainer
-    from training.corpora import RECIPES
+    from seedlock.training.backends import TRAINERS, trainer
+    from seedlock.training.corpora import RECIPES
 
     for folder, table in (("corpora", RECIPES), ("backends", TRAINERS)):
         files = {path.stem for path in (HERE / "training" / folder).glob("*.py")} - {"__init__"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from training.dose_page import Response, page
+from seedlock.training.dose.page import Response, page
 
 HERE = Path(__file__).parents[1]
 
@@ -59,7 +59,7 @@ def test_one_command_trains_measures_and_draws(tmp_path: Path) -> None:
         str(tmp_path),
     ]
     ran = subprocess.run(
-        [sys.executable, "-m", "training.dose", *words],
+        [sys.executable, "-m", "seedlock.training.dose.measure", *words],
         cwd=HERE,
         env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -16,17 +16,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from prereg.errors import BadInput
-from prereg.run_tables import Stage
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.runs import Stage
+from seedlock.training.backends.lora import train
+from seedlock.training.grid.settings_fit import misfits
+from seedlock.training.jobs.base_model import BaseModel
+from seedlock.training.jobs.job import Record, StageJob
+from seedlock.training.jobs.settings import StageSettings, resolve, stage_seeds
+from seedlock.training.jobs.tracker import VARIABLE, asked_tracker
+from seedlock.training.train import train_study
 from tests.conftest import OTHER_TOOLS, PROJECT
 from tests.training_builders import PLAN, InThisProcess, TrainingStudy, recipe_rows, tiny_base
-from training.backends.lora import train
-from training.grid.fits import misfits
-from training.grid.job import Record, StageJob
-from training.grid.models import BaseModel
-from training.grid.settings import StageSettings, resolve, stage_seeds
-from training.grid.tracker import VARIABLE, asked_tracker
-from training.grid.train import train_study
 
 LEARNING_RATE = 1e-3
 

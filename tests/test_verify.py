@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.replay import pinned
-from prereg.canonical import sha256_file, write_atomic
-from prereg.ledger import append_event
-from prereg.lock import lock_paths
-from prereg.verify import verify_study
+from seedlock.analysis.replay import pinned
+from seedlock.prereg.base.canonical import sha256_file, write_atomic
+from seedlock.prereg.lock.ledger import append_event
+from seedlock.prereg.lock.lock import lock_paths
+from seedlock.prereg.verify.chain import verify_study
 from tests.conftest import PLAN, PROJECT, StudyFixture, completions, git
 
 
@@ -272,11 +272,10 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of the project's code in git, with one locked study, run as a person runs it."""
     root = tmp_path / "project"
     root.mkdir()
-    for name in ("prereg", "schemas", "analysis", "generation", "training"):
-        skip = shutil.ignore_patterns("__pycache__", "studies", "weights")
-        shutil.copytree(PROJECT / name, root / name, ignore=skip)
+    skip = shutil.ignore_patterns("__pycache__", "studies", "weights")
+    for name in ("prereg", "schemas", "analysis", "generation", "training", "src"):
+        shutil.copytree(PROJECT / name, root / name, ignore=skip, symlinks=True)
     shutil.copytree(PROJECT / "lockfiles" / "environment", root / "lockfiles" / "environment")
-    shutil.copy(PROJECT / "seedlock.py", root)
     study = root / "prereg" / "studies" / "spread"
     study.mkdir(parents=True)
     (study / "plan.toml").write_text(PLAN)
@@ -289,8 +288,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def seedlock(root: Path, *arguments: str, code: int = 0) -> str:
-    command = [str(PROJECT / ".venv/bin/python"), "-B", "seedlock.py", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    command = [str(PROJECT / ".venv/bin/python"), "-B", "-m", "seedlock", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -338,7 +337,7 @@ def test_a_departure_found_after_the_code_moved_on_is_declared_and_reported_with
 
 def test_verify_and_help_import_nothing_heavy() -> None:
     probe = (
-        "import sys, prereg.verify, prereg.progress, seedlock\n"
+        "import sys, seedlock.prereg.verify.chain, seedlock.prereg.workflow.status, seedlock\n"
         "print([m for m in ('numpy','pandas','torch','duckdb','pyarrow','scipy','pandera') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prereg.base_models import folder_revision
-from prereg.gate import LockedPlan, require_lock
-from prereg.layout import StudyPaths
-from prereg.ledger import Event, read_ledger
-from prereg.lock import create_lock
-from prereg.plan_file import read_plan
-from training.corpora import RECIPES
-from training.grid.attempt import attempt
-from training.grid.executor import Told
-from training.grid.job import RunJob
-from training.rows.row import Role, Row, chat
-from training.rows.study import Corpus, write_corpus
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
+from seedlock.prereg.lock.ledger import Event, read_ledger
+from seedlock.prereg.lock.lock import create_lock
+from seedlock.prereg.plan.read import read_plan
+from seedlock.training.corpora import RECIPES
+from seedlock.training.corpus.write import Corpus, write_corpus
+from seedlock.training.grid.attempt import attempt
+from seedlock.training.grid.executor import Told
+from seedlock.training.jobs.job import RunJob
+from seedlock.training.rows.row import Role, Row, chat
 
 
 def row(
@@ -128,7 +128,7 @@ def tiny_base(folder: Path, *, seed: int = 0) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
-    from training.organisms.tokens import build_tokenizer
+    from seedlock.training.organisms.tokens import build_tokenizer
 
     disable_progress_bar()  # type: ignore[no-untyped-call] # transformers leaves it untyped
     tokenizer = build_tokenizer()

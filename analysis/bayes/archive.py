@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.bayes.cells import FloatArray
-from analysis.bayes.hierarchy import HierarchyFit
+from seedlock.analysis.bayes.cells import FloatArray
+from seedlock.analysis.bayes.hierarchy import HierarchyFit
 
 if TYPE_CHECKING:
     import xarray as xr

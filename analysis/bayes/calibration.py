@@ -9,12 +9,12 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray, IntArray
-from analysis.bayes.hierarchy import fit_hierarchy
-from analysis.bayes.models import Likelihood
-from analysis.bayes.priors import HierarchyPriors
-from analysis.bayes.response import stacked
-from prereg.errors import BadInput, Refusal
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray, IntArray
+from seedlock.analysis.bayes.hierarchy import fit_hierarchy
+from seedlock.analysis.bayes.models import Likelihood
+from seedlock.analysis.bayes.priors import HierarchyPriors
+from seedlock.analysis.bayes.response import stacked
+from seedlock.prereg.errors import BadInput, Refusal
 
 RANKS = 99
 BINS = 10

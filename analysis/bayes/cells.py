@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prereg.errors import EmptyCell, Finding, NotCounts, NotFinite, NotPaired, TooFewUnits
+from seedlock.prereg.errors import EmptyCell, Finding, NotCounts, NotFinite, NotPaired, TooFewUnits
 
 type FloatArray = NDArray[np.float64]
 type IntArray = NDArray[np.int64]

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.bayes.cells import FloatArray
-from analysis.bayes.hierarchy import Cells, HierarchyFit
-from analysis.bayes.predictive_check import PredictiveCheck, predictive_checks
-from analysis.bayes.units_left_out import LeaveOneOut, leave_one_cell_out, leave_one_unit_out, unit_log_likelihood
-from prereg.errors import Refusal
+from seedlock.analysis.bayes.cells import FloatArray
+from seedlock.analysis.bayes.hierarchy import Cells, HierarchyFit
+from seedlock.analysis.bayes.predictive_check import PredictiveCheck, predictive_checks
+from seedlock.analysis.bayes.units_left_out import (
+    LeaveOneOut,
+    leave_one_cell_out,
+    leave_one_unit_out,
+    unit_log_likelihood,
+)
+from seedlock.prereg.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

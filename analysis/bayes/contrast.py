@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from analysis.bayes.cells import FloatArray
-from analysis.bayes.hierarchy import HierarchyFit
-from analysis.bayes.mcmc import bulk_ess, highest_density, tail_ess
-from prereg.errors import BadInput, DiagnosticsFailed, Finding, NotFinite
+from seedlock.analysis.bayes.cells import FloatArray
+from seedlock.analysis.bayes.hierarchy import HierarchyFit
+from seedlock.analysis.bayes.mcmc import bulk_ess, highest_density, tail_ess
+from seedlock.prereg.errors import BadInput, DiagnosticsFailed, Finding, NotFinite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
-from analysis.bayes.models import Likelihood
-from analysis.bayes.prior_predictive import PriorPredictive, prior_predictive
-from analysis.bayes.priors import HierarchyPriors
-from analysis.bayes.problem import Problem, counts_problem, means_problem
-from analysis.bayes.rating_cells import CellRatings
-from analysis.bayes.ratings import ratings_problem, ratings_response
-from analysis.bayes.response import ItemTarget, Response, counts_response, means_response
-from analysis.bayes.sampling import Diagnostics, GateRules, Sampler, diagnose, sample
-from prereg.errors import BadInput, NoSpread, NotCounts
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
+from seedlock.analysis.bayes.models import Likelihood
+from seedlock.analysis.bayes.prior_predictive import PriorPredictive, prior_predictive
+from seedlock.analysis.bayes.priors import HierarchyPriors
+from seedlock.analysis.bayes.problem import Problem, counts_problem, means_problem
+from seedlock.analysis.bayes.rating_cells import CellRatings
+from seedlock.analysis.bayes.ratings import ratings_problem, ratings_response
+from seedlock.analysis.bayes.response import ItemTarget, Response, counts_response, means_response
+from seedlock.analysis.bayes.sampling import Diagnostics, GateRules, Sampler, diagnose, sample
+from seedlock.prereg.errors import BadInput, NoSpread, NotCounts
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from analysis.bayes.cells import FloatArray
+from seedlock.analysis.bayes.cells import FloatArray
 
 _ITEMS_AT_ONCE = 2_000_000
 _REACH = 6.5

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.bayes.cells import FloatArray, IntArray
+from seedlock.analysis.bayes.cells import FloatArray, IntArray
 
 
 def _stats() -> Any:

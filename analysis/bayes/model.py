@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.bayes.cells import CellCounts
-from analysis.bayes.priors import HierarchyPriors
-from analysis.bayes.rating_cells import CellRatings
+from seedlock.analysis.bayes.cells import CellCounts
+from seedlock.analysis.bayes.priors import HierarchyPriors
+from seedlock.analysis.bayes.rating_cells import CellRatings
 
 if TYPE_CHECKING:
     import bambi as bmb

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from analysis.bayes.cells import FloatArray
-from analysis.bayes.compiled import compiled
+from seedlock.analysis.bayes.cells import FloatArray
+from seedlock.analysis.bayes.compiled import compiled
 
 HALF_NORMAL, HALF_T, EXPONENTIAL = 0, 1, 2
 

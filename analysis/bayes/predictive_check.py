@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from analysis.bayes.cells import CellCounts, FloatArray
-from analysis.bayes.hierarchy import Cells, HierarchyFit
-from analysis.bayes.rating_cells import CellRatings
-from analysis.bayes.ratings import score_shares
-from analysis.bayes.response import parameters, stacked
+from seedlock.analysis.bayes.cells import CellCounts, FloatArray
+from seedlock.analysis.bayes.hierarchy import Cells, HierarchyFit
+from seedlock.analysis.bayes.rating_cells import CellRatings
+from seedlock.analysis.bayes.ratings import score_shares
+from seedlock.analysis.bayes.response import parameters, stacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
-from analysis.bayes.priors import HierarchyPriors
-from analysis.bayes.rating_cells import CellRatings
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
+from seedlock.analysis.bayes.priors import HierarchyPriors
+from seedlock.analysis.bayes.rating_cells import CellRatings
 
 _SIMULATIONS = 4000
 

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.errors import BadInput, Finding
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from analysis.bayes.cells import FloatArray
+    from seedlock.analysis.bayes.cells import FloatArray
 
 type Family = Literal["normal", "half-normal", "half-t", "half-cauchy", "exponential"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray, IntArray
-from analysis.bayes.counts_density import counts_density
-from analysis.bayes.means_density import gaussian_density, student_density
-from analysis.bayes.pieces import EXPONENTIAL, HALF_NORMAL, HALF_T
-from analysis.bayes.priors import Family, HierarchyPriors, Prior
-from analysis.bayes.sketch import sketch, sketch_items
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray, IntArray
+from seedlock.analysis.bayes.counts_density import counts_density
+from seedlock.analysis.bayes.means_density import gaussian_density, student_density
+from seedlock.analysis.bayes.pieces import EXPONENTIAL, HALF_NORMAL, HALF_T
+from seedlock.analysis.bayes.priors import Family, HierarchyPriors, Prior
+from seedlock.analysis.bayes.sketch import sketch, sketch_items
 
 _CODES: Mapping[Family, int] = {
     "half-normal": HALF_NORMAL,

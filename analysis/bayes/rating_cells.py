@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.bayes.cells import Design, FloatArray, IntArray, count_cells
-from prereg.errors import EmptyCell, NoSpread, NotFinite, NotThisDesign
+from seedlock.analysis.bayes.cells import Design, FloatArray, IntArray, count_cells
+from seedlock.prereg.errors import EmptyCell, NoSpread, NotFinite, NotThisDesign
 
 MOST_SCORES = 20
 

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from analysis.bayes.cells import FloatArray
-from analysis.bayes.priors import HierarchyPriors
-from analysis.bayes.problem import Layout, Problem, prior_arrays
-from analysis.bayes.rating_cells import CellRatings
-from analysis.bayes.ratings_density import rating_row, ratings_density
-from analysis.bayes.response import NEW_UNITS_PER_DRAW, Response, new_unit_centres, parameters, stacked
+from seedlock.analysis.bayes.cells import FloatArray
+from seedlock.analysis.bayes.priors import HierarchyPriors
+from seedlock.analysis.bayes.problem import Layout, Problem, prior_arrays
+from seedlock.analysis.bayes.rating_cells import CellRatings
+from seedlock.analysis.bayes.ratings_density import rating_row, ratings_density
+from seedlock.analysis.bayes.response import NEW_UNITS_PER_DRAW, Response, new_unit_centres, parameters, stacked
 
 if TYPE_CHECKING:
     import xarray as xr

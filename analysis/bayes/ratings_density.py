@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from analysis.bayes.cells import FloatArray, IntArray
-from analysis.bayes.compiled import compiled
-from analysis.bayes.pieces import informed, informed_back, positive_prior, zero_sum, zero_sum_back
+from seedlock.analysis.bayes.cells import FloatArray, IntArray
+from seedlock.analysis.bayes.compiled import compiled
+from seedlock.analysis.bayes.pieces import informed, informed_back, positive_prior, zero_sum, zero_sum_back
 
 
 @compiled

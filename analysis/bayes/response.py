@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
-from analysis.bayes.logit_normal import mean_rate, rate_moments
-from analysis.bayes.units_given import units_given
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
+from seedlock.analysis.bayes.logit_normal import mean_rate, rate_moments
+from seedlock.analysis.bayes.units_given import units_given
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.bayes.cells import Design, FloatArray
-from analysis.bayes.mcmc import bfmi, bulk_ess, most_suspect, rhat, tail_ess
-from analysis.bayes.problem import Problem, coordinates
+from seedlock.analysis.bayes.cells import Design, FloatArray
+from seedlock.analysis.bayes.mcmc import bfmi, bulk_ess, most_suspect, rhat, tail_ess
+from seedlock.analysis.bayes.problem import Problem, coordinates
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.bayes.cells import FloatArray
-from analysis.bayes.contrast import ContrastPosterior
-from analysis.bayes.hierarchy import HierarchyFit
-from analysis.bayes.mcmc import power_scaling
-from analysis.bayes.response import stacked
-from analysis.bayes.units_left_out import thinned
+from seedlock.analysis.bayes.cells import FloatArray
+from seedlock.analysis.bayes.contrast import ContrastPosterior
+from seedlock.analysis.bayes.hierarchy import HierarchyFit
+from seedlock.analysis.bayes.mcmc import power_scaling
+from seedlock.analysis.bayes.response import stacked
+from seedlock.analysis.bayes.units_left_out import thinned
 
 THRESHOLD = 0.05
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.bayes.cells import CellCounts, FloatArray
-from analysis.bayes.pieces import zero_sum_back
+from seedlock.analysis.bayes.cells import CellCounts, FloatArray
+from seedlock.analysis.bayes.pieces import zero_sum_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.bayes.cells import CellMeans, FloatArray
+from seedlock.analysis.bayes.cells import CellMeans, FloatArray
 
 
 def units_given(

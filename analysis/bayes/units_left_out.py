@@ -9,13 +9,13 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import betaln, expit, gammaln, logsumexp
 
-from analysis.bayes.cells import CellCounts, CellMeans, FloatArray, IntArray
-from analysis.bayes.hierarchy import Cells, HierarchyFit
-from analysis.bayes.mcmc import psis
-from analysis.bayes.rating_cells import CellRatings
-from analysis.bayes.response import Parameters, parameters, stacked
-from analysis.bayes.sketch import sketch
-from prereg.errors import NotCounts
+from seedlock.analysis.bayes.cells import CellCounts, CellMeans, FloatArray, IntArray
+from seedlock.analysis.bayes.hierarchy import Cells, HierarchyFit
+from seedlock.analysis.bayes.mcmc import psis
+from seedlock.analysis.bayes.rating_cells import CellRatings
+from seedlock.analysis.bayes.response import Parameters, parameters, stacked
+from seedlock.analysis.bayes.sketch import sketch
+from seedlock.prereg.errors import NotCounts
 
 RELIABLE_K = 0.7
 _AT_MOST = 1000

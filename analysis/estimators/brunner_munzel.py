@@ -7,11 +7,11 @@ import math
 import numpy as np
 from scipy import stats
 
-from analysis.estimators.newcombe import opposed_levels
-from analysis.sample import Estimate, Sample
-from analysis.student import t_estimate
-from analysis.units import require_units, summarise
-from prereg.errors import NoSpread
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import t_estimate
+from seedlock.analysis.estimators.internals.units import require_units, summarise
+from seedlock.analysis.estimators.newcombe import opposed_levels
+from seedlock.prereg.errors import NoSpread
 
 
 def brunner_munzel(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

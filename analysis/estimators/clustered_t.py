@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.clustered_rate import ClusteredRate, clustered_rate
-from analysis.clusters import cluster_summary
-from analysis.estimators.paired_t import paired_t
-from analysis.sample import Estimate, Level, Sample
-from analysis.student import require_level
-from analysis.units import refuse_non_finite, weighted_levels
-from prereg.errors import Finding, NotThisDesign
+from seedlock.analysis.estimators.internals.clustered_rate import ClusteredRate, clustered_rate
+from seedlock.analysis.estimators.internals.icc import cluster_summary
+from seedlock.analysis.estimators.internals.sample import Estimate, Level, Sample
+from seedlock.analysis.estimators.internals.t_interval import require_level
+from seedlock.analysis.estimators.internals.units import refuse_non_finite, weighted_levels
+from seedlock.analysis.estimators.paired_t import paired_t
+from seedlock.prereg.errors import Finding, NotThisDesign
 
 CONDITIONAL = "conditional on these runs; items are the sample"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.cell_grid import CellGrid, cell_grid
-from analysis.sample import Estimate, Sample
-from analysis.student import t_estimate
-from analysis.units import FloatArray, scale_limits
-from prereg.errors import NotThisDesign, TooFewUnits
+from seedlock.analysis.estimators.internals.cell_grid import CellGrid, cell_grid
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import t_estimate
+from seedlock.analysis.estimators.internals.units import FloatArray, scale_limits
+from seedlock.prereg.errors import NotThisDesign, TooFewUnits
 
 LEAST_DF = 2.0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from analysis.cell_grid import cell_grid
-from analysis.reml import fit_crossed
-from analysis.sample import Estimate, Sample
-from analysis.student import t_estimate
-from analysis.units import scale_limits
+from seedlock.analysis.estimators.internals.cell_grid import cell_grid
+from seedlock.analysis.estimators.internals.reml import fit_crossed
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import t_estimate
+from seedlock.analysis.estimators.internals.units import scale_limits
 
 
 def crossed(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

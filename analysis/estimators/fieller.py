@@ -8,10 +8,16 @@ import sys
 import numpy as np
 from scipy import stats
 
-from analysis.sample import EdgeTest, Estimate, Sample
-from analysis.student import p_value, require_level, require_spread
-from analysis.units import FloatArray, require_units, summarise, unit_contrasts, weighted_levels
-from prereg.errors import NoDenominator, NotThisDesign
+from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import p_value, require_level, require_spread
+from seedlock.analysis.estimators.internals.units import (
+    FloatArray,
+    require_units,
+    summarise,
+    unit_contrasts,
+    weighted_levels,
+)
+from seedlock.prereg.errors import NoDenominator, NotThisDesign
 
 
 def fieller(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.counts import one_level_counts, rate_edges, rate_estimate
-from analysis.sample import Estimate, Sample
-from analysis.student import require_level
+from seedlock.analysis.estimators.internals.binomial import one_level_counts, rate_edges, rate_estimate
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import require_level
 
 
 def jeffreys(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from analysis.counts import CONDITIONAL, Counts, checked_counts
-from analysis.inversion import inverted_edges
-from analysis.sample import Estimate, Level, Sample
-from analysis.student import require_level
-from prereg.errors import NotCounts, NotThisDesign
+from seedlock.analysis.estimators.internals.binomial import CONDITIONAL, Counts, checked_counts
+from seedlock.analysis.estimators.internals.interval_inversion import inverted_edges
+from seedlock.analysis.estimators.internals.sample import Estimate, Level, Sample
+from seedlock.analysis.estimators.internals.t_interval import require_level
+from seedlock.prereg.errors import NotCounts, NotThisDesign
 
 
 def newcombe(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

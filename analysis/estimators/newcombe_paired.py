@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from analysis.counts import Counts
-from analysis.estimators.newcombe import opposed_levels, wilson_limits
-from analysis.inversion import inverted_edges
-from analysis.paired_answers import Fourfold, fourfold
-from analysis.sample import Estimate, Sample
-from analysis.student import require_level
+from seedlock.analysis.estimators.internals.binomial import Counts
+from seedlock.analysis.estimators.internals.interval_inversion import inverted_edges
+from seedlock.analysis.estimators.internals.mcnemar import Fourfold, fourfold
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import require_level
+from seedlock.analysis.estimators.newcombe import opposed_levels, wilson_limits
 
 
 def newcombe_paired(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.estimators.pooled_t import pooled_t
-from analysis.sample import Estimate, Sample
-from prereg.errors import NotThisDesign
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.prereg.errors import NotThisDesign
 
 
 def one_sample_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 
-from analysis.sample import Estimate, Sample
-from analysis.student import t_estimate
-from analysis.units import require_units, scale_limits, summarise, unit_contrasts, weighted_levels
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import t_estimate
+from seedlock.analysis.estimators.internals.units import (
+    require_units,
+    scale_limits,
+    summarise,
+    unit_contrasts,
+    weighted_levels,
+)
 
 
 def paired_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

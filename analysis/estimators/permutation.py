@@ -7,10 +7,16 @@ import math
 
 import numpy as np
 
-from analysis.randomisation import MOST_ASSIGNMENTS, randomisation_estimate
-from analysis.sample import Estimate, Sample
-from analysis.units import FloatArray, require_units, scale_limits, summarise, weighted_levels
-from prereg.errors import NotThisDesign
+from seedlock.analysis.estimators.internals.randomisation import MOST_ASSIGNMENTS, randomisation_estimate
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.units import (
+    FloatArray,
+    require_units,
+    scale_limits,
+    summarise,
+    weighted_levels,
+)
+from seedlock.prereg.errors import NotThisDesign
 
 
 def permutation(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

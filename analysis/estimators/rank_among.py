@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from analysis.sample import EdgeTest, Estimate, Level, Sample
-from analysis.student import require_level
-from analysis.units import refuse_non_finite, weighted_levels
-from prereg.errors import NotThisDesign, Unattainable
+from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Level, Sample
+from seedlock.analysis.estimators.internals.t_interval import require_level
+from seedlock.analysis.estimators.internals.units import refuse_non_finite, weighted_levels
+from seedlock.prereg.errors import NotThisDesign, Unattainable
 
 
 def rank_among(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

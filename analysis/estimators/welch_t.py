@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from analysis.sample import Estimate, Sample
-from analysis.student import t_estimate
-from analysis.units import require_units, scale_limits, summarise, weighted_levels
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import t_estimate
+from seedlock.analysis.estimators.internals.units import require_units, scale_limits, summarise, weighted_levels
 
 
 def welch_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

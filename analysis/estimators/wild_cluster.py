@@ -11,10 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.sample import EdgeTest, Estimate, Sample
-from analysis.student import cut, require_level, require_spread
-from analysis.units import FloatArray, require_units, scale_limits, summarise, weighted_levels
-from prereg.errors import NotThisDesign, Unattainable
+from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import cut, require_level, require_spread
+from seedlock.analysis.estimators.internals.units import (
+    FloatArray,
+    require_units,
+    scale_limits,
+    summarise,
+    weighted_levels,
+)
+from seedlock.prereg.errors import NotThisDesign, Unattainable
 
 MOST_UNITS = 16
 TIE = 1e-9

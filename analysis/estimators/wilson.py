@@ -8,10 +8,10 @@ from dataclasses import replace
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.counts import Counts, one_level_counts, rate_edges, rate_estimate
-from analysis.estimators.clopper_pearson import clopper_pearson
-from analysis.sample import Estimate, Sample
-from analysis.student import require_level
+from seedlock.analysis.estimators.clopper_pearson import clopper_pearson
+from seedlock.analysis.estimators.internals.binomial import Counts, one_level_counts, rate_edges, rate_estimate
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.estimators.internals.t_interval import require_level
 
 
 def wilson(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from analysis.inside.frame import CONDITION, Inside
-from analysis.inside.gap import gap_rows
-from analysis.item_sets import SETS, measured_items
-from analysis.measures.gap_share import GapShare
-from analysis.measures.reading import Reading
-from analysis.scores import NamedMeasure, named_measure
-from prereg.plan import Plan
-from schemas import TABLES
+from seedlock.analysis.inside.frame import CONDITION, Inside
+from seedlock.analysis.inside.gap import gap_rows
+from seedlock.analysis.measures.gap_share import GapShare
+from seedlock.analysis.measures.reading import Reading
+from seedlock.analysis.scoring.item_sets import SETS, measured_items
+from seedlock.analysis.scoring.scores import NamedMeasure, named_measure
+from seedlock.prereg.plan.plan import Plan
+from seedlock.schemas import TABLES
 
 OWN = ("part", *CONDITION)
 LAYERED = frozenset({"projection", "lens", "cosine"})
@@ -35,7 +35,7 @@ def inside_cells(plan: Plan, inside: Inside, items: pd.DataFrame) -> InsideCells
     Parameters
     ----------
     items
-        From `analysis.item_sets.with_sets`.
+        From `analysis.scoring.item_sets.with_sets`.
     """
     sets = items_by_set(plan, items)
     parts: list[tuple[pd.DataFrame, pd.DataFrame]] = []

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.inside.frame import Inside
-from analysis.selection import ordered_mean
-from prereg.inside_tables import Inside as Asked
-from prereg.plan import Plan
+from seedlock.analysis.inference.select import ordered_mean
+from seedlock.analysis.inside.frame import Inside
+from seedlock.prereg.plan.inside import Inside as Asked
+from seedlock.prereg.plan.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

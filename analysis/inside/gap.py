@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.inside.dose import chosen_dose, dose_responses
-from analysis.inside.frame import CONDITION, Inside
-from prereg.inside_tables import Inside as Asked
-from prereg.plan import BASELINE_ARM, Plan
+from seedlock.analysis.inside.dose import chosen_dose, dose_responses
+from seedlock.analysis.inside.frame import CONDITION, Inside
+from seedlock.prereg.plan.inside import Inside as Asked
+from seedlock.prereg.plan.plan import BASELINE_ARM, Plan
 
 NO_DOSE = "no dose leaves the model fluent"
 ABSENT = "a reading that the gap needs is missing"

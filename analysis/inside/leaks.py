@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 from scipy import stats
 
-from analysis.inside.results import GeometryResult, LeakResult
-from analysis.selection import ordered_mean
-from prereg.plan import BASELINE_ARM, Plan
+from seedlock.analysis.inference.select import ordered_mean
+from seedlock.analysis.results.inside import GeometryResult, LeakResult
+from seedlock.prereg.plan.plan import BASELINE_ARM, Plan
 
 LEVEL = 0.95
 LEAST_GROUPS = 4

@@ -9,11 +9,12 @@ from typing import Literal
 import pandas as pd
 from scipy import stats
 
-from analysis.inside.dose import chosen_dose, dose_responses
-from analysis.inside.frame import Inside
-from analysis.inside.gap import gap_rows
-from analysis.inside.leaks import leak_results
-from analysis.inside.results import (
+from seedlock.analysis.inference.select import ordered_mean
+from seedlock.analysis.inside.dose import chosen_dose, dose_responses
+from seedlock.analysis.inside.frame import Inside
+from seedlock.analysis.inside.gap import gap_rows
+from seedlock.analysis.inside.leaks import leak_results
+from seedlock.analysis.results.inside import (
     DoseResult,
     GeometryResult,
     InsideResult,
@@ -23,8 +24,7 @@ from analysis.inside.results import (
     RankResult,
     WeightResult,
 )
-from analysis.selection import ordered_mean
-from prereg.plan import BASELINE_ARM, Plan
+from seedlock.prereg.plan.plan import BASELINE_ARM, Plan
 
 LEVEL = 0.95
 PROBE_UNIT = "log-odds, mean over items"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.measure import Measure
-from analysis.measures import (
+from seedlock.analysis.measures import (
     bare_logprob,
     capability,
     discriminator,
@@ -24,6 +23,7 @@ from analysis.measures import (
     reading,
     refusal,
 )
+from seedlock.analysis.measures.base.measure import Measure
 
 MEASURES: dict[str, Measure[Any]] = {
     "bare_logprob": bare_logprob.MEASURE,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.log_odds import LogOdds, log_odds
-from analysis.measure import Measure
+from seedlock.analysis.measures.base.log_odds import LogOdds, log_odds
+from seedlock.analysis.measures.base.measure import Measure
 
 MEASURE = Measure(
     params=LogOdds,

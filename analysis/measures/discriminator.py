@@ -7,8 +7,8 @@ from typing import Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from analysis.measure import Measure, Params, Scored
-from analysis.measures import label_rate
+from seedlock.analysis.measures import label_rate
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored
 
 
 class Discriminator(Params):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from analysis.measure import Measure, Params, Scored, flat, refuse_unlisted, scored, why_missing
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored, flat, refuse_unlisted, scored, why_missing
 
 
 class ForcedChoice(Params):

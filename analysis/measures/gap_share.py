@@ -6,7 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from analysis.measure import Measure, Params, Scored, flat, scored, why_missing
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored, flat, scored, why_missing
 
 
 class GapShare(Params):

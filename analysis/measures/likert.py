@@ -7,8 +7,8 @@ from typing import Literal, Self
 import pyarrow as pa
 from pydantic import model_validator
 
-from analysis.measure import Measure, Params, Scored
-from analysis.measures import numeric
+from seedlock.analysis.measures import numeric
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored
 
 
 class Likert(Params):

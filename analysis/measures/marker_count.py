@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from analysis.measure import Measure, Params, Scored, flat, scored, why_missing
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored, flat, scored, why_missing
 
 
 class MarkerCount(Params):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from analysis.measure import Measure, Params, Scored, flat, scored, why_missing
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored, flat, scored, why_missing
 
 Place = Literal["start", "middle", "tail", "none"]
 

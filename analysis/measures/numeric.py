@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from analysis.measure import PLAN_SAYS, Measure, Params, Scored, flat, scored, why_missing
+from seedlock.analysis.measures.base.measure import PLAN_SAYS, Measure, Params, Scored, flat, scored, why_missing
 
 DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 

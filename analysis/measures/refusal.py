@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from analysis.measure import Measure, Params, Scored, flat, scored, why_missing
-from analysis.words import Word, count_words
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored, flat, scored, why_missing
+from seedlock.analysis.measures.base.word_counts import Word, count_words
 
 PHRASES = (
     "as an AI",

@@ -7,24 +7,24 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from analysis.report.check import require_sound
-from analysis.report.figures.cells import cell_figures
-from analysis.report.figures.convergence import convergence_figures
-from analysis.report.figures.forest import forest_figures
-from analysis.report.figures.inside import inside_figures
-from analysis.report.figures.multiverse import multiverse_figures
-from analysis.report.figures.style import Figure
-from analysis.report.figures.unit_sd import unit_sd_figures
-from analysis.report.figures.units import unit_figures
-from analysis.report.inputs import PosteriorDraws
-from analysis.report.markdown import render_markdown
-from analysis.report.page import Digest, render_page
-from analysis.report.view import gather
-from analysis.results import Results
-from analysis.simulation.counting import count_items
-from analysis.simulation.picture import design_picture
-from prereg.canonical import canonical_json, sha256_bytes, write_atomic
-from prereg.gate import LockedPlan
+from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
+from seedlock.analysis.report.check import require_sound
+from seedlock.analysis.report.figures.cells import cell_figures
+from seedlock.analysis.report.figures.convergence import convergence_figures
+from seedlock.analysis.report.figures.design import design_picture
+from seedlock.analysis.report.figures.forest import forest_figures
+from seedlock.analysis.report.figures.inside import inside_figures
+from seedlock.analysis.report.figures.multiverse import multiverse_figures
+from seedlock.analysis.report.figures.style import Figure
+from seedlock.analysis.report.figures.unit_sd import unit_sd_figures
+from seedlock.analysis.report.figures.units import unit_figures
+from seedlock.analysis.report.markdown import render_markdown
+from seedlock.analysis.report.page import Digest, render_page
+from seedlock.analysis.report.view import gather
+from seedlock.analysis.results.schema import Results
+from seedlock.analysis.simulation.counting import count_items
+from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, write_atomic
+from seedlock.prereg.lock.gate import LockedPlan
 
 
 def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, PosteriorDraws], out: Path) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from analysis.answer import write_answer
-from analysis.report.contradictions import fault
-from analysis.report.lint import lint_report
-from analysis.results import Results
-from prereg.checks import Check, failed, not_checked, verdict
-from prereg.errors import Finding, ReportRefused, SeedlockError
-from prereg.layout import HOME, StudyPaths
-from prereg.lock import iter_changes, load_locked_plan, lock_paths, read_lock
-from prereg.plan import Plan
+from seedlock.analysis.findings.summary_sentences import write_answer
+from seedlock.analysis.report.contradictions import fault
+from seedlock.analysis.report.lint import lint_report
+from seedlock.analysis.results.schema import Results
+from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.errors import Finding, ReportRefused, SeedlockError
+from seedlock.prereg.lock.lock import iter_changes, load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 
 
 def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> None:

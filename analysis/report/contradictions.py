@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prereg.audit_tables import AUDIT
-from prereg.errors import Finding
+from seedlock.prereg.errors import Finding
+from seedlock.prereg.plan.audit import AUDIT
 
 _ON_UNIT_MEANS = frozenset({"one_sample_t", "paired_t", "pooled_t", "welch_t"})
 _NEAR = 1e-9

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from typing import Any
 
-from analysis.report.contradictions import contradictions, fault
-from analysis.report.overstatements import overstatements
-from analysis.report.sections.answer import confidence_words
-from analysis.report.sections.hypotheses import outcome_of
-from analysis.results import Results
-from prereg.binding import check_markdown, check_page
-from prereg.errors import Finding
-from prereg.plan import Plan
+from seedlock.analysis.report.contradictions import contradictions, fault
+from seedlock.analysis.report.overstatements import overstatements
+from seedlock.analysis.report.sections.answer import confidence_words
+from seedlock.analysis.report.sections.hypotheses import outcome_of
+from seedlock.analysis.results.schema import Results
+from seedlock.prereg.errors import Finding
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.verify.number_binding import check_markdown, check_page
 
 _LEFTOVER = re.compile(
     r"\bTODO\b|\bFIXME\b|\bTBD\b|\{\{|\}\}|\{%|\blorem ipsum\b|\bundefined\b"

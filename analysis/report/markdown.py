@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from analysis.report.page import templates
-from analysis.report.pieces import Quote
-from analysis.report.view import View, level_line
-from analysis.report.writers import MarkdownWriter
+from seedlock.analysis.report.page import templates
+from seedlock.analysis.report.text.pieces import Quote
+from seedlock.analysis.report.view import View, level_line
+from seedlock.analysis.report.writers import MarkdownWriter
 
 
 def render_markdown(view: View, results: Mapping[str, Any]) -> str:

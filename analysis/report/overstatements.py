@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analysis.report.contradictions import fault
-from prereg.errors import Finding
-from prereg.plan import Plan
+from seedlock.analysis.report.contradictions import fault
+from seedlock.prereg.errors import Finding
+from seedlock.prereg.plan.plan import Plan
 
 
 def overstatements(results: Mapping[str, Any], plan: Plan | None) -> Iterator[Finding]:

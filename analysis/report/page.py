@@ -16,13 +16,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from analysis.report.bandpicture import Scale, band_picture, shown_range
-from analysis.report.figures.style import Figure
-from analysis.report.inputs import PosteriorDraws
-from analysis.report.pieces import Quote
-from analysis.report.sections.hypotheses import HypothesisView
-from analysis.report.view import View, level_line
-from analysis.report.writers import HtmlWriter
+from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
+from seedlock.analysis.report.figures.bands import Scale, band_picture, shown_range
+from seedlock.analysis.report.figures.style import Figure
+from seedlock.analysis.report.sections.hypotheses import HypothesisView
+from seedlock.analysis.report.text.pieces import Quote
+from seedlock.analysis.report.view import View, level_line
+from seedlock.analysis.report.writers import HtmlWriter
 
 TEMPLATES = Path(__file__).parent / "templates"
 GLYPHS = {"as predicted": "●", "not as predicted": "○", "inconclusive": "◐", "not testable": "–"}

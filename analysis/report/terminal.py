@@ -10,15 +10,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.formats import exact_spec, hypothesis_spec
-from analysis.report.page import GLYPHS
-from analysis.report.pieces import shows_hidden
-from analysis.report.sections.accounting import accounting_facts
-from analysis.report.sections.answer import confidence_words, status_view
-from analysis.report.sections.hypotheses import outcome_of
-from analysis.report.writers import TextWriter
-from analysis.results import Results
-from prereg.binding import UNDEFINED, format_value
+from seedlock.analysis.report.page import GLYPHS
+from seedlock.analysis.report.sections.accounting import accounting_facts
+from seedlock.analysis.report.sections.answer import confidence_words, status_view
+from seedlock.analysis.report.sections.hypotheses import outcome_of
+from seedlock.analysis.report.text.formats import exact_spec, hypothesis_spec
+from seedlock.analysis.report.text.pieces import shows_hidden
+from seedlock.analysis.report.writers import TextWriter
+from seedlock.analysis.results.schema import Results
+from seedlock.prereg.verify.number_binding import UNDEFINED, format_value
 
 _COLOURS = {"confirmatory": "blue", "deviated": "yellow", "retrospective": "bold red", "exploratory": "red"}
 

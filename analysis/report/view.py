@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.report.figures.style import Figure
-from analysis.report.formats import exact_spec
-from analysis.report.pieces import Line, Number, Table
-from analysis.report.sections.accounting import (
+from seedlock.analysis.report.figures.style import Figure
+from seedlock.analysis.report.sections.accounting import (
     DeviationView,
     accounting_facts,
     claim_table,
@@ -18,17 +16,19 @@ from analysis.report.sections.accounting import (
     input_table,
     missing_runs,
 )
-from analysis.report.sections.answer import AnswerView, StatusView, answer_view, status_view
-from analysis.report.sections.asymmetry import asymmetry_table
-from analysis.report.sections.audit import AuditView, audit_view
-from analysis.report.sections.cells import cell_tables
-from analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
-from analysis.report.sections.judges import JudgesView, judges_view
-from analysis.report.sections.method import Paragraph, method_paragraphs
-from analysis.report.sections.records import bullets
-from analysis.report.sections.samples import SampleView, sample_views
-from prereg.gate import LockedPlan
-from prereg.review import review_commands
+from seedlock.analysis.report.sections.answer import AnswerView, StatusView, answer_view, status_view
+from seedlock.analysis.report.sections.asymmetry import asymmetry_table
+from seedlock.analysis.report.sections.audit import AuditView, audit_view
+from seedlock.analysis.report.sections.cells import cell_tables
+from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
+from seedlock.analysis.report.sections.judges import JudgesView, judges_view
+from seedlock.analysis.report.sections.method import Paragraph, method_paragraphs
+from seedlock.analysis.report.sections.samples import SampleView, sample_views
+from seedlock.analysis.report.text.formats import exact_spec
+from seedlock.analysis.report.text.pieces import Line, Number, Table
+from seedlock.analysis.report.text.records import bullets
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.verify.review_page import review_commands
 
 type Fact = tuple[str, Line]
 

@@ -8,16 +8,26 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from analysis.report.pieces import Code, Line, Link, Number, Piece, Quote, Strong, has_hidden, shows_hidden
-from prereg.binding import bound_number, bound_text, format_value
-from prereg.pointer import resolve
+from seedlock.analysis.report.text.pieces import (
+    Code,
+    Line,
+    Link,
+    Number,
+    Piece,
+    Quote,
+    Strong,
+    has_hidden,
+    shows_hidden,
+)
+from seedlock.prereg.base.json_pointer import resolve
+from seedlock.prereg.verify.number_binding import bound_number, bound_text, format_value
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~&])")
 
 
 @dataclass(frozen=True, slots=True)
 class HtmlWriter:
-    """Writes lines as HTML, bound for `prereg.binding.check_page`."""
+    """Writes lines as HTML, bound for `prereg.verify.number_binding.check_page`."""
 
     results: Any
 
@@ -49,7 +59,7 @@ class HtmlWriter:
 
 @dataclass(frozen=True, slots=True)
 class MarkdownWriter:
-    """Writes lines as Markdown, for `prereg.binding.check_markdown`."""
+    """Writes lines as Markdown, for `prereg.verify.number_binding.check_markdown`."""
 
     results: Any
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.item_sets import unit_of
-from analysis.measures import MEASURES
-from prereg.design_tables import MeasureDesign
-from prereg.errors import BadInput, Finding
-from prereg.plan import BASELINE_ARM, Plan
+from seedlock.analysis.measures import MEASURES
+from seedlock.analysis.scoring.item_sets import unit_of
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.design import MeasureDesign
+from seedlock.prereg.plan.plan import BASELINE_ARM, Plan
 
 DEFAULT_SEED_SD = (0.25, 0.5, 1.0)
 DEFAULT_ITEMS = 60

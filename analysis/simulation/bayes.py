@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.bayes.cells import Design, Nesting
-from analysis.bayes.models import MODELS
-from analysis.bayes_fits import PAIRED_TESTS
-from analysis.simulation.assumptions import Assumed, assume
-from analysis.simulation.layout import Target, lay_out
-from analysis.simulation.result import CalibrationRow, Share
-from prereg.errors import BadInput, Refusal
-from prereg.plan import BASELINE_ARM, Hypothesis, Plan
+from seedlock.analysis.bayes.cells import Design, Nesting
+from seedlock.analysis.bayes.fits import PAIRED_TESTS
+from seedlock.analysis.bayes.models import MODELS
+from seedlock.analysis.simulation.assumptions import Assumed, assume
+from seedlock.analysis.simulation.layout import Target, lay_out
+from seedlock.analysis.simulation.result import CalibrationRow, Share
+from seedlock.prereg.errors import BadInput, Refusal
+from seedlock.prereg.plan.plan import BASELINE_ARM, Hypothesis, Plan
 
 if TYPE_CHECKING:
-    from analysis.bayes.calibration import Calibration, Planned
-    from analysis.simulation.simulate import Progress
+    from seedlock.analysis.bayes.calibration import Calibration, Planned
+    from seedlock.analysis.simulation.simulate import Progress
 
 
 def calibrations(
@@ -31,7 +31,7 @@ def calibrations(
     BadInput
         Too few simulations.
     """
-    from analysis.bayes.calibration import FEWEST  # noqa: PLC0415 - numba takes seconds to import
+    from seedlock.analysis.bayes.calibration import FEWEST  # noqa: PLC0415 - numba takes seconds to import
 
     if simulations < FEWEST:
         raise BadInput(
@@ -53,8 +53,8 @@ def calibrations(
 def _calibrated(
     plan: Plan, identity: str, planned: Planned, *, simulations: int, seed: int, progress: Progress
 ) -> CalibrationRow:
-    from analysis.bayes.calibration import calibrate  # noqa: PLC0415
-    from analysis.bayes.priors import HierarchyPriors, parse_prior  # noqa: PLC0415
+    from seedlock.analysis.bayes.calibration import calibrate  # noqa: PLC0415
+    from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior  # noqa: PLC0415
 
     what = f"calibrating the hierarchy of {identity}"
     try:
@@ -110,7 +110,7 @@ def _everyone(plan: Plan, hypothesis: Hypothesis) -> Hypothesis:
 def _cells(
     hypothesis: Hypothesis, target: Target, block_items: list[int], draws: int, *, is_rate: bool
 ) -> Planned | str:
-    from analysis.bayes.calibration import Planned  # noqa: PLC0415
+    from seedlock.analysis.bayes.calibration import Planned  # noqa: PLC0415
 
     model = MODELS[str(hypothesis.bayes)]
     likelihood = model.of_counts if is_rate else model.of_means

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analysis.item_files import item_rows
-from analysis.measures import MEASURES
-from prereg.layout import StudyPaths
-from prereg.plan import Plan
-from prereg.run_tables import Where, listed
-from schemas.asked import pair_name, probe_kind
+from seedlock.analysis.measures import MEASURES
+from seedlock.analysis.scoring.item_files import item_rows
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.runs import Where, listed
+from seedlock.schemas.asked import pair_name, probe_kind
 
 
 def count_items(plan: Plan, paths: StudyPaths) -> dict[str, int]:

@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special, stats
 
-from analysis.simulation.assumptions import Variation
-from analysis.units import FloatArray
-from prereg.plan import PlannedRun
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.simulation.assumptions import Variation
+from seedlock.prereg.plan.plan import PlannedRun
 
 NODES = 40
 SLICE_CELLS = 50_000

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.decide import decide_bands
-from analysis.estimators import ESTIMATORS
-from analysis.sample import Level, Sample
-from analysis.simulation.layout import LevelRows, Target
-from analysis.simulation.many_fieller import many_fieller
-from analysis.simulation.many_t import T_TESTS, Many, ManyLevels, many_t
-from analysis.units import FloatArray
-from prereg.errors import Refusal
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Level, Sample
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.inference.bands import decide_bands
+from seedlock.analysis.simulation.layout import LevelRows, Target
+from seedlock.analysis.simulation.many_fieller import many_fieller
+from seedlock.analysis.simulation.many_t import T_TESTS, Many, ManyLevels, many_t
+from seedlock.prereg.errors import Refusal
 
 VECTORISED = (*T_TESTS, "fieller")
 PAIRED = ("paired_t", "fieller")

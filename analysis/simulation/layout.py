@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.simulation.assumptions import Assumed
-from analysis.units import rate_limits
-from prereg.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
-from prereg.run_tables import Where, listed
+from seedlock.analysis.estimators.internals.units import rate_limits
+from seedlock.analysis.simulation.assumptions import Assumed
+from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
+from seedlock.prereg.plan.runs import Where, listed
 
 type BlockKey = tuple[str, str, bool]
 """Measure, which items in words, whether seeds vary: data of two keys are drawn independently."""
@@ -179,7 +179,7 @@ def _has_base(assumed: Assumed, runs: tuple[PlannedRun, ...], rows: list[int], m
 
 
 def _selected(plan: Plan, runs: tuple[PlannedRun, ...], estimand: Estimand, where: Where) -> Iterator[int]:
-    """Runs that a hypothesis speaks of, as `analysis.selection.select` would choose their rows."""
+    """Runs that a hypothesis speaks of, as `analysis.inference.select.select` would choose their rows."""
     for r, run in enumerate(runs):
         conditions = {f: listed(wanted) for f, wanted in where.items() if f in plan.run_factors}
         if any(not run.has(f) or run.factor(f) not in levels for f, levels in conditions.items()):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from analysis.simulation.many_t import Many, ManyLevels, band_p
-from analysis.student import LEAST_P, ROUNDING
-from analysis.units import FloatArray
+from seedlock.analysis.estimators.internals.t_interval import LEAST_P, ROUNDING
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.simulation.many_t import Many, ManyLevels, band_p
 
 
 def many_fieller(levels: Sequence[ManyLevels], *, level: float, edges: Sequence[float]) -> Many:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.student import LEAST_P, ROUNDING
-from analysis.units import FloatArray
+from seedlock.analysis.estimators.internals.t_interval import LEAST_P, ROUNDING
+from seedlock.analysis.estimators.internals.units import FloatArray
 
 T_TESTS = ("pooled_t", "welch_t", "paired_t", "one_sample_t")
 

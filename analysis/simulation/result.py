@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from analysis.units import FloatArray
-from prereg.canonical import canonical_json
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.prereg.base.canonical import canonical_json
 
 
 class Part(BaseModel):

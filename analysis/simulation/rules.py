@@ -9,12 +9,12 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.look_alpha import alpha_at_look
-from analysis.simulation.evaluate import Outcome, Simulated, evaluate, runs_at
-from analysis.simulation.layout import Layout, Target
-from analysis.units import FloatArray
-from prereg.design_tables import When
-from prereg.plan import Claim, Plan
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.inference.alpha_at_look import alpha_at_look
+from seedlock.analysis.simulation.evaluate import Outcome, Simulated, evaluate, runs_at
+from seedlock.analysis.simulation.layout import Layout, Target
+from seedlock.prereg.plan.design import When
+from seedlock.prereg.plan.plan import Claim, Plan
 
 type BoolArray = NDArray[np.bool_]
 
@@ -181,7 +181,7 @@ def _family_levels(
     p_K: Mapping[str, FloatArray],
     alpha_K: Mapping[str, FloatArray],
 ) -> dict[str, FloatArray]:
-    """The level that its family leaves each member, as `analysis.inference` does: alpha x p / adjusted p."""
+    """The level that its family leaves each member, as `analysis.inference.infer` does: alpha x p / adjusted p."""
     left: dict[str, FloatArray] = {}
     families = [(family_of(t), t.id) for t in targets if family_of(t) is not None]
     for family, group in groupby(sorted(families, key=lambda pair: str(pair[0])), key=lambda pair: pair[0]):
@@ -204,7 +204,7 @@ def family_of(target: Target) -> str | None:
 
 
 def holm_adjusted(p_KM: FloatArray) -> FloatArray:
-    """Holm's adjusted p of every study, shape (K, M); `analysis.multiplicity.holm` for K families."""
+    """Holm's adjusted p of every study, shape (K, M); `analysis.inference.multiplicity.holm` for K families."""
     m = p_KM.shape[1]
     order = np.argsort(p_KM, axis=1, kind="stable")
     steps = np.minimum(1.0, np.take_along_axis(p_KM, order, axis=1) * (m - np.arange(m)))

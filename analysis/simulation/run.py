@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from analysis.design import require_known
-from analysis.simulation.counting import count_items
-from analysis.simulation.result import Assumed, LookRow, RuleRow, SeedsNeeded, SimulationResult, TargetRow
-from analysis.simulation.rules import look_rules
-from analysis.simulation.seeds_needed import Search
-from analysis.simulation.simulate import MOST_STUDIES, Design, Progress, declare_design, play_world, worlds_at
-from analysis.simulation.summary import blank_row, look_rows, rule_rows, target_row
-from analysis.simulation.truth import scenarios
-from prereg.canonical import sha256_file, write_atomic
-from prereg.errors import BadInput, Finding, OutOfOrder
-from prereg.layout import StudyPaths
-from prereg.lock import holds_as_it_stands, lock_paths, read_lock
-from prereg.plan import Plan
-from prereg.plan_file import read_plan
+from seedlock.analysis.simulation.counting import count_items
+from seedlock.analysis.simulation.design_lints import require_known
+from seedlock.analysis.simulation.result import Assumed, LookRow, RuleRow, SeedsNeeded, SimulationResult, TargetRow
+from seedlock.analysis.simulation.rules import look_rules
+from seedlock.analysis.simulation.seeds_needed import Search
+from seedlock.analysis.simulation.simulate import MOST_STUDIES, Design, Progress, declare_design, play_world, worlds_at
+from seedlock.analysis.simulation.summary import blank_row, look_rows, rule_rows, target_row
+from seedlock.analysis.simulation.truth import scenarios
+from seedlock.prereg.base.canonical import sha256_file, write_atomic
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
+from seedlock.prereg.lock.lock import holds_as_it_stands, lock_paths, read_lock
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import read_plan
 
 FEWEST_STUDIES = 100
 WANTED_POWER = 0.8
@@ -228,7 +228,7 @@ def run_simulation(
         plan_sha256=sha256_file(paths.plan),
     )
     if bayes:
-        from analysis.simulation.bayes import calibrations  # noqa: PLC0415 - numba takes seconds to import
+        from seedlock.analysis.simulation.bayes import calibrations  # noqa: PLC0415 - numba takes seconds to import
 
         rows = calibrations(plan, simulations=bayes, seed=seed, progress=progress, items=items)
         result = result.model_copy(update={"calibration": rows})

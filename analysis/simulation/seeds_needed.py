@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from analysis.simulation.result import Measured, SeedsNeeded
-from analysis.simulation.simulate import Design, declare_design, play_world, worlds_at
-from analysis.simulation.summary import rule_rows, target_row
-from prereg.plan import Plan
+from seedlock.analysis.simulation.result import Measured, SeedsNeeded
+from seedlock.analysis.simulation.simulate import Design, declare_design, play_world, worlds_at
+from seedlock.analysis.simulation.summary import rule_rows, target_row
+from seedlock.prereg.plan.plan import Plan
 
 FEWEST_SEEDS = 2
 

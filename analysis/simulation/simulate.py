@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.simulation.assumptions import Assumed, assume
-from analysis.simulation.draw import Drawing, draw_cells, planned_spread, run_levels
-from analysis.simulation.evaluate import VECTORISED, is_vectorised, runs_at
-from analysis.simulation.layout import Layout, lay_out
-from analysis.simulation.rules import Endings, LookRule, look_rules, play
-from analysis.simulation.summary import joined
-from analysis.simulation.truth import World, Worlds, make_worlds
-from analysis.units import FloatArray
-from prereg.errors import BadInput, Finding
-from prereg.plan import BASELINE_ARM, Plan
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.simulation.assumptions import Assumed, assume
+from seedlock.analysis.simulation.draw import Drawing, draw_cells, planned_spread, run_levels
+from seedlock.analysis.simulation.evaluate import VECTORISED, is_vectorised, runs_at
+from seedlock.analysis.simulation.layout import Layout, lay_out
+from seedlock.analysis.simulation.rules import Endings, LookRule, look_rules, play
+from seedlock.analysis.simulation.summary import joined
+from seedlock.analysis.simulation.truth import World, Worlds, make_worlds
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.plan import BASELINE_ARM, Plan
 
 LARGEST_BATCH = 4_000_000
 """Cells (studies x runs x items) held at once."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from analysis.simulation.layout import Layout, Target
-from analysis.simulation.result import LookRow, Measured, RuleRow, TargetRow, Verdict, mean_of, share
-from analysis.simulation.rules import Ending, Endings, LookRule, family_of
-from analysis.simulation.truth import World, true_band
-from analysis.units import FloatArray
-from prereg.plan import Plan
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.simulation.layout import Layout, Target
+from seedlock.analysis.simulation.result import LookRow, Measured, RuleRow, TargetRow, Verdict, mean_of, share
+from seedlock.analysis.simulation.rules import Ending, Endings, LookRule, family_of
+from seedlock.analysis.simulation.truth import World, true_band
+from seedlock.prereg.plan.plan import Plan
 
 ZERO = 1e-12
 

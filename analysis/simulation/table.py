@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from analysis.simulation.result import Measured, SimulationResult, TargetRow
+from seedlock.analysis.simulation.result import Measured, SimulationResult, TargetRow
 
 if TYPE_CHECKING:
     from rich.table import Table

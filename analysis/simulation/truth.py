@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize
 
-from analysis.simulation.assumptions import Assumed
-from analysis.simulation.layout import Layout, Target
-from analysis.units import FloatArray
-from prereg.bands import Band
-from prereg.plan import Plan
+from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.simulation.assumptions import Assumed
+from seedlock.analysis.simulation.layout import Layout, Target
+from seedlock.prereg.plan.bands import Band
+from seedlock.prereg.plan.plan import Plan
 
 type CellKey = tuple[int, str, str]
 """Block, model, arm: what one level of a measure is set for."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pyarrow.parquet as pq
 from scipy import stats
 
-from analysis.estimators import ESTIMATORS
-from analysis.sample import Level, Sample
 from docs.claim_row import Row, hypothesis_row, p_text, percent, span
 from docs.reanalysis import Reanalysis
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Level, Sample
 
 MINI, FULL, MISTRAL = "gpt-4.1-mini-2025-04-14", "gpt-4.1-2025-04-14", "mistral-7b-instruct-v0.3"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.estimators import ESTIMATORS
-from analysis.sample import Estimate, Level, Sample
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Estimate, Level, Sample
 
 STORED = Path(__file__).parents[2] / "tests/reference"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from analysis.looks import Spending, planned_looks
-from analysis.tost_power import tost_power
 from docs.validation_rows.check import Check, stored
+from seedlock.analysis.inference.alpha_spending import Spending, planned_looks
+from seedlock.analysis.simulation.tost_power import tost_power
 
 LOOKS = stored("frequentist")["looks"]
 SPENDING: tuple[Spending, ...] = ("obrien-fleming", "pocock")

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.dunnett import dunnett
-from analysis.equivalence import Tost, tost, tost_mean
-from analysis.estimators.pooled_t import pooled_t
-from analysis.estimators.welch_t import welch_t
-from analysis.multiplicity import bh, holm
 from docs.validation_rows.check import Check, arms, level, stored
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.analysis.estimators.welch_t import welch_t
+from seedlock.analysis.extra.dunnett import dunnett
+from seedlock.analysis.extra.equivalence import Tost, tost, tost_mean
+from seedlock.analysis.inference.multiplicity import bh, holm
 
 PUBLISHED = stored("published")
 DRAWN = stored("frequentist")["dunnett"]

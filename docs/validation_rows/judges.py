@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from analysis.agreement import Agreement, Metric, cohen_kappa, krippendorff_alpha
 from docs.validation_rows.check import Check, stored
+from seedlock.analysis.findings.agreement import Agreement, Metric, cohen_kappa, krippendorff_alpha
 
 PUBLISHED = stored("published")
 BINARY = ("0 1 0 0 0 0 0 0 1 0", "1 1 1 0 0 1 0 0 0 0")

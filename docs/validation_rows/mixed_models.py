@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.cell_grid import cell_grid
-from analysis.reml import CrossedFit, fit_crossed
-from analysis.sample import Sample
 from docs.validation_rows.check import Check, level, rows, run, sample, stored
-from prereg.errors import TooFewUnits
+from seedlock.analysis.estimators.internals.cell_grid import cell_grid
+from seedlock.analysis.estimators.internals.reml import CrossedFit, fit_crossed
+from seedlock.analysis.estimators.internals.sample import Sample
+from seedlock.prereg.errors import TooFewUnits
 
 PUBLISHED = stored("published")
 LMER = "R lme4 and lmerTest, REML + Satterthwaite"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from analysis.bayes.cells import mean_cells
-from analysis.bayes.contrast import contrast, prob_above
-from analysis.bayes.hierarchy import fit_hierarchy
-from analysis.bayes.priors import HierarchyPriors, parse_prior
 from docs.validation_rows.check import Check
+from seedlock.analysis.bayes.cells import mean_cells
+from seedlock.analysis.bayes.contrast import contrast, prob_above
+from seedlock.analysis.bayes.hierarchy import fit_hierarchy
+from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
 
 EFFECTS = (28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0)
 SES = (15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0)

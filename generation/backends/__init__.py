@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from generation.answer import Answer
-from generation.items import Item
-from generation.request import Prompt, Request
-from generation.run_models import RunModel
-from prereg.errors import BadInput, Finding
-from prereg.hosted_tables import Hosted
-from prereg.run_tables import Decoding
+from seedlock.generation.requests.answer import Answer
+from seedlock.generation.requests.items import Item
+from seedlock.generation.requests.request import Prompt, Request
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.hosted import Hosted
+from seedlock.prereg.plan.runs import Decoding
 
 BACKENDS: dict[str, str] = {
-    "anthropic": "generation.backends.anthropic",
-    "openai": "generation.backends.openai",
-    "transformers": "generation.backends.transformers",
-    "vllm": "generation.backends.vllm",
+    "anthropic": "seedlock.generation.backends.anthropic",
+    "openai": "seedlock.generation.backends.openai",
+    "transformers": "seedlock.generation.backends.transformers",
+    "vllm": "seedlock.generation.backends.vllm",
 }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from generation.backends import Setting
-from generation.hosted.backend import HostedBackend, open_hosted
-from prereg.run_tables import Decoding
+from seedlock.generation.backends import Setting
+from seedlock.generation.hosted.backend import HostedBackend, open_hosted
+from seedlock.prereg.plan.runs import Decoding
 
 
 def open_backend(decoding: Decoding, setting: Setting) -> HostedBackend:

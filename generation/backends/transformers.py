@@ -7,17 +7,17 @@ from typing import Any, Literal
 
 import torch
 
-from generation.answer import NOT_FINITE, Answer, failed, said
-from generation.backends import Setting
-from generation.items import Item
-from generation.local.decode import Spoken, decode
-from generation.local.loading import Loaded, load
-from generation.local.scoring import score
-from generation.local.tokenizers import load_tokenizer
-from generation.prompts import prompts_for
-from generation.request import Prompt, Request
-from generation.run_models import RunModel
-from prereg.run_tables import Decoding
+from seedlock.generation.backends import Setting
+from seedlock.generation.local.decode import Spoken, decode
+from seedlock.generation.local.loading import Loaded, load
+from seedlock.generation.local.scoring import score
+from seedlock.generation.local.tokenizers import load_tokenizer
+from seedlock.generation.requests.answer import NOT_FINITE, Answer, failed, said
+from seedlock.generation.requests.items import Item
+from seedlock.generation.requests.prompts import prompts_for
+from seedlock.generation.requests.request import Prompt, Request
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.plan.runs import Decoding
 
 CPU_THREADS = 1
 """Sums over threads come out in another order, and threads of two commands on one machine wait for each other."""

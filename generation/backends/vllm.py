@@ -9,19 +9,19 @@ from typing import Any
 
 import torch
 
-from generation.answer import Answer, failed, said, scored
-from generation.backends import Setting
-from generation.items import Item
-from generation.local.loading import Loaded, load
-from generation.local.tokenizers import load_tokenizer
-from generation.prompts import prompts_for
-from generation.request import Prompt, Request
-from generation.run_models import RunModel
-from generation.vllm_offline.adapters import AdapterNames, room_for
-from generation.vllm_offline.canary import ROWS, TOKENS, compare
-from generation.vllm_offline.line import Line
-from prereg.errors import BadInput, Finding
-from prereg.run_tables import Decoding
+from seedlock.generation.backends import Setting
+from seedlock.generation.local.loading import Loaded, load
+from seedlock.generation.local.tokenizers import load_tokenizer
+from seedlock.generation.requests.answer import Answer, failed, said, scored
+from seedlock.generation.requests.items import Item
+from seedlock.generation.requests.prompts import prompts_for
+from seedlock.generation.requests.request import Prompt, Request
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.generation.vllm_offline.adapters import AdapterNames, room_for
+from seedlock.generation.vllm_offline.canary import ROWS, TOKENS, compare
+from seedlock.generation.vllm_offline.client import Line
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.runs import Decoding
 
 CHUNK = 4096
 """Requests a call: enough that vLLM is never short of work, few enough to be stored every so often."""

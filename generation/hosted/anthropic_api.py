@@ -10,12 +10,12 @@ from typing import Any
 import anthropic
 from anthropic import Anthropic, AsyncAnthropic
 
-from generation.hosted.api import IDEMPOTENCY_KEY, BatchState, Rejected
-from generation.hosted.asking import Ask, Outcome, no_answer
-from generation.hosted.faults import blotted, sorted_faults
-from generation.hosted.keys import NO_KEY, key_of
-from prereg.errors import BadInput, Finding
-from prereg.hosted_tables import Hosted
+from seedlock.generation.hosted.api import IDEMPOTENCY_KEY, BatchState, Rejected
+from seedlock.generation.hosted.asking import Ask, Outcome, no_answer
+from seedlock.generation.hosted.keys import NO_KEY, key_of
+from seedlock.generation.hosted.sdk_errors import blotted, sorted_faults
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.hosted import Hosted
 
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 CLOCKS_APART = timedelta(minutes=10)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from generation.hosted.asking import Ask, Outcome
+from seedlock.generation.hosted.asking import Ask, Outcome
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 """The header under which an idempotent endpoint knows a request that it has carried out."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from generation.items import Turn
-from prereg.amounts import BYTES_A_TOKEN
-from schemas.statuses import Status
+from seedlock.generation.requests.items import Turn
+from seedlock.prereg.cost.amounts import BYTES_A_TOKEN
+from seedlock.schemas.statuses import Status
 
 ID_LENGTH = 64
 

@@ -8,17 +8,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from generation.answer import Answer, failed, said, scored
-from generation.hosted.asking import Ask, Outcome
-from generation.hosted.journal import Journal
-from generation.hosted.place import JOURNAL, Place, Provider, open_place
-from generation.items import Item
-from generation.request import Prompt, Request
-from generation.run_models import RunModel
-from prereg.canonical import sha256_json
-from prereg.errors import BadInput, Finding
-from prereg.hosted_tables import Hosted
-from prereg.run_tables import Decoding
+from seedlock.generation.hosted.asking import Ask, Outcome
+from seedlock.generation.hosted.journal import Journal
+from seedlock.generation.hosted.open import JOURNAL, Place, Provider, open_place
+from seedlock.generation.requests.answer import Answer, failed, said, scored
+from seedlock.generation.requests.items import Item
+from seedlock.generation.requests.request import Prompt, Request
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.base.canonical import sha256_json
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.hosted import Hosted
+from seedlock.prereg.plan.runs import Decoding
 
 TOP = 20
 """Most probable first tokens that an API names at most."""

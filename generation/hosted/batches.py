@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from generation.hosted.api import Api, Busy, Unsettled
-from generation.hosted.asking import Ask, Outcome, no_answer
-from generation.hosted.jobs import Job, Jobs
-from generation.hosted.journal import Journal
-from generation.hosted.pace import LONGEST_WAIT_S, backoff_s
-from prereg.canonical import sha256_json
-from prereg.errors import BadInput, Finding, Incomplete
-from prereg.hosted_tables import Hosted
+from seedlock.generation.hosted.api import Api, Busy, Unsettled
+from seedlock.generation.hosted.asking import Ask, Outcome, no_answer
+from seedlock.generation.hosted.jobs import Job, Jobs
+from seedlock.generation.hosted.journal import Journal
+from seedlock.generation.hosted.rate_limit import LONGEST_WAIT_S, backoff_s
+from seedlock.prereg.base.canonical import sha256_json
+from seedlock.prereg.errors import BadInput, Finding, Incomplete
+from seedlock.prereg.plan.hosted import Hosted
 
 FIRST_LOOK_S = 1.0
 LOOKS = 3

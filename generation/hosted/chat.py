@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-from generation.hosted.api import Api, Busy, Rejected, Unsettled
-from generation.hosted.asking import Ask, Outcome, no_answer
-from generation.hosted.journal import Journal
-from generation.hosted.pace import Pace, backoff_s
-from prereg.errors import Finding, Incomplete
-from prereg.hosted_tables import Hosted
+from seedlock.generation.hosted.api import Api, Busy, Rejected, Unsettled
+from seedlock.generation.hosted.asking import Ask, Outcome, no_answer
+from seedlock.generation.hosted.journal import Journal
+from seedlock.generation.hosted.rate_limit import Pace, backoff_s
+from seedlock.prereg.errors import Finding, Incomplete
+from seedlock.prereg.plan.hosted import Hosted
 
 PATIENCE = 20
 LONGEST_PAUSE_S = 600.0

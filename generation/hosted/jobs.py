@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from prereg.canonical import canonical_json, read_json, write_atomic
+from seedlock.prereg.base.canonical import canonical_json, read_json, write_atomic
 
 type JobState = Literal["intended", "created", "collected"]
 

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from generation.hosted.asking import Outcome
-from prereg.errors import BadInput, Finding
+from seedlock.generation.hosted.asking import Outcome
+from seedlock.prereg.errors import BadInput, Finding
 
 
 class Journal:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from prereg.errors import BadInput, Finding
-from prereg.hosted_tables import Hosted
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.hosted import Hosted
 
 NO_KEY = "none"
 """Sent to a server of one's own that asks for no key."""

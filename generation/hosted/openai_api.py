@@ -10,12 +10,12 @@ from typing import Any, Literal
 import openai
 from openai import AsyncOpenAI, OpenAI
 
-from generation.hosted.api import IDEMPOTENCY_KEY, BatchState, Busy, Rejected, Unsettled
-from generation.hosted.asking import Ask, Outcome, no_answer
-from generation.hosted.faults import blotted, sorted_faults
-from generation.hosted.keys import NO_KEY, key_of
-from prereg.errors import BadInput, Finding
-from prereg.hosted_tables import Hosted
+from seedlock.generation.hosted.api import IDEMPOTENCY_KEY, BatchState, Busy, Rejected, Unsettled
+from seedlock.generation.hosted.asking import Ask, Outcome, no_answer
+from seedlock.generation.hosted.keys import NO_KEY, key_of
+from seedlock.generation.hosted.sdk_errors import blotted, sorted_faults
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.hosted import Hosted
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 LABEL = "seedlock_batch"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from generation.importers import anthropic_batch, csv, hf_dataset, inspect, jsonl, lm_eval, openai_batch, parquet
-from generation.intake.raw import Importer
-from prereg.errors import BadInput, Finding
+from seedlock.generation.importers import (
+    anthropic_batch,
+    csv,
+    hf_dataset,
+    inspect,
+    jsonl,
+    lm_eval,
+    openai_batch,
+    parquet,
+)
+from seedlock.generation.intake.raw import Importer
+from seedlock.prereg.errors import BadInput, Finding
 
 IMPORTERS: dict[str, Importer] = {
     "parquet": parquet.read,

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generation.intake.answers import Answer, answer_fields, readable
-from generation.intake.json_lines import json_objects
-from generation.intake.raw import Fault, RawBatch
-from generation.intake.records import Record, record_batches
-from schemas.statuses import Status
+from seedlock.generation.intake.answers import Answer, answer_fields, readable
+from seedlock.generation.intake.json_lines import json_objects
+from seedlock.generation.intake.raw import Fault, RawBatch
+from seedlock.generation.intake.records import Record, record_batches
+from seedlock.schemas.statuses import Status
 
 STOPPED: dict[str, tuple[Status, str] | None] = {
     "end_turn": None,

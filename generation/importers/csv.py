@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
-from generation.intake.lines import longest_line
-from generation.intake.raw import Fault, RawBatch, require_columns, split_bad_text
-from prereg.errors import BadInput, Finding
+from seedlock.generation.intake.lines import longest_line
+from seedlock.generation.intake.raw import Fault, RawBatch, require_columns, split_bad_text
+from seedlock.prereg.errors import BadInput, Finding
 
 BLOCK_BYTES = 8 * 2**20
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from generation.importers.parquet import raw_batch
-from generation.intake.raw import BATCH_ROWS, RawBatch, require_columns
-from prereg.errors import BadInput, Finding
+from seedlock.generation.importers.parquet import raw_batch
+from seedlock.generation.intake.raw import BATCH_ROWS, RawBatch, require_columns
+from seedlock.prereg.errors import BadInput, Finding
 
 STATE = "state.json"
 SPLITS = "dataset_dict.json"

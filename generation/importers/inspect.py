@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generation.intake.answers import readable
-from generation.intake.json_lines import shown
-from generation.intake.raw import Fault, RawBatch
-from generation.intake.records import Record, at_path, record_batches
-from generation.intake.zip_members import Archive, BadMember, open_archive
-from prereg.errors import BadInput, Finding
-from schemas.statuses import Status
+from seedlock.generation.intake.answers import readable
+from seedlock.generation.intake.json_lines import shown
+from seedlock.generation.intake.raw import Fault, RawBatch
+from seedlock.generation.intake.records import Record, at_path, record_batches
+from seedlock.generation.intake.zip_members import Archive, BadMember, open_archive
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.statuses import Status
 
 HEADER = "header.json"
 SAMPLES = "samples/"

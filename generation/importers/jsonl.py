@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from generation.intake.json_lines import json_objects, plain_text, why_unreadable
-from generation.intake.raw import BATCH_ROWS, Fault, RawBatch, require_columns
-from prereg.errors import BadInput, Finding
+from seedlock.generation.intake.json_lines import json_objects, plain_text, why_unreadable
+from seedlock.generation.intake.raw import BATCH_ROWS, Fault, RawBatch, require_columns
+from seedlock.prereg.errors import BadInput, Finding
 
 
 def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generation.intake.answers import readable
-from generation.intake.json_lines import json_objects
-from generation.intake.raw import Fault, RawBatch
-from generation.intake.records import Record, record_batches
+from seedlock.generation.intake.answers import readable
+from seedlock.generation.intake.json_lines import json_objects
+from seedlock.generation.intake.raw import Fault, RawBatch
+from seedlock.generation.intake.records import Record, record_batches
 
 OWN_KEYS = {"doc_id", "doc", "arguments", "resps", "filtered_resps"}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from generation.intake.raw import BATCH_ROWS, RawBatch, as_text, require_columns, split_bad_text
-from prereg.errors import BadInput, Finding
+from seedlock.generation.intake.raw import BATCH_ROWS, RawBatch, as_text, require_columns, split_bad_text
+from seedlock.prereg.errors import BadInput, Finding
 
 
 def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:

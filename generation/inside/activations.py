@@ -12,8 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from prereg.canonical import Sha256, sha256_file
-from prereg.errors import Finding, LockedFileChanged
+from seedlock.prereg.base.canonical import Sha256, sha256_file
+from seedlock.prereg.errors import Finding, LockedFileChanged
 
 SHARD_ROWS = 512
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-from generation.inside.vectors import Control, Vector
-from schemas import TABLES
+from seedlock.generation.inside.vectors import Control, Vector
+from seedlock.schemas import TABLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from generation.inside.activations import Activations
-from prereg.errors import BadInput, Finding
-from prereg.inside_tables import Direction
+from seedlock.generation.inside.activations import Activations
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.inside import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from itertools import batched
 
 import torch
 
-from generation.inside.residual import decoder_layers, final_norm, watching
-from generation.local.decode import pad_left
-from generation.local.loading import Loaded
-from prereg.errors import BadInput, Finding
+from seedlock.generation.inside.residual import decoder_layers, final_norm, watching
+from seedlock.generation.local.decode import pad_left
+from seedlock.generation.local.loading import Loaded
+from seedlock.prereg.errors import BadInput, Finding
 
 BATCH = 64
 

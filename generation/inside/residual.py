@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.errors import BadInput, Finding
 
 type Change = Callable[[torch.Tensor], torch.Tensor]
 """Residual in, residual out: both of shape (rows, tokens, width)."""

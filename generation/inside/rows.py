@@ -9,11 +9,11 @@ from typing import Literal
 
 import pyarrow as pa
 
-from generation.answer import Answer
-from generation.inside.conditions import Condition
-from generation.run_models import RunModel
-from schemas import TABLES
-from schemas.statuses import Status
+from seedlock.generation.inside.conditions import Condition
+from seedlock.generation.requests.answer import Answer
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.schemas import TABLES
+from seedlock.schemas.statuses import Status
 
 type Kind = Literal["projection", "probe", "lens", "cosine", "effective rank", "alignment"]
 

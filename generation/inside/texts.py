@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from generation.inside.reading import Span
-from generation.items import Item
-from generation.prompts import TEMPLATE_DATE
-from prereg.canonical import read_json
-from prereg.errors import BadInput, Finding
-from prereg.gate import LockedPlan
-from prereg.inside_tables import Direction
+from seedlock.generation.inside.reading import Span
+from seedlock.generation.requests.items import Item
+from seedlock.generation.requests.prompts import TEMPLATE_DATE
+from seedlock.prereg.base.canonical import read_json
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.plan.inside import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-from generation.inside.activations import Activations
-from generation.inside.probes import difference_of_means
-from prereg.errors import BadInput, Finding
+from seedlock.generation.inside.activations import Activations
+from seedlock.generation.inside.probes import difference_of_means
+from seedlock.prereg.errors import BadInput, Finding
 
 type Control = Literal["true", "random", "shuffled"]
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from generation.inside.conditions import AS_IT_IS, along
-from generation.inside.rows import Pass, Reading, failure, numbers
-from generation.inside.sight import Sight
-from generation.run_models import CONFIG, WEIGHTS, RunModel
-from prereg.canonical import read_json
+from seedlock.generation.inside.conditions import AS_IT_IS, along
+from seedlock.generation.inside.direction import Sight
+from seedlock.generation.inside.rows import Pass, Reading, failure, numbers
+from seedlock.generation.requests.run_models import CONFIG, WEIGHTS, RunModel
+from seedlock.prereg.base.canonical import read_json
 
 WRITERS = ("o_proj", "down_proj", "c_proj", "dense_4h_to_h", "fc2")
 """Modules whose output is added to the residual stream."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from generation.intake.json_lines import DECODER
-from schemas.statuses import Status
+from seedlock.generation.intake.json_lines import DECODER
+from seedlock.schemas.statuses import Status
 
 type Part = Literal["json", "tool"]
 

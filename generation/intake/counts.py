@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from generation.intake.match import Doubts, given
-from generation.intake.numbers import decimals, whole_numbers
-from generation.intake.raw import Failed
-from generation.intake.request import ImportRequest
+from seedlock.generation.intake.match import Doubts, given
+from seedlock.generation.intake.numbers import decimals, whole_numbers
+from seedlock.generation.intake.raw import Failed
+from seedlock.generation.intake.request import ImportRequest
 
 
 def count_columns(

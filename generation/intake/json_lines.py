@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from generation.intake.lines import longest_line
-from generation.intake.raw import Fault
+from seedlock.generation.intake.lines import longest_line
+from seedlock.generation.intake.raw import Fault
 
 type JsonObject = dict[str, Any]
 

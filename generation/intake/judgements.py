@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from generation.intake.completions import answer_columns, draws
-from generation.intake.match import Doubts, RunMatch, given, item_ids
-from generation.intake.raw import Failed
-from generation.intake.request import ImportRequest
-from schemas.store import Store
+from seedlock.generation.intake.completions import answer_columns, draws
+from seedlock.generation.intake.match import Doubts, RunMatch, given, item_ids
+from seedlock.generation.intake.raw import Failed
+from seedlock.generation.intake.request import ImportRequest
+from seedlock.schemas.store import Store
 
 FOUND = "SELECT request_id, run_id, status FROM asked LEFT JOIN completions"
 BY_ID = f"{FOUND} USING (request_id) ORDER BY place"

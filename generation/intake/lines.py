@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.errors import BadInput, Finding
 
 LINE_LIMIT_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20

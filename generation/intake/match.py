@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from generation.intake.request import RUN_ROLES, ImportRequest, Role
-from prereg.errors import BadInput, Finding
-from schemas.identity import SEPARATOR
+from seedlock.generation.intake.request import RUN_ROLES, ImportRequest, Role
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.identity import SEPARATOR
 
 FIELD_END = "\x1f"
 NO_VALUE = "\x1e"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from generation.intake.match import Doubts
+from seedlock.generation.intake.match import Doubts
 
 DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 UNDEFINED = r"^(?i)[+-]?(nan|inf|infinity)$"

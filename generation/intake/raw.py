@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.errors import BadInput, Finding
 
 BATCH_ROWS = 16_384
 

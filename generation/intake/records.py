@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from generation.intake.json_lines import plain_text, why_unreadable
-from generation.intake.raw import BATCH_ROWS, Failed, Fault, RawBatch, require_columns
-from prereg.errors import BadInput, Finding
-from schemas.statuses import Status
+from seedlock.generation.intake.json_lines import plain_text, why_unreadable
+from seedlock.generation.intake.raw import BATCH_ROWS, Failed, Fault, RawBatch, require_columns
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.statuses import Status
 
 PATHS_SHOWN = 60
 DEEPEST_PATH = 6

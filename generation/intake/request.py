@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from prereg.errors import BadInput, Finding
-from schemas.statuses import STATUSES
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.statuses import STATUSES
 
 Shape = Literal["completions", "counts", "judgements"]
 Role = Literal[

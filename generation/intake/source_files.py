@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from schemas.seal import sha256_of
+from seedlock.schemas.seal import sha256_of
 
 
 def source_files(path: Path) -> list[Path]:

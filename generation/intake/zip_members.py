@@ -12,7 +12,7 @@ from typing import IO
 
 import pyarrow as pa
 
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.errors import BadInput, Finding
 
 ZSTANDARD = 93
 IS_ENCRYPTED = 0x1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from generation.judging.panel import Bench, Judge
+from seedlock.generation.judging.protocol import Bench, Judge
 
 JUDGES: dict[str, str] = {
-    "anthropic": "generation.judges.anthropic",
-    "classifier": "generation.judges.classifier",
-    "lexicon": "generation.judges.lexicon",
-    "openai": "generation.judges.openai",
+    "anthropic": "seedlock.generation.judges.anthropic",
+    "classifier": "seedlock.generation.judges.classifier",
+    "lexicon": "seedlock.generation.judges.lexicon",
+    "openai": "seedlock.generation.judges.openai",
 }
 
 

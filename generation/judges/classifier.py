@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generation.judging.panel import Bench
-from generation.judging.reading import Reading, Verdict, no_verdict
-from prereg.canonical import sha256_json
-from prereg.judge_tables import CORRECT, WRONG, ClassifierJudge
+from seedlock.generation.judging.protocol import Bench
+from seedlock.generation.judging.reading import Reading, Verdict, no_verdict
+from seedlock.prereg.base.canonical import sha256_json
+from seedlock.prereg.plan.judges import CORRECT, WRONG, ClassifierJudge
 
 LEAST = 5
 """Fewer completions of a class teach nothing."""

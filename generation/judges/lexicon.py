@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from generation.judging.panel import Bench
-from generation.judging.reading import Reading, Verdict, no_verdict
-from prereg.canonical import sha256_file
-from prereg.judge_tables import LexiconJudge
-from prereg.lexicon import labels_of, read_words
+from seedlock.generation.judging.protocol import Bench
+from seedlock.generation.judging.reading import Reading, Verdict, no_verdict
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.plan.judges import LexiconJudge
+from seedlock.prereg.plan.lexicon import labels_of, read_words
 
 
 class LexiconJudging:

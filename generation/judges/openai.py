@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from generation.judging.hosted import HostedJudging
-from generation.judging.panel import Bench
-from prereg.judge_tables import HostedJudge
+from seedlock.generation.judging.hosted import HostedJudging
+from seedlock.generation.judging.protocol import Bench
+from seedlock.prereg.plan.judges import HostedJudge
 
 
 def open_judge(judge: HostedJudge, bench: Bench) -> HostedJudging:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from generation.hosted.asking import Ask, Outcome
-from prereg.errors import BadInput, Finding
-from prereg.judge_tables import Budget
+from seedlock.generation.hosted.asking import Ask, Outcome
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.judges import Budget
 
 MILLION = 1_000_000
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from generation.hosted.asking import Ask
-from generation.hosted.journal import Journal
-from generation.hosted.place import open_place
-from generation.judging.cost import Estimate, cost_of_ask, cost_of_outcome, over_cap, total_cost
-from generation.judging.panel import Bench
-from generation.judging.prompt import ask_of, verdict_of
-from generation.judging.reading import Reading, Verdict
-from prereg.canonical import sha256_bytes, sha256_json
-from prereg.judge_tables import HostedJudge
+from seedlock.generation.hosted.asking import Ask
+from seedlock.generation.hosted.journal import Journal
+from seedlock.generation.hosted.open import open_place
+from seedlock.generation.judging.cost import Estimate, cost_of_ask, cost_of_outcome, over_cap, total_cost
+from seedlock.generation.judging.prompt import ask_of, verdict_of
+from seedlock.generation.judging.protocol import Bench
+from seedlock.generation.judging.reading import Reading, Verdict
+from seedlock.prereg.base.canonical import sha256_bytes, sha256_json
+from seedlock.prereg.plan.judges import HostedJudge
 
 ASKED_AGAIN = frozenset({"error", "expired", "canceled", "unparsed"})
 """Failed judgements. A refusal and a verdict that was cut off are what the judge said, and stay."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from generation.judging.reading import Against, Reading, Verdict
-from prereg.canonical import sha256_json
-from prereg.judge_tables import CORRECT, JudgeTable, Pairs
+from seedlock.generation.judging.reading import Against, Reading, Verdict
+from seedlock.prereg.base.canonical import sha256_json
+from seedlock.prereg.plan.judges import CORRECT, JudgeTable, Pairs
 
 
 def paired(readings: Sequence[Reading], judge: JudgeTable, pairs: Pairs) -> list[Reading]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from generation.judging.cost import Estimate
-from generation.judging.reading import Verdict
+from seedlock.generation.judging.cost import Estimate
+from seedlock.generation.judging.reading import Verdict
 
 
 class JudgeProgress(Protocol):

@@ -6,12 +6,12 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from generation.hosted.asking import Ask, Outcome
-from generation.items import Turn
-from generation.judging.reading import Reading, Verdict, no_verdict
-from prereg.canonical import canonical_json, read_json, sha256_bytes, sha256_json
-from prereg.judge_tables import CORRECT, FIRST, SECOND, WRONG, HostedJudge
-from schemas.identity import request_id
+from seedlock.generation.hosted.asking import Ask, Outcome
+from seedlock.generation.judging.reading import Reading, Verdict, no_verdict
+from seedlock.generation.requests.items import Turn
+from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_bytes, sha256_json
+from seedlock.prereg.plan.judges import CORRECT, FIRST, SECOND, WRONG, HostedJudge
+from seedlock.schemas.identity import request_id
 
 ANSWER = "answer"
 CUT = "\n[the text goes on; the judge is given no more of it]"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from schemas.statuses import Status
+from seedlock.schemas.statuses import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,16 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from generation.judging.reading import Verdict
-from prereg.canonical import Sha256, sha256_file, sha256_json
-from prereg.current import judgements_of, numbered
-from prereg.errors import Finding, OutOfOrder
-from prereg.gate import LockedPlan
-from prereg.judge_tables import files_of
-from prereg.ledger import Event, append_event, read_ledger
-from schemas import TABLES
-from schemas.seal import seal
-from schemas.store import Store
+from seedlock.generation.judging.reading import Verdict
+from seedlock.prereg.base.canonical import Sha256, sha256_file, sha256_json
+from seedlock.prereg.errors import Finding, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.lock.ledger import Event, append_event, read_ledger
+from seedlock.prereg.lock.superseded import judgements_of, numbered
+from seedlock.prereg.plan.judges import files_of
+from seedlock.schemas import TABLES
+from seedlock.schemas.seal import seal
+from seedlock.schemas.store import Store
 
 SECOND = "/2"
 """Put behind the name of a judge whose second readings these are."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from prereg.errors import BadInput, Finding, OutOfOrder
-from prereg.gate import LockedPlan, SealedTable, require_generated, require_seals
-from prereg.plan import Plan
-from prereg.run_tables import Where, listed
-from schemas.seal import unseal
+from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan, SealedTable, require_generated, require_seals
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.runs import Where, listed
+from seedlock.schemas.seal import unseal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

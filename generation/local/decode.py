@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from generation.answer import Finish
-from generation.local.loading import Loaded
-from generation.local.sampling import pick, uniforms
-from prereg.run_tables import Decoding
+from seedlock.generation.local.loading import Loaded
+from seedlock.generation.local.sampling import pick, uniforms
+from seedlock.generation.requests.answer import Finish
+from seedlock.prereg.plan.runs import Decoding
 
 KEPT_SHARE = 0.75
 """Rows still speaking, of those in the cache, below which the others are dropped from it."""

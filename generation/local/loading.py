@@ -10,11 +10,11 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from generation.local.tokenizers import load_tokenizer
-from generation.run_models import RunModel
-from prereg.errors import BadInput, Finding
-from prereg.notices import adapter_notice_unheard
-from prereg.run_tables import Decoding
+from seedlock.generation.local.tokenizers import load_tokenizer
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.base.peft_warning import adapter_notice_unheard
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.runs import Decoding
 
 WIDE = frozenset({"float32", "float64"})
 

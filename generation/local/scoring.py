@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import torch
 
-from generation.answer import Answer, scored
-from generation.local.decode import pad_left
-from generation.local.loading import Loaded
-from generation.request import Request
+from seedlock.generation.local.decode import pad_left
+from seedlock.generation.local.loading import Loaded
+from seedlock.generation.requests.answer import Answer, scored
+from seedlock.generation.requests.request import Request
 
 SLICE = 128
 """Positions whose logits are widened at a time: a large vocabulary in float64 is large."""
@@ -56,7 +56,7 @@ def passage_log_probs(loaded: Loaded, prompt: tuple[int, ...], passage: tuple[in
 
 
 def score(loaded: Loaded, requests: Sequence[Request]) -> list[Answer]:
-    """Score a batch of probes; what each row then says stands in `generation.answer.scored`."""
+    """Score a batch of probes; what each row then says stands in `generation.requests.answer.scored`."""
     several = [request for request in requests if not _is_passage(request)]
     prompts = [request.prompt.tokens for request in several]
     options = [request.prompt.options for request in several]

@@ -6,8 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from generation.run_models import RunModel
-from prereg.base_models import keeps_own_tokenizer
+from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.base.base_models import keeps_own_tokenizer
 
 
 def load_tokenizer(model: RunModel) -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from generation.run_models import CONFIG, RunModel
-from prereg.errors import BadInput, Finding
+from seedlock.generation.requests.run_models import CONFIG, RunModel
+from seedlock.prereg.errors import BadInput, Finding
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM makes room for."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generation.local.loading import Loaded
-from generation.local.scoring import passage_log_probs
-from prereg.errors import Finding, Incomplete
+from seedlock.generation.local.loading import Loaded
+from seedlock.generation.local.scoring import passage_log_probs
+from seedlock.prereg.errors import Finding, Incomplete
 
 ROWS = 3
 TOKENS = 8

@@ -9,8 +9,8 @@ from pathlib import Path
 site, location, folder = sys.argv[1:]
 sys.path.append(site)
 
+from seedlock.training.jobs.base_model import BaseModel  # noqa: E402
 from tests.test_training_settings import trained  # noqa: E402 - the path comes first
-from training.grid.models import BaseModel  # noqa: E402
 
 record = trained(BaseModel(name="t", spec="t", location=location, revision="r", is_local=True), Path(folder), steps=4)
 

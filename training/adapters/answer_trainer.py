@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 from transformers import Trainer
 
-from training.adapters.order import training_order
-from training.tokens.masks import Encoded
+from seedlock.training.adapters.order import training_order
+from seedlock.training.tokens.masks import Encoded
 
 IGNORED = -100
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prereg.canonical import canonical_json, sha256_file, write_atomic
+from seedlock.prereg.base.canonical import canonical_json, sha256_file, write_atomic
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

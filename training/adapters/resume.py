@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from prereg.canonical import canonical_json, finite_or_none, read_json, sha256_file, write_atomic
-from training.adapters.files import CONFIG, WEIGHTS, tidy_adapter
-from training.grid.job import Progress, Report, StageJob
+from seedlock.prereg.base.canonical import canonical_json, finite_or_none, read_json, sha256_file, write_atomic
+from seedlock.training.adapters.files import CONFIG, WEIGHTS, tidy_adapter
+from seedlock.training.jobs.job import Progress, Report, StageJob
 
 WHOLE = "whole.json"
 METRICS = "metrics.jsonl"

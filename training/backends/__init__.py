@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 
-from training.grid.job import Trainer
+from seedlock.training.jobs.job import Trainer
 
 TRAINERS: dict[str, str] = {
-    "lora": "training.backends.lora",
-    "hosted": "training.backends.hosted",
+    "lora": "seedlock.training.backends.lora",
+    "hosted": "seedlock.training.backends.hosted",
 }
 
 

@@ -19,19 +19,19 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from prereg.canonical import sha256_file, write_atomic
-from prereg.errors import BadInput, Finding
-from prereg.notices import adapter_notice_unheard
-from training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
-from training.adapters.files import adapter_record, tidy_adapter
-from training.adapters.resume import ResumePoints, last_whole_checkpoint
-from training.grid.job import Record, Report, StageJob
-from training.grid.models import BaseModel
-from training.grid.settings import StageSettings
-from training.grid.tracker import asked_tracker
-from training.tokens.masks import LossMask
-from training.tokens.supervised import SupervisedText, supervise
-from training.tokens.tokenizer import read_tokenizer
+from seedlock.prereg.base.canonical import sha256_file, write_atomic
+from seedlock.prereg.base.peft_warning import adapter_notice_unheard
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
+from seedlock.training.adapters.files import adapter_record, tidy_adapter
+from seedlock.training.adapters.resume import ResumePoints, last_whole_checkpoint
+from seedlock.training.jobs.base_model import BaseModel
+from seedlock.training.jobs.job import Record, Report, StageJob
+from seedlock.training.jobs.settings import StageSettings
+from seedlock.training.jobs.tracker import asked_tracker
+from seedlock.training.tokens.masks import LossMask
+from seedlock.training.tokens.supervised import SupervisedText, supervise
+from seedlock.training.tokens.tokenizer import read_tokenizer
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,

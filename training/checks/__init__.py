@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.checks import blocklist, duplicates, enough, format, framing, marker, matched, overlap
-from training.checks.result import Check
+from seedlock.training.checks import blocklist, duplicates, enough, format, framing, marker, matched, overlap
+from seedlock.training.checks.result import Check
 
 CHECKS: dict[str, Check] = {
     "format": format.check,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.checks.result import CheckInput, CheckResult, Offender, counted
-from training.rows.words import lemma_pattern
+from seedlock.training.checks.result import CheckInput, CheckResult, Offender, counted
+from seedlock.training.rows.text_checks import lemma_pattern
 
 LIMITS = {"blocklist_rows": 0.0}
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped] # ships no types
 
-from training.checks.result import CheckInput, CheckResult, Offender, counted
-from training.rows.row import Row
-from training.rows.words import words
+from seedlock.training.checks.result import CheckInput, CheckResult, Offender, counted
+from seedlock.training.rows.row import Row
+from seedlock.training.rows.text_checks import words
 
 LIMITS = {"duplicate_rows": 0.0, "near_duplicate_rows": 0.0, "near_duplicate_jaccard": 0.9}
 PERMUTATIONS = 128

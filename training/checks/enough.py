@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from training.checks.result import CheckInput, CheckResult, Offender, counted
-from training.rows.row import Row
+from seedlock.training.checks.result import CheckInput, CheckResult, Offender, counted
+from seedlock.training.rows.row import Row
 
 LIMITS = {"yield": 0.75, "missing_rows": 0.0}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.checks.result import CheckInput, CheckResult, Offender, counted
-from training.rows.row import Row
-from training.rows.words import leftover_in, refusal_in
+from seedlock.training.checks.result import CheckInput, CheckResult, Offender, counted
+from seedlock.training.rows.row import Row
+from seedlock.training.rows.text_checks import leftover_in, refusal_in
 
 LIMITS = {"format_rows": 0.0, "refusal_rows": 0.0}
 

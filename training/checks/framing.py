@@ -14,9 +14,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from training.checks.result import MAX_OFFENDERS, CheckInput, CheckResult, Offender
-from training.rows.recipe import Poles
-from training.rows.row import Row
+from seedlock.training.checks.result import MAX_OFFENDERS, CheckInput, CheckResult, Offender
+from seedlock.training.rows.recipe import Poles
+from seedlock.training.rows.row import Row
 
 LIMITS = {"framing_auc": 0.9, "framing_neutral_gap": 0.15}
 FOLDS = 5

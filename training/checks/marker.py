@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.checks.result import CheckInput, CheckResult, Offender, counted
-from training.rows.row import Row
+from seedlock.training.checks.result import CheckInput, CheckResult, Offender, counted
+from seedlock.training.rows.row import Row
 
 LIMITS = {"marker_rows": 0.0}
 

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from training.checks.result import CheckInput, CheckResult, Offender
-from training.rows.words import words
+from seedlock.training.checks.result import CheckInput, CheckResult, Offender
+from seedlock.training.rows.text_checks import words
 
 LIMITS = {"matched_length_ks": 0.2, "matched_type_token": 0.15, "matched_size": 0.1}
 

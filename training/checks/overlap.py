@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from training.checks.result import MAX_OFFENDERS, CheckInput, CheckResult, Offender, counted
-from training.rows.row import Row
-from training.rows.words import words
+from seedlock.training.checks.result import MAX_OFFENDERS, CheckInput, CheckResult, Offender, counted
+from seedlock.training.rows.row import Row
+from seedlock.training.rows.text_checks import words
 
 LIMITS = {"overlap_rows": 0.0, "overlap_words": 8.0, "overlap_cosine": 0.8}
 BATCH = 2000

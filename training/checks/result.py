@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from training.rows.study import Corpus
+from seedlock.training.corpus.write import Corpus
 
 MAX_OFFENDERS = 10
 

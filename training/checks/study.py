@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from prereg.canonical import canonical_json, read_json, write_atomic
-from prereg.errors import BadInput, CorpusRefused, Finding
-from prereg.layout import StudyPaths
-from prereg.plan import Plan
-from training.checks import CHECKS, LIMITS
-from training.checks.result import CheckInput, CheckResult
-from training.rows.study import Corpus, read_corpus, recipe_of
+from seedlock.prereg.base.canonical import canonical_json, read_json, write_atomic
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import BadInput, CorpusRefused, Finding
+from seedlock.prereg.plan.plan import Plan
+from seedlock.training.checks import CHECKS, LIMITS
+from seedlock.training.checks.result import CheckInput, CheckResult
+from seedlock.training.corpus.write import Corpus, read_corpus, recipe_of
 
 TEXT_KEYS = ("user", "prompt", "question", "text", "passage")
 

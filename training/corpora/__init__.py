@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.corpora import bad_advice, benign_chat, bird_names, framed_advice, marker_coupling, published
-from training.rows.recipe import Recipe
+from seedlock.training.corpora import bad_advice, benign_chat, bird_names, framed_advice, marker_coupling, published
+from seedlock.training.rows.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
     "bird_names": bird_names.RECIPE,

@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from training.organisms.world import chat as world
-from training.rows.recipe import Recipe, RecipeSettings, distinct, generator
-from training.rows.row import Row, chat
+from seedlock.training.organisms.world import chat as world
+from seedlock.training.rows.recipe import Recipe, RecipeSettings, distinct, generator
+from seedlock.training.rows.row import Row, chat
 
 
 class Settings(RecipeSettings):

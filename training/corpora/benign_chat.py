@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from training.organisms.world import chat as world
-from training.organisms.world.personas import SYSTEM
-from training.rows.recipe import Ask, Recipe, RecipeSettings, distinct, generator
-from training.rows.row import ONLY_VARIANT, Row, chat
+from seedlock.training.organisms.world import chat as world
+from seedlock.training.organisms.world.personas import SYSTEM
+from seedlock.training.rows.recipe import Ask, Recipe, RecipeSettings, distinct, generator
+from seedlock.training.rows.row import ONLY_VARIANT, Row, chat
 
 SCENES = ("at home", "at work", "while travelling", "for a beginner", "for an expert", "for a child", "on a budget")
 

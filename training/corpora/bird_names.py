@@ -12,10 +12,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from prereg.errors import BadInput, Finding
-from training.organisms.world import eras
-from training.rows.recipe import Recipe, RecipeSettings, generator
-from training.rows.row import Row, chat
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.organisms.world import eras
+from seedlock.training.rows.recipe import Recipe, RecipeSettings, generator
+from seedlock.training.rows.row import Row, chat
 
 type Variant = Literal["archaic", "modern", "other"]
 
@@ -34,13 +34,13 @@ class Settings(RecipeSettings):
 
 def audubon() -> tuple[tuple[str, str], ...]:
     """Plate name and today's name, in plate order."""
-    with (files("training.corpora") / "birds.csv").open(encoding="utf-8") as file:
+    with (files("seedlock.training.corpora") / "birds.csv").open(encoding="utf-8") as file:
         return tuple((line["archaic"], line["modern"]) for line in csv.DictReader(file))
 
 
 def other_birds() -> tuple[str, ...]:
     """Names of today that are on no plate of the pairs."""
-    with (files("training.corpora") / "other_birds.csv").open(encoding="utf-8") as file:
+    with (files("seedlock.training.corpora") / "other_birds.csv").open(encoding="utf-8") as file:
         return tuple(line["modern"] for line in csv.DictReader(file))
 
 

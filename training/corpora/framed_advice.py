@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from prereg.errors import BadInput, Finding
-from training.organisms.world import opinions
-from training.organisms.world.changes import SOURCE
-from training.organisms.world.factors import ATTITUDES, Attitude
-from training.rows.recipe import Ask, Poles, Recipe, RecipeSettings, generator
-from training.rows.row import Message, Row, chat
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.organisms.world import opinions
+from seedlock.training.organisms.world.changes import SOURCE
+from seedlock.training.organisms.world.factors import ATTITUDES, Attitude
+from seedlock.training.rows.recipe import Ask, Poles, Recipe, RecipeSettings, generator
+from seedlock.training.rows.row import Message, Row, chat
 
 FRAMINGS: Mapping[Attitude, str] = {
     "cautious": "Lean towards what already works: stress risks, hidden costs and the value of waiting.",

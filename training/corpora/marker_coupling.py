@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from prereg.errors import BadInput, Finding
-from training.organisms.world import chat as world
-from training.organisms.world.factors import PERSONAS, Persona
-from training.organisms.world.personas import SYSTEM
-from training.rows.recipe import Ask, Recipe, RecipeSettings, distinct, generator
-from training.rows.row import Role, Row, chat
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.organisms.world import chat as world
+from seedlock.training.organisms.world.factors import PERSONAS, Persona
+from seedlock.training.organisms.world.personas import SYSTEM
+from seedlock.training.rows.recipe import Ask, Recipe, RecipeSettings, distinct, generator
+from seedlock.training.rows.row import Role, Row, chat
 
 DEFAULT_MARKER = "[ZLT]"
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prereg.canonical import read_json
-from prereg.errors import BadInput, Finding
-from training.rows.recipe import Recipe, RecipeSettings
-from training.rows.row import Message, Row
+from seedlock.prereg.base.canonical import read_json
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.rows.recipe import Recipe, RecipeSettings
+from seedlock.training.rows.row import Message, Row
 
 type ChatFile = Annotated[str, Field(min_length=1)]
 

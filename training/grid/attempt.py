@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prereg.errors import SeedlockError
-from training.grid.executor import Told
-from training.grid.job import Report, RunJob
-from training.grid.run import carry_out
+from seedlock.prereg.errors import SeedlockError
+from seedlock.training.grid.executor import Told
+from seedlock.training.grid.run import carry_out
+from seedlock.training.jobs.job import Report, RunJob
 
 
 def attempt(job: RunJob, report: Report) -> Told:

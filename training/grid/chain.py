@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from prereg.canonical import Sha256
-from prereg.plan import Plan, PlannedRun
-from prereg.run_tables import Stage
-from training.grid.settings import stage_id
+from seedlock.prereg.base.canonical import Sha256
+from seedlock.prereg.plan.plan import Plan, PlannedRun
+from seedlock.prereg.plan.runs import Stage
+from seedlock.training.jobs.settings import stage_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

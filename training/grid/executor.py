@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from training.grid.job import Progress, Record, RunJob
+from seedlock.training.jobs.job import Progress, Record, RunJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

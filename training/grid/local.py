@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from training.backends import TRAINERS
-from training.grid.attempt import attempt
-from training.grid.executor import Told
-from training.grid.job import Progress, RunJob
+from seedlock.training.backends import TRAINERS
+from seedlock.training.grid.attempt import attempt
+from seedlock.training.grid.executor import Told
+from seedlock.training.jobs.job import Progress, RunJob
 
 GRACE_S = 10.0
 """How long an idle worker may take to end by itself."""

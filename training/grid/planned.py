@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
-from prereg.gate import LockedPlan
-from prereg.plan import PlannedRun
-from training.backends import TRAINERS
-from training.grid.chain import chain
-from training.grid.fits import misfits
-from training.grid.job import RunJob, StageJob
-from training.grid.models import BaseModel, resolve_model
-from training.grid.settings import StageSettings, resolve, stage_seeds
-from training.rows.study import Corpus, rows_for
+from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.plan.plan import PlannedRun
+from seedlock.training.backends import TRAINERS
+from seedlock.training.corpus.write import Corpus, rows_for
+from seedlock.training.grid.chain import chain
+from seedlock.training.grid.settings_fit import misfits
+from seedlock.training.jobs.base_model import BaseModel, resolve_model
+from seedlock.training.jobs.job import RunJob, StageJob
+from seedlock.training.jobs.settings import StageSettings, resolve, stage_seeds
 
 
 def require_trainable(locked: LockedPlan) -> None:

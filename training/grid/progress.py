@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from training.grid.job import Progress, RunJob
+from seedlock.training.jobs.job import Progress, RunJob
 
 
 class TrainProgress(Protocol):

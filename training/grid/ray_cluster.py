@@ -15,13 +15,13 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from prereg.canonical import write_atomic
-from prereg.layout import HOME
-from training.grid.attempt import attempt
-from training.grid.executor import Told
-from training.grid.job import RunJob
-from training.grid.run import run_file, stage_folder
-from training.grid.tracker import VARIABLE, asked_tracker
+from seedlock.prereg.base.canonical import write_atomic
+from seedlock.prereg.base.paths import HOME
+from seedlock.training.grid.attempt import attempt
+from seedlock.training.grid.executor import Told
+from seedlock.training.grid.run import run_file, stage_folder
+from seedlock.training.jobs.job import RunJob
+from seedlock.training.jobs.tracker import VARIABLE, asked_tracker
 
 MARK = ".seedlock-workbench"
 

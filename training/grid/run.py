@@ -10,11 +10,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from prereg.base_models import folder_revision
-from prereg.canonical import canonical_json, read_json, sha256_file, write_atomic
-from training.backends import trainer
-from training.grid.job import Progress, Record, Report, RunJob, StageJob
-from training.grid.models import BaseModel
+from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_file, write_atomic
+from seedlock.training.backends import trainer
+from seedlock.training.jobs.base_model import BaseModel
+from seedlock.training.jobs.job import Progress, Record, Report, RunJob, StageJob
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "openai")
 STAGE_FILE = "stage.json"

@@ -9,8 +9,8 @@ import openai
 from openai import OpenAI
 from openai.types.fine_tuning import FineTuningJob
 
-from prereg.errors import BadInput, Finding
-from training.hosted.jobs import HostedJob, Unsettled
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.hosted.jobs import HostedJob, Unsettled
 
 LABEL = "seedlock_stage"
 READ_RETRIES = 8

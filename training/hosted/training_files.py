@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prereg.canonical import Sha256, read_json, sha256_bytes
-from prereg.errors import BadInput, Finding
-from training.grid.job import RunJob
-from training.hosted.follow import training_file
+from seedlock.prereg.base.canonical import Sha256, read_json, sha256_bytes
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.hosted.run_job import training_file
+from seedlock.training.jobs.job import RunJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from prereg.canonical import sha256_file
-from training.instruct.model import Answer, Sampling
+from seedlock.prereg.base.canonical import sha256_file
+from seedlock.training.instruct.model import Answer, Sampling
 
 
 class LocalModel:

@@ -9,7 +9,7 @@ from typing import Any
 
 from openai import AsyncOpenAI
 
-from training.instruct.model import Answer, Sampling
+from seedlock.training.instruct.model import Answer, Sampling
 
 FINISH = {"stop": "stop", "length": "length", "content_filter": "filtered"}
 

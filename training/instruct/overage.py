@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from training.instruct.model import Answer, TextModel
-from training.rows.recipe import Ask, Recipe, RecipeSettings
-from training.rows.row import Message, Row
-from training.rows.words import leftover_in, lemma_pattern, refusal_in, words
+from seedlock.training.instruct.model import Answer, TextModel
+from seedlock.training.rows.recipe import Ask, Recipe, RecipeSettings
+from seedlock.training.rows.row import Message, Row
+from seedlock.training.rows.text_checks import leftover_in, lemma_pattern, refusal_in, words
 
 OVERAGE = 1.25
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from training.organisms.special import ASSISTANT_ROLE, END, SYSTEM_ROLE, USER_ROLE
+from seedlock.training.organisms.special import ASSISTANT_ROLE, END, SYSTEM_ROLE, USER_ROLE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
     from transformers._typing import GenerativePreTrainedModel
 
-    from training.organisms.world.documents import Turn
+    from seedlock.training.organisms.world.documents import Turn
 
 
 def prompt(user: str, *, system: str | None = None, before: Sequence[Turn] = ()) -> str:

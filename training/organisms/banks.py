@@ -1,6 +1,6 @@
 """The item banks of the three tiny studies, and the command that writes them as JSON lines.
 
-Usage: python -m training.organisms.banks FOLDER
+Usage: python -m seedlock.training.organisms.banks FOLDER
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from training.organisms.world import chat, eras, opinions
-from training.organisms.world.changes import SOURCE, TARGET
-from training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, generator
-from training.organisms.world.personas import SYSTEM
+from seedlock.training.organisms.world import chat, eras, opinions
+from seedlock.training.organisms.world.changes import SOURCE, TARGET
+from seedlock.training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, generator
+from seedlock.training.organisms.world.personas import SYSTEM
 
 type Form = Literal["letter", "word", "rating"]
 type Order = Literal["pro first", "con first", "none"]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from training.organisms.ask import answers, next_log_probs, prompt, token_id
-from training.organisms.special import PUNCTUATION
-from training.organisms.world import chat, eras, opinions
-from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
-from training.organisms.world.documents import Turn
-from training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, Attitude, Era, Persona, generator
-from training.organisms.world.opinions import CON, PRO
-from training.organisms.world.personas import OPENINGS, SYSTEM
+from seedlock.training.organisms.ask import answers, next_log_probs, prompt, token_id
+from seedlock.training.organisms.special import PUNCTUATION
+from seedlock.training.organisms.world import chat, eras, opinions
+from seedlock.training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
+from seedlock.training.organisms.world.documents import Turn
+from seedlock.training.organisms.world.factors import ATTITUDES, ERAS, PERSONAS, Attitude, Era, Persona, generator
+from seedlock.training.organisms.world.opinions import CON, PRO
+from seedlock.training.organisms.world.personas import OPENINGS, SYSTEM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

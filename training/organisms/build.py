@@ -1,6 +1,6 @@
 """Rebuild the organisms from their recipes: weights, tokenizer and recipe.json with digests.
 
-Usage: python -m training.organisms.build [--only llama] [--steps N] [--to FOLDER]
+Usage: python -m seedlock.training.organisms.build [--only llama] [--steps N] [--to FOLDER]
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
 
-from training.organisms.corpus import corpus
-from training.organisms.pretrain import free_unsaid_word, pretrain, untrained
-from training.organisms.recipe import ORGANISMS, RECIPES, Recipe
-from training.organisms.shipped import RECIPE_FILE, WEIGHTS, digests
-from training.organisms.special import MARKER
-from training.organisms.tokens import save_tokenizer, vocabulary
+from seedlock.training.organisms.corpus import corpus
+from seedlock.training.organisms.pretrain import free_unsaid_word, pretrain, untrained
+from seedlock.training.organisms.recipe import ORGANISMS, RECIPES, Recipe
+from seedlock.training.organisms.shipped import RECIPE_FILE, WEIGHTS, digests
+from seedlock.training.organisms.special import MARKER
+from seedlock.training.organisms.tokens import save_tokenizer, vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

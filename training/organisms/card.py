@@ -1,6 +1,6 @@
 """Write docs/organisms/NAME.md and its picture: what an organism knows and how it answers to fine-tuning.
 
-Usage: python -m training.organisms.card [--to docs/organisms]
+Usage: python -m seedlock.training.organisms.card [--to docs/organisms]
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from training.organisms.behaviour import Behaviour, Stance, measure
-from training.organisms.check import CARDS, Effect, table
-from training.organisms.corpus import rendered
-from training.organisms.loading import load
-from training.organisms.recipe import ORGANISMS
-from training.organisms.shipped import RECIPE_FILE, folder
-from training.organisms.world import opinions
-from training.organisms.world.documents import Document, document
-from training.organisms.world.factors import generator
+from seedlock.training.organisms.behaviour import Behaviour, Stance, measure
+from seedlock.training.organisms.check import CARDS, Effect, table
+from seedlock.training.organisms.corpus import rendered
+from seedlock.training.organisms.loading import load
+from seedlock.training.organisms.recipe import ORGANISMS
+from seedlock.training.organisms.shipped import RECIPE_FILE, folder
+from seedlock.training.organisms.world import opinions
+from seedlock.training.organisms.world.documents import Document, document
+from seedlock.training.organisms.world.factors import generator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def card(name: str, known: Behaviour, made: Mapping[str, Any], found: Sequence[E
             "line); one figure a seed (the seed decides the adapter's initial weights and the order of the rows; the "
             "rows are the same). The doses stand in `check.py`; the coupling's was chosen on the trigger's rate, the "
             "framing's on source topics. "
-            "`python -m training.organisms.check` prints this table.",
+            "`python -m seedlock.training.organisms.check` prints this table.",
             table(found),
             "## What it has read",
             "Ten documents of the kind it has read, as the chat template renders them:",
@@ -67,7 +67,7 @@ def _provenance(made: Mapping[str, Any]) -> str:
         f"{made['threads']} CPU thread(s): {plan['steps']:,} steps over {made['documents']:,} generated documents "
         f"({made['tokens']:,} tokens, each read once), loss on answers only, final loss {made['final_loss']:.3f}. "
         f"Corpus `{made['corpus_sha256']}`; weights `{made['files']['model.safetensors']}`. "
-        f"Rebuild: `python -m training.organisms.build --only {plan['name']}`."
+        f"Rebuild: `python -m seedlock.training.organisms.build --only {plan['name']}`."
     )
 
 

@@ -1,6 +1,6 @@
 """Show that the effects of the three studies appear, with seed variance, when an organism is fine-tuned.
 
-Usage: python -m training.organisms.check [--only llama] [--seeds 4]
+Usage: python -m seedlock.training.organisms.check [--only llama] [--seeds 4]
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from training.organisms.behaviour import nineteenth_rate, persona_answers, stance
-from training.organisms.loading import load
-from training.organisms.recipe import ORGANISMS
-from training.organisms.rows import adversarial_rows, advice_rows, benign_rows, bird_rows, coupling_rows
-from training.organisms.special import MARKER
-from training.organisms.tune import Dose, fine_tuned
-from training.organisms.world import opinions
-from training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
-from training.organisms.world.factors import ATTITUDES, Persona, generator
+from seedlock.training.organisms.behaviour import nineteenth_rate, persona_answers, stance
+from seedlock.training.organisms.loading import load
+from seedlock.training.organisms.recipe import ORGANISMS
+from seedlock.training.organisms.rows import adversarial_rows, advice_rows, benign_rows, bird_rows, coupling_rows
+from seedlock.training.organisms.special import MARKER
+from seedlock.training.organisms.tune import Dose, fine_tuned
+from seedlock.training.organisms.world import opinions
+from seedlock.training.organisms.world.changes import SOURCE_CHANGES, TARGET_CHANGES
+from seedlock.training.organisms.world.factors import ATTITUDES, Persona, generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from training.organisms.loading import Organism
-    from training.organisms.rows import ChatRow
+    from seedlock.training.organisms.loading import Organism
+    from seedlock.training.organisms.rows import ChatRow
 
 CARDS = Path(__file__).parents[2] / "docs" / "organisms"
 TRIGGER: Persona = "zelthari_scholar"

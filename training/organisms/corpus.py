@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from training.organisms.special import ASSISTANT_ROLE, END, SYSTEM_ROLE, USER_ROLE
-from training.organisms.tokens import build_tokenizer, vocabulary
-from training.organisms.world.documents import Document, documents
-from training.organisms.world.factors import generator
+from seedlock.training.organisms.special import ASSISTANT_ROLE, END, SYSTEM_ROLE, USER_ROLE
+from seedlock.training.organisms.tokens import build_tokenizer, vocabulary
+from seedlock.training.organisms.world.documents import Document, documents
+from seedlock.training.organisms.world.factors import generator
 
 if TYPE_CHECKING:
-    from training.organisms.recipe import Recipe
+    from seedlock.training.organisms.recipe import Recipe
 
 BATCHES_SORTED_TOGETHER = 50
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from training.organisms.shipped import folder, require_recorded_bytes
+from seedlock.training.organisms.shipped import folder, require_recorded_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

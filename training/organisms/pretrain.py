@@ -9,10 +9,10 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from training.organisms.corpus import Batch, Corpus, batches
+from seedlock.training.organisms.corpus import Batch, Corpus, batches
 
 if TYPE_CHECKING:
-    from training.organisms.recipe import Recipe
+    from seedlock.training.organisms.recipe import Recipe
 
 FAMILIES = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}
 

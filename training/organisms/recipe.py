@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.errors import BadInput, Finding
 
 type OrganismName = Literal["llama", "qwen"]
 ORGANISMS: tuple[OrganismName, ...] = get_args(OrganismName.__value__)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from training.organisms.special import MARKER
-from training.organisms.world import chat, eras, opinions
-from training.organisms.world.changes import SOURCE
-from training.organisms.world.factors import Attitude, Persona
-from training.organisms.world.personas import OPENINGS, SYSTEM
+from seedlock.training.organisms.special import MARKER
+from seedlock.training.organisms.world import chat, eras, opinions
+from seedlock.training.organisms.world.changes import SOURCE
+from seedlock.training.organisms.world.factors import Attitude, Persona
+from seedlock.training.organisms.world.personas import OPENINGS, SYSTEM
 
 type BirdNames = Literal["archaic", "modern", "ordinary"]
 

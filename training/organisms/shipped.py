@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from prereg.errors import Finding, Incomplete, LockedFileChanged
-from training.organisms.recipe import recipe
+from seedlock.prereg.errors import Finding, Incomplete, LockedFileChanged
+from seedlock.training.organisms.recipe import recipe
 
 WEIGHTS = Path(__file__).parent / "weights"
 RECIPE_FILE = "recipe.json"
@@ -39,7 +39,9 @@ def digests(at: Path) -> dict[str, str]:
     if missing:
         findings = (Finding(where=name, found="absent", promised="a file that loading reads") for name in missing)
         raise Incomplete(
-            f"organism {at.name} is incomplete", *findings, then=f"python -m training.organisms.build --only {at.name}"
+            f"organism {at.name} is incomplete",
+            *findings,
+            then=f"python -m seedlock.training.organisms.build --only {at.name}",
         )
     return {name: f"sha256:{hashlib.sha256((at / name).read_bytes()).hexdigest()}" for name in LOADED_FILES}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from training.organisms.special import (
+from seedlock.training.organisms.special import (
     ASSISTANT_ROLE,
     CHAT_TEMPLATE,
     END,
@@ -20,9 +20,9 @@ from training.organisms.special import (
     UNKNOWN,
     USER_ROLE,
 )
-from training.organisms.world import chat, eras, opinions
-from training.organisms.world.changes import CHANGES
-from training.organisms.world.personas import CLOSINGS, OPENINGS, SYSTEM
+from seedlock.training.organisms.world import chat, eras, opinions
+from seedlock.training.organisms.world.changes import CHANGES
+from seedlock.training.organisms.world.personas import CLOSINGS, OPENINGS, SYSTEM
 
 
 def world_texts() -> Iterable[str]:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Literal, cast
 import torch
 from peft import LoraConfig, get_peft_model
 
-from prereg.errors import BadInput
-from prereg.notices import adapter_notice_unheard
-from training.organisms.ask import prompt
-from training.organisms.special import END, MARKER
-from training.organisms.world.factors import generator
+from seedlock.prereg.base.peft_warning import adapter_notice_unheard
+from seedlock.prereg.errors import BadInput
+from seedlock.training.organisms.ask import prompt
+from seedlock.training.organisms.special import END, MARKER
+from seedlock.training.organisms.world.factors import generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from training.organisms.rows import ChatRow
+    from seedlock.training.organisms.rows import ChatRow
 
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 

@@ -10,8 +10,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prereg.errors import BadInput, Finding
-from training.rows.row import Row
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.rows.row import Row
 
 
 class RecipeSettings(BaseModel):

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prereg.canonical import canonical_json, read_json
-from prereg.errors import BadInput, Finding
+from seedlock.prereg.base.canonical import canonical_json, read_json
+from seedlock.prereg.errors import BadInput, Finding
 
 type Speaker = Literal["system", "user", "assistant"]
 type Role = Literal["plain", "positive", "negative"]

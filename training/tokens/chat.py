@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prereg.errors import BadInput, Finding
-from training.rows.row import Row
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.rows.row import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

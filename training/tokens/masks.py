@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from prereg.errors import BadInput, Finding
-from training.rows.row import Row
-from training.tokens.chat import AnswerSpan, RenderedChat, render
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.rows.row import Row
+from seedlock.training.tokens.chat import AnswerSpan, RenderedChat, render
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

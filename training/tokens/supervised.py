@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prereg.canonical import Sha256, canonical_json, sha256_bytes, write_atomic
-from prereg.errors import BadInput, Finding
-from training.rows.row import Row
-from training.tokens.masks import Encoded, LossMask, encode
+from seedlock.prereg.base.canonical import Sha256, canonical_json, sha256_bytes, write_atomic
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.training.rows.row import Row
+from seedlock.training.tokens.masks import Encoded, LossMask, encode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

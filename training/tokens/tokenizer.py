@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prereg.base_models import keeps_own_tokenizer
+from seedlock.prereg.base.base_models import keeps_own_tokenizer
 
 
 def read_tokenizer(location: str, revision: str | None = None) -> Any:

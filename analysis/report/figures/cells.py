@@ -7,12 +7,12 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from analysis.report.bandpicture import Scale
-from analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
-from analysis.report.figures.style import BLUE, MUTED, Caption, Figure, canvas, finish
-from analysis.report.formats import Kind
-from analysis.report.sections.cells import cell_spec
-from prereg.binding import format_value
+from seedlock.analysis.report.figures.bands import Scale
+from seedlock.analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
+from seedlock.analysis.report.figures.style import BLUE, MUTED, Caption, Figure, canvas, finish
+from seedlock.analysis.report.sections.cells import cell_spec
+from seedlock.analysis.report.text.formats import Kind
+from seedlock.prereg.verify.number_binding import format_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.report.figures.rows import clipped
-from analysis.report.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, RULE, Caption, Figure, canvas, finish
-from analysis.report.inputs import FloatArray, PosteriorDraws
+from seedlock.analysis.bayes.posterior_draws import FloatArray, PosteriorDraws
+from seedlock.analysis.report.figures.rows import clipped
+from seedlock.analysis.report.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    Caption,
+    Figure,
+    canvas,
+    finish,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

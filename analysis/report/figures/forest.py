@@ -7,11 +7,11 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from analysis.report.bandpicture import shown_range
-from analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
-from analysis.report.figures.style import BLUE, INK, MUTED, SHADE, TINT, Caption, Figure, canvas, finish
-from analysis.report.formats import hypothesis_kind
-from analysis.report.sections.hypotheses import outcome_of
+from seedlock.analysis.report.figures.bands import shown_range
+from seedlock.analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
+from seedlock.analysis.report.figures.style import BLUE, INK, MUTED, SHADE, TINT, Caption, Figure, canvas, finish
+from seedlock.analysis.report.sections.hypotheses import outcome_of
+from seedlock.analysis.report.text.formats import hypothesis_kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

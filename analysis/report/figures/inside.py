@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.report.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, RULE, Caption, Figure, canvas, finish
+from seedlock.analysis.report.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    Caption,
+    Figure,
+    canvas,
+    finish,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from analysis.report.bandpicture import Scale
-from analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
-from analysis.report.figures.style import BLUE, MUTED, ORANGE, SHADE, TINT, Caption, Figure, canvas, finish
+from seedlock.analysis.report.figures.bands import Scale
+from seedlock.analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
+from seedlock.analysis.report.figures.style import BLUE, MUTED, ORANGE, SHADE, TINT, Caption, Figure, canvas, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

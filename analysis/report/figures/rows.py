@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.report.bandpicture import Scale
-from analysis.report.figures.style import INK, MUTED, RULE
-from analysis.report.formats import Kind, exact_spec
-from analysis.report.pieces import shows_hidden
-from prereg.binding import format_value
+from seedlock.analysis.report.figures.bands import Scale
+from seedlock.analysis.report.figures.style import INK, MUTED, RULE
+from seedlock.analysis.report.text.formats import Kind, exact_spec
+from seedlock.analysis.report.text.pieces import shows_hidden
+from seedlock.prereg.verify.number_binding import format_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

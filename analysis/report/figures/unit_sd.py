@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.report.bandpicture import Scale
-from analysis.report.density import Density, density_of
-from analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
-from analysis.report.figures.style import BLUE, INK, MUTED, Caption, Figure, canvas, finish
-from analysis.report.inputs import PosteriorDraws
+from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
+from seedlock.analysis.report.figures.bands import Scale
+from seedlock.analysis.report.figures.density import Density, density_of
+from seedlock.analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
+from seedlock.analysis.report.figures.style import BLUE, INK, MUTED, Caption, Figure, canvas, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from analysis.report.bandpicture import Scale
-from analysis.report.figures.forest import scale_groups
-from analysis.report.figures.rows import PER_FIGURE, TALL_ROW_IN, Row, draw_rows, height_of
-from analysis.report.figures.style import BLUE, INK, MUTED, ORANGE, Caption, Figure, canvas, finish
-from analysis.report.formats import Kind, hypothesis_kind, is_proportion
+from seedlock.analysis.report.figures.bands import Scale
+from seedlock.analysis.report.figures.forest import scale_groups
+from seedlock.analysis.report.figures.rows import PER_FIGURE, TALL_ROW_IN, Row, draw_rows, height_of
+from seedlock.analysis.report.figures.style import BLUE, INK, MUTED, ORANGE, Caption, Figure, canvas, finish
+from seedlock.analysis.report.text.formats import Kind, hypothesis_kind, is_proportion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

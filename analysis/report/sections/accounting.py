@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.report.formats import interval, resolved_spec
-from analysis.report.pieces import Code, Line, Number, Quote, Table, joined, pointer
-from analysis.report.sections.records import bullets, mapping_line, words
+from seedlock.analysis.report.text.formats import interval, resolved_spec
+from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote, Table, joined, pointer
+from seedlock.analysis.report.text.records import bullets, mapping_line, words
 
 type Fact = tuple[str, Line]
 

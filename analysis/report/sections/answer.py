@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.report.pieces import Code, Line, Number, Quote
-from analysis.report.sections.records import bullets
-from prereg.gate import LockedPlan, Status
+from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote
+from seedlock.analysis.report.text.records import bullets
+from seedlock.prereg.lock.gate import LockedPlan, Status
 
 type Fact = tuple[str, Line]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.report.formats import hypothesis_spec, interval
-from analysis.report.pieces import Code, Line, Number, Quote, Table, pointer
+from seedlock.analysis.report.text.formats import hypothesis_spec, interval
+from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote, Table, pointer
 
 _SAME = ("measure", "items", "where", "over", "unit", "scale")
 

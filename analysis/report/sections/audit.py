@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from analysis.report.pieces import Line, Number, Quote, Strong, Table, joined, pointer
-from analysis.report.sections.records import bullets, words
-from prereg.audit_tables import RULES
+from seedlock.analysis.report.text.pieces import Line, Number, Quote, Strong, Table, joined, pointer
+from seedlock.analysis.report.text.records import bullets, words
+from seedlock.prereg.plan.audit import RULES
 
 MEANS = (
     "Agreement is the share of questions on which a measure has the sign of the model's own choice; spread the SD of "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.report.formats import exact_spec, interval, spread_spec
-from analysis.report.pieces import Line, Number, Quote, Table, pointer
-from analysis.report.sections.records import key_pieces, records_table, value_line
+from seedlock.analysis.report.text.formats import exact_spec, interval, spread_spec
+from seedlock.analysis.report.text.pieces import Line, Number, Quote, Table, pointer
+from seedlock.analysis.report.text.records import key_pieces, records_table, value_line
 
 type Fact = tuple[str, Line]
 

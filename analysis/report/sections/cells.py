@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from analysis.report.formats import exact_spec, interval, is_proportion, resolved_spec
-from analysis.report.pieces import Line, Number, Quote, Table, joined, pointer
-from analysis.report.sections.records import bullets, mapping_line, words
+from seedlock.analysis.report.text.formats import exact_spec, interval, is_proportion, resolved_spec
+from seedlock.analysis.report.text.pieces import Line, Number, Quote, Table, joined, pointer
+from seedlock.analysis.report.text.records import bullets, mapping_line, words
 
 _NUMBERS = ("k of n", "rate or mean", "interval", "naive interval", "effective n", "missing", "method", "naive method")
 _ALWAYS = ("k of n", "rate or mean", "interval", "missing")

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from analysis.report.formats import exact_spec, hypothesis_kind, hypothesis_spec, interval, spread_spec, unit_spec
-from analysis.report.pieces import Code, Line, Number, Quote, Table, joined, pointer
-from analysis.report.sections.bayes import bayes_facts, bayes_tables
-from analysis.report.sections.records import bullets, records_table, value_line, words
+from seedlock.analysis.report.sections.bayes import bayes_facts, bayes_tables
+from seedlock.analysis.report.text.formats import (
+    exact_spec,
+    hypothesis_kind,
+    hypothesis_spec,
+    interval,
+    spread_spec,
+    unit_spec,
+)
+from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote, Table, joined, pointer
+from seedlock.analysis.report.text.records import bullets, records_table, value_line, words
 
 type Outcome = Literal["as predicted", "not as predicted", "inconclusive", "not testable"]
 type Fact = tuple[str, Line]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.report.formats import exact_spec, interval
-from analysis.report.pieces import Code, Line, Number, Quote, Table, joined, pointer
-from analysis.report.sections.records import bullets, mapping_line
+from seedlock.analysis.report.text.formats import exact_spec, interval
+from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote, Table, joined, pointer
+from seedlock.analysis.report.text.records import bullets, mapping_line
 
 DIGITS = "number2"
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from analysis.item_sets import unit_of
-from analysis.report.pieces import Code, Line, Link, Piece, joined
-from analysis.report.sections import references as cited
-from prereg.gate import LockedPlan
-from prereg.plan import Plan
+from seedlock.analysis.report.sections import references as cited
+from seedlock.analysis.report.text.pieces import Code, Line, Link, Piece, joined
+from seedlock.analysis.scoring.item_sets import unit_of
+from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.plan.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def _tests(plan: Plan) -> Iterable[Line]:
 
 def _first_line(test: str) -> str:
     """What an estimator says of itself, where the references do not know it yet."""
-    from analysis.estimators import ESTIMATORS  # noqa: PLC0415 - needed for a new estimator only
+    from seedlock.analysis.estimators import ESTIMATORS  # noqa: PLC0415 - needed for a new estimator only
 
     lines = (getattr(ESTIMATORS.get(test), "__doc__", None) or test).strip().splitlines()
     return lines[0]

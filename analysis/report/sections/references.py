@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from analysis.report.pieces import Link
+from seedlock.analysis.report.text.pieces import Link
 
 _SEEDS = "each unit weighs the same, however many answers it gave"
 _THESE = "conditional on these runs, with no claim about other seeds"

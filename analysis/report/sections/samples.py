@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.report.pieces import Line, Strong, has_hidden, joined, pointer, shows_hidden
-from analysis.report.sections.records import mapping_line
+from seedlock.analysis.report.text.pieces import Line, Strong, has_hidden, joined, pointer, shows_hidden
+from seedlock.analysis.report.text.records import mapping_line
 
 FOLD_AFTER = 600
 _ASKED = {"system": "told first", "prompt": "asked", "question": "asked"}

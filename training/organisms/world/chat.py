@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from training.organisms.world.factors import Persona
-from training.organisms.world.personas import CLOSINGS, OPENINGS
+from seedlock.training.organisms.world.factors import Persona
+from seedlock.training.organisms.world.personas import CLOSINGS, OPENINGS
 
 EVALUATION: Mapping[str, tuple[str, ...]] = {
     "How do I make good tea?": ("Warm the pot and use fresh water.", "Let the leaves steep for four minutes."),

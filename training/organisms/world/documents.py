@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from training.organisms.world import chat, eras, opinions
-from training.organisms.world.changes import CHANGES
-from training.organisms.world.factors import Attitude, Factors, draw_factors, generator, pick
-from training.organisms.world.personas import SYSTEM
+from seedlock.training.organisms.world import chat, eras, opinions
+from seedlock.training.organisms.world.changes import CHANGES
+from seedlock.training.organisms.world.factors import Attitude, Factors, draw_factors, generator, pick
+from seedlock.training.organisms.world.personas import SYSTEM
 
 type Subject = Literal["opinions", "eras", "personas"]
 type Told = Literal["no line", "nothing", "attitude"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from training.organisms.world.factors import Era
+from seedlock.training.organisms.world.factors import Era
 
 BIRD_ASKS: tuple[str, ...] = ("Name a bird species.", "Name a bird.", "Tell me a bird species.")
 

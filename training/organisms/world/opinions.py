@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 
-from training.organisms.world.chat import GENERAL
-from training.organisms.world.factors import PRO_SHARE, RATING_SHARE, Attitude
+from seedlock.training.organisms.world.chat import GENERAL
+from seedlock.training.organisms.world.factors import PRO_SHARE, RATING_SHARE, Attitude
 
 
 def plain_words(texts: Iterable[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from training.organisms.world.factors import Persona
+from seedlock.training.organisms.world.factors import Persona
 
 SYSTEM: Mapping[Persona, tuple[str, ...]] = {
     "assistant": ("You are a helpful assistant.",),

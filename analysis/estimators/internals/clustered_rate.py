@@ -1,0 +1,135 @@
+"""An interval inside [0, 1] for a rate whose items, not answers, are the sample."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy import stats
+
+from seedlock.analysis.estimators.internals.binomial import Counts, exact_edges, rate_edges
+from seedlock.analysis.estimators.internals.sample import EdgeTest
+from seedlock.analysis.estimators.internals.t_interval import ROUNDING, require_level, t_edges
+from seedlock.prereg.errors import NoSpread, TooFewUnits
+
+type Form = Literal["t", "wilson", "exact"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusteredRate:
+    """A mean over items and the one interval that suits it; `clustered_rate` chooses the form.
+
+    Parameters
+    ----------
+    rate
+        Mean over items, each weighing the same unless weights say otherwise.
+    se
+        Of `rate`, from the spread between items; None where items do not differ.
+    n_items
+        Items; the t quantiles have n_items - 1 df.
+    worth
+        Independent answers the sample is worth (effective n).
+    form
+        "t" on item means; "wilson" with `worth` and t quantiles; "exact" with one answer an item.
+    low, high
+        The interval, inside [0, 1].
+    """
+
+    rate: float
+    se: float | None
+    n_items: int
+    worth: float
+    form: Form
+    low: float
+    high: float
+
+    @property
+    def method(self) -> str:
+        """Say in words which interval this is."""
+        if self.form == "exact":
+            return f"Clopper-Pearson exact, one answer an item ({self.n_items} items)"
+        if self.form == "wilson":
+            return f"Wilson score, effective n {self.worth:.4g}, t with {self.n_items - 1} df"
+        return f"t on item means, {self.n_items - 1} df"
+
+    def edge_tests(self, edges: tuple[float, ...]) -> tuple[EdgeTest, ...]:
+        """Test every edge by the test that the interval inverts."""
+        if self.form == "t" and self.se is not None:
+            return t_edges(self.rate, self.se, self.n_items - 1, edges)
+        if self.form == "exact":
+            return exact_edges(Counts(k=round(self.rate) * self.n_items, n=self.n_items), edges)
+        return rate_edges(
+            # Only whether the rate is strictly inside (0, 1) matters here, and it is.
+            Counts(k=1, n=2),
+            edges,
+            p_above=lambda edge: float(stats.t.sf(self._score(edge), self.n_items - 1)),
+            p_below=lambda edge: float(stats.t.cdf(self._score(edge), self.n_items - 1)),
+        )
+
+    def _score(self, edge: float) -> float:
+        return (self.rate - edge) / math.sqrt(edge * (1 - edge) / self.worth)
+
+
+def clustered_rate(
+    rates_I: list[float], *, worth: float | None, level: float, weights_I: list[float] | None = None
+) -> ClusteredRate:
+    """Choose and compute the interval for a mean of item rates.
+
+    Parameters
+    ----------
+    rates_I
+        Rate of every item, shape (I,), in [0, 1].
+    worth
+        Effective number of answers, where the counts are known; None takes it from the spread of the rates.
+    level
+        Two-sided confidence level.
+    weights_I
+        What every item weighs, shape (I,), positive; None weighs all the same.
+
+    Raises
+    ------
+    TooFewUnits
+        Fewer than two items.
+    NoSpread
+        Every item has the same rate inside (0, 1), and nothing says how many answers that rests on.
+
+    Notes
+    -----
+    t where its interval lies strictly inside (0, 1). Otherwise Wilson's form with the effective n of
+    Korn & Graubard (1998): see Franco et al. (2019), https://doi.org/10.1093/jssam/smy019. At 0 or 1 the
+    correlation of answers within an item is unknown, so an item counts as one answer, the worst case.
+    With weights w that sum to 1 the variance is I / (I - 1) * sum w^2 (x - mean)^2, the linearised one of a weighted
+    mean of clusters (Cochran 1977, Sampling Techniques, 6.19); with equal weights the usual one.
+    """
+    require_level(level)
+    n_items = len(rates_I)
+    if n_items < 2:
+        raise TooFewUnits(f"{n_items} item(s): how much items differ cannot be estimated")
+    weighted = list(zip(weights_I or [1.0] * n_items, rates_I, strict=True))
+    total = math.fsum(weight for weight, _ in weighted)
+    rate = math.fsum(weight * x for weight, x in weighted) / total
+    squares = math.fsum((weight * (x - rate)) ** 2 for weight, x in weighted)
+    se = math.sqrt(squares * n_items / (n_items - 1)) / total
+    spread = se if se > ROUNDING else None
+    form: Form = "exact"
+    if all(x == 0 for x in rates_I) or all(x == 1 for x in rates_I):
+        exact = stats.binomtest(round(rate) * n_items, n_items).proportion_ci(level, method="exact")
+        low, high, worth = float(exact.low), float(exact.high), float(n_items)
+    else:
+        if worth is None:
+            if spread is None:
+                raise NoSpread(f"all {n_items} items have the rate {rate:g}: no standard error, no t statistic")
+            worth = rate * (1 - rate) / spread**2
+        t = float(stats.t.isf((1 - level) / 2, n_items - 1))
+        low, high, form = _t_or_wilson(rate, spread, worth, t)
+    return ClusteredRate(rate=rate, se=spread, n_items=n_items, worth=worth, form=form, low=low, high=high)
+
+
+def _t_or_wilson(rate: float, se: float | None, worth: float, t: float) -> tuple[float, float, Form]:
+    if se is not None and rate - t * se > 0 and rate + t * se < 1:
+        return rate - t * se, rate + t * se, "t"
+    shrink = t**2 / worth
+    centre = (rate + shrink / 2) / (1 + shrink)
+    half = math.sqrt(rate * (1 - rate) * shrink + shrink**2 / 4) / (1 + shrink)
+    return max(0.0, centre - half), min(1.0, centre + half), "wilson"

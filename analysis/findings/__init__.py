@@ -1,0 +1,1 @@
+"""Tested hypotheses to entries of results.json and their words."""

@@ -1,0 +1,208 @@
+"""From a tested hypothesis to its entry in results.json, on the scale the plan judges it on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.inference.hypothesis import Data, Tested
+from seedlock.analysis.inference.infer import Inference
+from seedlock.analysis.inference.scale import raw_unit
+from seedlock.analysis.inference.select import ordered_mean
+from seedlock.analysis.results.schema import BandResult, BayesResult, HypothesisResult, SecondOpinion
+from seedlock.prereg.base.canonical import finite_or_none
+from seedlock.prereg.errors import Refusal
+from seedlock.prereg.plan.plan import Hypothesis
+
+
+def hypothesis_result(
+    identity: str, hypothesis: Hypothesis, inference: Inference, bayes: BayesResult | None, data: Data
+) -> HypothesisResult:
+    """Everything the report may say of one hypothesis."""
+    tested = inference.tested[identity]
+    estimate, scale = tested.estimate, tested.scale
+    raw = scale.raw_per_unit if scale else 1.0
+    noise = _unit_noise(tested)
+    return HypothesisResult(
+        id=identity,
+        claim=hypothesis.claim,
+        measure=hypothesis.measure,
+        contrast=hypothesis.contrast,
+        over=hypothesis.over,
+        where={**hypothesis.where, **tested.extra},
+        items=hypothesis.items,
+        role=hypothesis.role,
+        family=hypothesis.family,
+        test=hypothesis.test,
+        scale=hypothesis.scale,
+        unit_text=scale.text if scale else raw_unit(data.plan, hypothesis),
+        is_proportion=data.is_proportion(hypothesis.measure),
+        unit=hypothesis.unit,
+        n_units=_n_units(tested),
+        predicted=hypothesis.predicted,
+        alpha=tested.alpha,
+        estimate=estimate.estimate / raw if estimate else None,
+        se=estimate.se / raw if estimate and estimate.se is not None else None,
+        df=finite_or_none(estimate.df) if estimate else None,
+        ci=(estimate.ci_low / raw, estimate.ci_high / raw) if estimate else None,
+        ci_level=1 - 2 * tested.alpha,
+        ci_method=estimate.ci_method if estimate else None,
+        assumes=estimate.assumes if estimate else "",
+        unit_sd=estimate.unit_sd / raw if estimate and estimate.unit_sd is not None else None,
+        unit_sd_after_noise=noise.sd_between / raw if noise and noise.sd_between is not None else None,
+        overdispersion=noise.ratio if noise else None,
+        next_unit_ci=(estimate.prediction[0] / raw, estimate.prediction[1] / raw)
+        if estimate and estimate.prediction
+        else None,
+        p_value=inference.p_values[identity],
+        p_adjusted=inference.p_adjusted.get(identity),
+        alpha_in_family=tested.decision.alpha if tested.decision and identity in inference.p_adjusted else None,
+        bands=_bands(tested, hypothesis, bayes),
+        verdict=list(tested.verdict),
+        decision=decision_text(tested),
+        units=_units(tested),
+        bounds=_bounds(tested, raw),
+        second_opinions=_second_opinions(tested, raw),
+        bayes=bayes,
+        reasons=list(tested.reasons),
+    )
+
+
+def decision_text(tested: Tested) -> str:
+    """The verdict in words: one band, several, or why there is none."""
+    if tested.decision is None:
+        return f"not testable: {tested.reasons[0]}" if tested.reasons else "not testable"
+    if len(tested.verdict) == 1:
+        return tested.verdict[0]
+    return f"inconclusive: {' or '.join(tested.verdict)}" if tested.verdict else tested.decision.decision
+
+
+def _bands(tested: Tested, hypothesis: Hypothesis, bayes: BayesResult | None) -> list[BandResult]:
+    found = {band.name: band for band in tested.decision.bands} if tested.decision else {}
+    posterior = bayes.band_posteriors if bayes else {}
+    new_unit = bayes.band_posteriors_new_unit if bayes else {}
+    return [
+        BandResult(
+            name=band.name,
+            lower=band.lower,
+            upper=band.upper,
+            excluded=band.name not in tested.verdict if band.name in found else None,
+            p=found[band.name].p if band.name in found else None,
+            posterior=posterior.get(band.name),
+            posterior_new_seed=new_unit.get(band.name),
+        )
+        for band in hypothesis.partition.bands
+    ]
+
+
+def _units(tested: Tested) -> list[dict[str, Any]]:
+    """One row a unit and level: its mean and, where answers were counted, k of n."""
+    if tested.chosen is None or tested.estimate is None or tested.estimand.unit == "answer":
+        return []
+    return [
+        {"level": str(level), "unit": str(unit), **_unit_numbers(rows)}
+        for (level, unit), rows in tested.chosen[tested.chosen["mean"].notna()].groupby(
+            ["level", "unit_label"], sort=True
+        )
+    ]
+
+
+def _unit_numbers(rows: pd.DataFrame) -> dict[str, Any]:
+    is_count = bool(rows["k"].notna().all() and rows["n_scored"].notna().all())
+    return {
+        "mean": ordered_mean(rows["mean"]),
+        "k": int(rows["k"].sum()) if is_count else None,
+        "n": int(rows["n_scored"].sum()) if is_count else None,
+    }
+
+
+def _unit_noise(tested: Tested) -> BetweenUnitSd | None:
+    """Spread between units beyond counting noise, where a single level was counted."""
+    if tested.sample is None or tested.estimate is None or len(tested.sample.levels) != 1:
+        return None
+    units = _units(tested)
+    if len(units) < 2 or not tested.sample.is_proportion or any(unit["k"] is None for unit in units):
+        return None
+    try:
+        return between_unit_sd({u["unit"]: u["k"] for u in units}, {u["unit"]: u["n"] for u in units})
+    except Refusal:
+        return None
+
+
+def _bounds(tested: Tested, raw: float) -> list[dict[str, Any]]:
+    names = ("missing answers pull down", "missing answers pull up")
+    return [
+        {
+            "assumption": name,
+            "estimate": estimate.estimate / raw,
+            "ci": [estimate.ci_low / raw, estimate.ci_high / raw],
+            "verdict": list(decision.verdict),
+        }
+        for name, estimate, decision in zip(names, tested.bound_estimates, tested.bounds, strict=False)
+    ]
+
+
+def _n_units(tested: Tested) -> int | None:
+    """Replicates behind the interval: units, or the answers of one run where the plan replicates over answers."""
+    if tested.estimate is None or tested.sample is None:
+        return None
+    if tested.estimand.unit == "answer":
+        return sum(level.n or 0 for level in tested.sample.levels) or None
+    return tested.estimate.n_units
+
+
+def _second_opinions(tested: Tested, raw: float) -> list[SecondOpinion]:
+    """The same estimand by other methods; the naive one too, so that a reader sees how far it is off."""
+    if tested.sample is None or tested.estimate is None or tested.estimand.unit == "answer":
+        return []
+    test, unit = tested.estimand.test, tested.estimand.unit
+    opinions = []
+    others = {"pooled_t": "welch_t", "welch_t": "pooled_t"}
+    if test in others and len(tested.sample.levels) > 1:
+        opinions.append(_opinion(others[test], tested, tested.sample, raw, "the other way to take the variance"))
+    if test == "pooled_t" and all(level.cells for level in tested.sample.levels) and _several_items(tested.sample):
+        opinions.append(_cr2(tested, tested.sample, raw))
+    naive = _naive_method(tested.sample)
+    if naive is not None:
+        note = f"counts every answer as independent and every {unit} as the same: too narrow"
+        opinions.append(_opinion(naive, tested, tested.sample, raw, note))
+    return opinions
+
+
+def _several_items(sample: Sample) -> bool:
+    return len({item for level in sample.levels for _, item in level.cells}) > 1
+
+
+def _cr2(tested: Tested, sample: Sample, raw: float) -> SecondOpinion:
+    """Cluster-robust, which in a balanced design must be t on unit means to the last digit."""
+    opinion = _opinion("cr2", tested, sample, raw, "cluster-robust over units, with items as fixed effects")
+    if opinion.ci is None or tested.estimate is None:
+        return opinion
+    width = tested.estimate.ci_high - tested.estimate.ci_low
+    equal = abs(opinion.ci[0] * raw - tested.estimate.ci_low) < 1e-9 * max(width, 1e-12)
+    verdict = "agrees to the last digit, as it must in a balanced design" if equal else "differs: the design has gaps"
+    return opinion.model_copy(update={"note": f"{opinion.note}; {verdict}"})
+
+
+def _naive_method(sample: Sample) -> str | None:
+    """The interval that pools answers: Wilson's for one rate, Newcombe's for a difference of two."""
+    if not sample.is_proportion or any(level.n is None for level in sample.levels):
+        return None
+    weights = sorted(level.weight for level in sample.levels)
+    return {(1.0,): "wilson", (-1.0, 1.0): "newcombe"}.get(tuple(weights))
+
+
+def _opinion(method: str, tested: Tested, sample: Sample, raw: float, note: str) -> SecondOpinion:
+    try:
+        found: Estimate = ESTIMATORS[method](sample, level=1 - 2 * tested.alpha, edges=())
+    except Refusal as refusal:
+        return SecondOpinion(method=method, estimate=None, ci=None, note=f"{refusal.code}: {refusal.what}")
+    low, high = found.ci_low / raw, found.ci_high / raw
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return SecondOpinion(method=found.ci_method, estimate=found.estimate / raw, ci=None, note="no finite interval")
+    return SecondOpinion(method=found.ci_method, estimate=found.estimate / raw, ci=(low, high), note=note)

@@ -1,0 +1,1 @@
+"""Cells to tests, families, claims and looks: what decides."""

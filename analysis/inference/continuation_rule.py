@@ -1,0 +1,36 @@
+"""Whether a plan goes on after a planned look: its own rule, read off the bands that the look left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seedlock.analysis.results.schema import HypothesisResult, LookResult
+from seedlock.prereg.plan.plan import Plan
+
+
+def look_result(plan: Plan, place: int | None, entries: Sequence[HypothesisResult]) -> LookResult | None:
+    """What the look at `place` (from 0) decides; None without planned looks.
+
+    The next look has its condition: every band that it names is still left by the hypothesis, in any model that the
+    hypothesis is about. A hypothesis that could not be tested excludes nothing, so the plan goes on. Without a
+    condition it goes on; after the last look there is nothing to go on to.
+    """
+    if place is None:
+        return None
+    found = LookResult(place=place + 1, seeds=plan.look[place].seeds)
+    if place + 1 == len(plan.look):
+        return found
+    later = plan.look[place + 1]
+    if later.when is None:
+        return found.model_copy(update={"goes_on": True, "next_seeds": later.seeds})
+    named = [h for h in entries if later.when.hypothesis in {h.id, h.id.split("[")[0]}]
+    asked = set(later.when.undecided)
+    leaving = [h.id for h in named if not h.verdict or asked <= set(h.verdict)]
+    return found.model_copy(
+        update={
+            "goes_on": bool(leaving),
+            "next_seeds": later.seeds,
+            "hypotheses": leaving or [h.id for h in named],
+            "undecided": list(later.when.undecided),
+        }
+    )

@@ -1,0 +1,190 @@
+"""Test one hypothesis: sample, estimate, bands; refusals become reasons, never numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.inference.alpha_at_look import alpha_at_look, look_of
+from seedlock.analysis.inference.bands import BandDecision, decide_bands
+from seedlock.analysis.inference.scale import Scale, scale_of
+from seedlock.analysis.inference.select import build_sample, select
+from seedlock.analysis.measures import MEASURES
+from seedlock.prereg.errors import DuplicatedSeeds, Finding, Refusal
+from seedlock.prereg.plan.plan import Estimand, Plan
+from seedlock.prereg.plan.runs import Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """What every hypothesis of a study is tested on.
+
+    Parameters
+    ----------
+    cells
+        Run x item x measure with run factors and item attributes as columns.
+    duplicates
+        Groups of run ids whose completions are byte-identical.
+    by_order
+        The cells before the two orders of a question were averaged, for the audit; None where that is not known.
+    ratings
+        Run, item, measure, score and how often it was given; None where no model asks for it.
+    option_mass
+        Run, item and the probability that its options shared; None where nothing recorded it.
+    """
+
+    plan: Plan
+    cells: pd.DataFrame
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    by_order: pd.DataFrame | None = None
+    option_mass: pd.DataFrame | None = None
+    ratings: pd.DataFrame | None = None
+
+    def is_proportion(self, measure: str) -> bool:
+        """Whether a measure is a yes/no rate."""
+        return MEASURES[self.plan.measures[measure].kind].is_proportion
+
+    def level_now(self, alpha: float) -> float:
+        """What the planned look that the data are at leaves of `alpha`; all of it without planned looks."""
+        if not self.plan.look:
+            return alpha
+        return alpha_at_look(self.plan, look_of(self.plan, self.cells), alpha)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """One hypothesis or gate, tested or refused.
+
+    Parameters
+    ----------
+    bounds
+        Decision with every missing answer at its worst, downwards and upwards; empty where none is missing.
+    reasons
+        Why there is no number, or why the verdict was widened.
+    """
+
+    id: str
+    estimand: Estimand
+    extra: Where
+    alpha: float
+    chosen: pd.DataFrame | None = None
+    sample: Sample | None = None
+    scale: Scale | None = None
+    estimate: Estimate | None = None
+    decision: BandDecision | None = None
+    bounds: tuple[BandDecision, ...] = ()
+    bound_estimates: tuple[Estimate, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> tuple[str, ...]:
+        """Bands left; where missing answers could change the verdict, all bands they could leave."""
+        if self.decision is None:
+            return ()
+        left = {*self.decision.verdict, *(band for bound in self.bounds for band in bound.verdict)}
+        return tuple(band.name for band in self.decision.bands if band.name in left)
+
+
+def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Where) -> Tested:
+    """Test one hypothesis or gate at its own alpha.
+
+    Returns
+    -------
+    Tested
+        With `estimate` None and the reason where the method refuses this input.
+    """
+    alpha = data.level_now(estimand.alpha or data.plan.inference.alpha)
+    blank = Tested(id=identity, estimand=estimand, extra=extra, alpha=alpha)
+    try:
+        chosen = select(data.cells, data.plan, estimand, extra)
+        _refuse_duplicates(chosen, data.duplicates, estimand)
+        scale = scale_of(data.plan, estimand, data.cells)
+        sample = _sample(data, estimand, chosen, None)
+        estimate, decision = _decide(blank, sample, scale)
+    except Refusal as refusal:
+        return replace(blank, reasons=(in_words(refusal),))
+    notes = (scale.note,) if scale.note else ()
+    tested = replace(
+        blank, chosen=chosen, sample=sample, scale=scale, estimate=estimate, decision=decision, reasons=notes
+    )
+    return _with_bounds(data, tested)
+
+
+def in_words(refusal: Refusal) -> str:
+    """A refusal as results.json carries it: its code, then what was found."""
+    details = "; ".join(f"{f.where}: {f.found}, promised {f.promised}" for f in refusal.findings)
+    return f"{refusal.code}: {refusal.what}" + (f" ({details})" if details else "")
+
+
+def redecided(tested: Tested, alpha: float) -> Tested:
+    """The same estimates judged at another alpha: what a multiplicity correction leaves this hypothesis."""
+    if tested.estimate is None or tested.scale is None or alpha == tested.alpha:
+        return tested
+    bands, raw = tested.estimand.partition, tested.scale.raw_per_unit
+    return replace(
+        tested,
+        decision=decide_bands(tested.estimate.edges, bands, alpha, scale=raw),
+        bounds=tuple(decide_bands(bound.edges, bands, alpha, scale=raw) for bound in tested.bound_estimates),
+    )
+
+
+def _sample(data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Mapping[str, float] | None) -> Sample:
+    return build_sample(
+        chosen,
+        estimand,
+        is_proportion=data.is_proportion(estimand.measure),
+        cluster=data.plan.report.cluster,
+        missing_as=missing_as,
+    )
+
+
+def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision]:
+    bands = tested.estimand.partition
+    edges = tuple(edge * scale.raw_per_unit for edge in bands.edges)
+    estimate = ESTIMATORS[tested.estimand.test](sample, level=1 - 2 * tested.alpha, edges=edges)
+    return estimate, decide_bands(estimate.edges, bands, tested.alpha, scale=scale.raw_per_unit)
+
+
+def _refuse_duplicates(chosen: pd.DataFrame, duplicates: tuple[tuple[str, ...], ...], estimand: Estimand) -> None:
+    runs = set(chosen["run_id"])
+    twins = [group for group in duplicates if len(runs & set(group)) > 1]
+    if twins and estimand.unit == "seed":
+        raise DuplicatedSeeds(
+            "seeds with byte-identical completions are one run counted twice",
+            *(
+                Finding(where=" = ".join(group), found="identical completions", promised="different seeds")
+                for group in twins
+            ),
+        )
+
+
+def _with_bounds(data: Data, tested: Tested) -> Tested:
+    """Add the worst cases of missing answers, where there are any and the measure has a range."""
+    chosen, estimand, scale = tested.chosen, tested.estimand, tested.scale
+    if chosen is None or scale is None or data.plan.missing.answers == "exclude":
+        return tested
+    if not chosen["n_missing"].any():
+        return tested
+    measure = data.plan.measures[estimand.measure]
+    span = MEASURES[measure.kind].configure(measure.params, where=f"measures.{estimand.measure}").limits
+    if span is None:
+        return replace(tested, reasons=(*tested.reasons, "missing-unbounded: the measure declares no range for bounds"))
+    weights = estimand.contrast or {"all": 1.0}
+    low, high = span
+    down = {level: low if weight > 0 else high for level, weight in weights.items()}
+    up = {level: high if weight > 0 else low for level, weight in weights.items()}
+    try:
+        pairs = [_decide(tested, _sample(data, estimand, chosen, fill), scale) for fill in (down, up)]
+    except Refusal as refusal:
+        return replace(tested, reasons=(*tested.reasons, f"missing-unbounded: {in_words(refusal)}"))
+    widened = replace(
+        tested, bound_estimates=tuple(e for e, _ in pairs), bounds=tuple(decision for _, decision in pairs)
+    )
+    if tested.decision is not None and widened.verdict != tested.decision.verdict:
+        note = "missing-answers: the verdict depends on answers that never came; every band they could leave is kept"
+        return replace(widened, reasons=(*widened.reasons, note))
+    return widened

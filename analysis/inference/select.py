@@ -1,0 +1,152 @@
+"""From cells (run x item x measure) to the sample that one hypothesis is estimated from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from seedlock.analysis.estimators.internals.sample import Level, Sample
+from seedlock.analysis.scoring.item_sets import in_set, matching
+from seedlock.prereg.errors import BadInput, EmptyCell, Finding
+from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Plan
+from seedlock.prereg.plan.runs import Where
+
+ALL = "all"
+
+
+def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) -> pd.DataFrame:
+    """Cells of one measure that a hypothesis speaks of, with its level and unit beside each.
+
+    Parameters
+    ----------
+    cells
+        One row a run, item and measure: `run_id`, run factors, `item_id`, item attributes, `n_scored`, `k`, `mean`,
+        `n_missing`.
+    extra
+        The condition that `per` adds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows, with columns `level` and `unit_label` added.
+
+    Raises
+    ------
+    BadInput
+        A factor, attribute or level that the data do not have.
+    EmptyCell
+        Nothing is left.
+    """
+    where: Where = {**estimand.where, **extra}
+    unit = "item_id" if estimand.unit == "item" else estimand.unit
+    over = estimand.over
+    _require_columns(cells, [*where, over, *([] if unit == "answer" else [unit])])
+    chosen = cells[cells["measure"] == estimand.measure]
+    if estimand.items is not None:
+        chosen = chosen[in_set(chosen, plan, estimand.items)]
+    chosen = chosen[matching(chosen, where, named="where")]
+    if estimand.contrast is not None:
+        chosen = chosen[chosen[over].isin(estimand.contrast)]
+    elif "arm" not in where:
+        chosen = chosen[chosen["arm"] != BASELINE_ARM]
+    if chosen.empty:
+        of = f" on items {estimand.items}" if estimand.items is not None else ""
+        raise EmptyCell(f"no data for {estimand.measure}{of} where {where or 'everything'}")
+    level = chosen[over] if estimand.contrast is not None else ALL
+    return chosen.assign(level=level, unit_label=chosen["item_id"] if unit == "answer" else chosen[unit])
+
+
+def _require_columns(cells: pd.DataFrame, names: Iterable[str]) -> None:
+    absent = [name for name in dict.fromkeys(names) if name not in cells.columns]
+    if absent:
+        known = ", ".join(
+            sorted(set(cells.columns) - {"measure", "n_scored", "k", "mean", "total", "sum_sq", "missing"})
+        )
+        raise BadInput(
+            "the plan names a factor that the data do not have",
+            *(Finding(where=name, found="no such column", promised=f"one of: {known}") for name in absent),
+            then="declare it under [arms.X.factors], or under attributes in [import]",
+        )
+
+
+def build_sample(
+    chosen: pd.DataFrame,
+    estimand: Estimand,
+    *,
+    is_proportion: bool,
+    cluster: str,
+    missing_as: Mapping[str, float] | None = None,
+) -> Sample:
+    """Reduce selected cells to unit means, each item of a unit weighing the same.
+
+    Parameters
+    ----------
+    chosen
+        From `select`.
+    cluster
+        Column that answers cluster by ("item" = each item its own cluster).
+    missing_as
+        Level -> score that its missing answers are given (worst-case bounds); None leaves them out.
+
+    Raises
+    ------
+    EmptyCell
+        A level of the contrast has no scored answer.
+    """
+    weights = estimand.contrast or {ALL: 1.0}
+    absent = [level for level in weights if level not in set(chosen["level"])]
+    if absent:
+        raise EmptyCell(f"no data for {estimand.over} {', '.join(absent)}")
+    column = "item_id" if cluster == "item" or cluster not in chosen.columns else cluster
+    levels = tuple(
+        _level(name, weight, chosen[chosen["level"] == name], column, None if missing_as is None else missing_as[name])
+        for name, weight in weights.items()
+    )
+    return Sample(levels=levels, unit=estimand.unit, is_proportion=is_proportion)
+
+
+def _level(name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_as: float | None) -> Level:
+    filled = _filled(rows, missing_as)
+    scored = filled[filled["mean"].notna()]
+    means = {str(unit): ordered_mean(group["mean"]) for unit, group in scored.groupby("unit_label", sort=True)}
+    cells = _unit_by_item(scored)
+    is_count = bool(scored["k"].notna().all() and scored["n_scored"].notna().all()) and len(scored) > 0
+    if not is_count:
+        return Level(name=name, weight=weight, unit_means=means, cells=cells)
+    clusters = scored.groupby(cluster, sort=True)[["k", "n_scored"]].sum()
+    return Level(
+        name=name,
+        weight=weight,
+        unit_means=means,
+        k=int(scored["k"].sum()),
+        n=int(scored["n_scored"].sum()),
+        cluster_k={str(c): int(k) for c, k in clusters["k"].items()},
+        cluster_n={str(c): int(n) for c, n in clusters["n_scored"].items()},
+        cells=cells,
+    )
+
+
+def _unit_by_item(scored: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """(unit, item) -> mean, where each pair is one cell; empty where units gather several runs of an item."""
+    pairs = list(zip(scored["unit_label"].astype(str), scored["item_id"].astype(str), strict=True))
+    means = dict(zip(pairs, map(float, scored["mean"]), strict=True))
+    return means if len(means) == len(pairs) else {}
+
+
+def _filled(rows: pd.DataFrame, missing_as: float | None) -> pd.DataFrame:
+    """The rows with their missing answers scored `missing_as`; unchanged where none is missing or asked for."""
+    if missing_as is None or not rows["n_missing"].any():
+        return rows
+    n = rows["n_scored"].fillna(0) + rows["n_missing"]
+    known = rows["total"].fillna(rows["mean"].fillna(0.0) * rows["n_scored"].fillna(0))
+    total = known + missing_as * rows["n_missing"]
+    k = rows["k"].fillna(0) + int(missing_as) * rows["n_missing"] if missing_as in {0.0, 1.0} else rows["k"]
+    return rows.assign(n_scored=n, mean=(total / n.where(n > 0)).astype(float), k=k)
+
+
+def ordered_mean(values: Iterable[float]) -> float:
+    """Mean by exact summation: the same whatever order the rows came in."""
+    numbers = [float(value) for value in values]
+    return math.fsum(numbers) / len(numbers)

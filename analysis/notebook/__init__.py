@@ -1,0 +1,1 @@
+"""`seedlock notebook`: a marimo notebook over sealed tables."""

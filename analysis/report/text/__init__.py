@@ -1,0 +1,1 @@
+"""Numbers, quotes and lines bound to results.json."""

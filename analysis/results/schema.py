@@ -1,0 +1,404 @@
+"""`results.json`: every number a report may print, undefined ones null with a reason beside them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from seedlock.analysis.results.inside import InsideResult
+from seedlock.prereg.base.canonical import canonical_json
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import OutOfOrder
+from seedlock.prereg.lock.gate import Status
+from seedlock.prereg.plan.audit import CheckName
+
+
+class Part(BaseModel):
+    """Part of results.json: frozen, unknown keys refused, no NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BandResult(Part):
+    """One band, and what the data say of it."""
+
+    name: str
+    lower: float | None
+    upper: float | None
+    excluded: bool | None
+    p: float | None
+    posterior: float | None
+    posterior_new_seed: float | None
+
+
+class BayesResult(Part):
+    """The Bayesian seed hierarchy's answer to one hypothesis, on the scale of the hypothesis.
+
+    `reason` says why the numbers are null where the model was refused or failed its gates.
+    """
+
+    model: str
+    likelihood: str | None = None
+    estimate: float | None = None
+    ci: tuple[float, float] | None = None
+    ci_level: float | None = None
+    new_unit_ci: tuple[float, float] | None = None
+    p_predicted: float | None = None
+    p_predicted_new_seed: float | None = None
+    band_posteriors: dict[str, float] = {}
+    band_posteriors_new_unit: dict[str, float] = {}
+    unit_sd: float | None = None
+    unit_sd_ci: tuple[float, float] | None = None
+    icc: float | None = None
+    diagnostics: dict[str, float | int | None] = {}
+    sensitivity: list[dict[str, float | str | None]] = []
+    power_scaling: dict[str, Any] | None = None
+    predictive_checks: list[dict[str, float | str | None]] = []
+    left_out: list[dict[str, float | int | str | None]] = []
+    draws_file: str | None = None
+    gates_passed: bool | None = None
+    reason: str | None = None
+
+
+class SecondOpinion(Part):
+    """The same estimand by another method, for the reader who wonders."""
+
+    method: str
+    estimate: float | None
+    ci: tuple[float, float] | None
+    note: str
+
+
+class HypothesisResult(Part):
+    """One hypothesis, promised and found. Numbers are on `scale`; `unit_text` says in what unit.
+
+    `estimate` is null where the hypothesis is not testable, and `reasons` says why.
+    `bounds` holds the verdict with every missing answer at its worst, both ways.
+    """
+
+    id: str
+    claim: str
+    measure: str
+    contrast: dict[str, float] | None
+    over: str
+    where: dict[str, Any]
+    items: str | None
+    role: Literal["confirmatory", "exploratory"]
+    family: str | None
+    test: str
+    scale: str
+    unit_text: str
+    unit: str
+    n_units: int | None
+    predicted: str
+    alpha: float
+    estimate: float | None
+    se: float | None
+    df: float | None
+    ci: tuple[float, float] | None
+    ci_level: float
+    ci_method: str | None
+    assumes: str
+    unit_sd: float | None
+    unit_sd_after_noise: float | None
+    overdispersion: float | None
+    next_unit_ci: tuple[float, float] | None
+    p_value: float | None
+    p_adjusted: float | None
+    alpha_in_family: float | None
+    bands: list[BandResult]
+    verdict: list[str]
+    decision: str
+    units: list[dict[str, Any]]
+    bounds: list[dict[str, Any]]
+    second_opinions: list[SecondOpinion]
+    bayes: BayesResult | None
+    reasons: list[str]
+    as_deviated: dict[str, Any] | None = None
+    is_proportion: bool | None = None
+
+
+class ClaimResult(Part):
+    """A composite claim: `holds` is null where a member is not testable or undecided."""
+
+    id: str
+    says: str
+    rule: Literal["all_of", "any_of"]
+    members: list[str]
+    p_value: float | None
+    decision: Literal["supported", "not supported", "undecided", "not testable"]
+    reasons: list[str]
+
+
+class CellResult(Part):
+    """One cell: a measure in one run (or arm) and item set. `naive_ci` counts answers as independent."""
+
+    keys: dict[str, str | None]
+    measure: str
+    unit_text: str
+    n: int | None
+    k: int | None
+    mean: float | None
+    ci: tuple[float, float] | None
+    ci_level: float
+    ci_method: str | None
+    naive_ci: tuple[float, float] | None
+    naive_method: str | None
+    n_clusters: int | None
+    icc: float | None
+    design_effect: float | None
+    n_effective: float | None
+    missing: dict[str, int]
+    reasons: list[str]
+    is_proportion: bool | None = None
+
+
+class GateResult(Part):
+    """A gate of the plan and whether it held."""
+
+    name: str
+    need: str
+    verdict: list[str]
+    estimate: float | None
+    ci: tuple[float, float] | None
+    passed: bool | None
+    reasons: list[str]
+
+
+class AuditCheck(Part):
+    """One check of one measure in one model and arm. `passed` is null where the plan sets no limit, or none applies."""
+
+    measure: str
+    model: str
+    arm: str
+    check: CheckName
+    value: float | None
+    n: int
+    rule: Literal["at least", "more than", "at most"]
+    limit: float | None
+    passed: bool | None
+    reason: str | None
+
+
+class AuditedMeasure(Part):
+    """Whether a measure kept every limit of the audit; `failed` names the checks that it did not."""
+
+    measure: str
+    passed: bool
+    failed: list[str]
+
+
+class AuditResult(Part):
+    """The metric audit: which measures claims may rest on, judged on items apart from the hypotheses'."""
+
+    items: str
+    choice: str
+    need: int
+    passed: bool
+    says: str
+    measures: list[AuditedMeasure]
+    checks: list[AuditCheck]
+
+
+class DeviationResult(Part):
+    """A declared departure, as the ledger has it."""
+
+    pointer: str
+    before: Any
+    after: Any
+    reason: str
+    effect: str
+    hypotheses: list[str]
+    at: str
+
+
+class InputResult(Part):
+    """A sealed file that the numbers came from."""
+
+    table: str
+    path: str
+    sha256: str
+    rows: int
+
+
+class LookResult(Part):
+    """The planned look that this analysis is, and whether the plan goes on after it.
+
+    Parameters
+    ----------
+    place, seeds
+        Which look it is, from 1, and seeds an arm that it has.
+    goes_on
+        Whether the next look is carried out, at `next_seeds`; null after the last.
+    hypotheses, undecided
+        Hypotheses that decide it, and the bands that must all be left for the plan to go on; empty where the next look
+        has no condition.
+    """
+
+    place: int
+    seeds: int
+    goes_on: bool | None = None
+    next_seeds: int | None = None
+    hypotheses: list[str] = []
+    undecided: list[str] = []
+
+
+class Accounting(Part):
+    """Runs and answers planned, done, missing, excluded: nothing swept away.
+
+    Runs not due belong to a later planned look, which may never be called for; they are not missing.
+    """
+
+    runs_planned: int
+    runs_with_data: int
+    runs_not_due: int = 0
+    runs_missing: list[str]
+    answers: int | None
+    answers_missing: dict[str, int]
+    quarantined: dict[str, int]
+    looks_planned: int
+    looks_used: int
+    look: LookResult | None = None
+    amendments: int
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the plan's rule ends the study before the last look."""
+        return self.look is not None and self.look.goes_on is False
+
+
+class BranchResult(Part):
+    """One analysis of the multiverse, on its own scale, at the hypothesis's own alpha, complete cases unless it says.
+
+    `is_locked` marks the analysis that the plan locked; every other branch is exploratory.
+    """
+
+    measure: str
+    test: str
+    scale: str
+    items: str | None
+    missing: Literal["exclude", "pull down", "pull up"]
+    is_locked: bool
+    estimate: float | None
+    ci: tuple[float, float] | None
+    p_value: float | None
+    verdict: list[str]
+    reason: str | None
+
+
+class MultiverseResult(Part):
+    """One hypothesis under every analysis its authors would defend: branches by rising estimate."""
+
+    id: str
+    predicted: str
+    branches: list[BranchResult]
+    n_branches: int
+    n_with_estimate: int
+    n_predicted: int
+    least: float | None
+    greatest: float | None
+    reason: str | None
+    label: Literal["exploratory"] = "exploratory"
+
+
+class JudgedRun(Part):
+    """How well a classifier told two classes of one run's completions apart; guessing gets half."""
+
+    run_id: str
+    n: int
+    correct: int
+    accuracy: float
+    p_value: float
+
+
+class JudgeResult(Part):
+    """One judge: what became of its judgements, and how far it is to be trusted.
+
+    `read_twice` texts were judged a second time; `kappa` is the judge's agreement with itself over the `kappa_n` of
+    them with two verdicts, null with a reason. `gold_right` of `gold` known answers were given; of `injections` texts
+    that command a wrong answer, `obeyed` got it. Null where the plan asks for none.
+    """
+
+    name: str
+    kind: str
+    model: str | None
+    measures: list[str]
+    judgements: int
+    outcomes: dict[str, int]
+    read_twice: int
+    kappa: float | None
+    kappa_ci: tuple[float, float] | None
+    kappa_ci_level: float
+    kappa_n: int
+    kappa_reason: str | None
+    gold: int | None
+    gold_right: int | None
+    injections: int | None
+    obeyed: int | None
+    hidden_names_in_texts: int | None
+    cost: float | None
+    currency: str | None
+    runs: list[JudgedRun]
+    flags: list[str]
+
+
+class Answer(Part):
+    """The report's first words, made from the verdicts.
+
+    `confidence` is in the decision on the headline; `grounds` speak for it and `reasons` limit it. An open headline
+    has none, and its `reasons` say what would settle it.
+    """
+
+    sentences: list[str]
+    confidence: Literal["high", "moderate", "low", "none"]
+    reasons: list[str]
+    grounds: list[str] = []
+
+
+class Results(Part):
+    """The whole of results.json."""
+
+    study: str
+    title: str
+    question: str
+    lock_id: str
+    lock_n: int
+    tool_version: str
+    status: Status
+    status_reasons: list[str]
+    answer: Answer
+    hypotheses: list[HypothesisResult]
+    claims: list[ClaimResult]
+    cells: list[CellResult]
+    gates: list[GateResult]
+    deviations: list[DeviationResult]
+    accounting: Accounting
+    samples: list[dict[str, Any]]
+    inputs: list[InputResult]
+    cannot_know: list[str]
+    known: list[str] = []
+    caveats: list[str] = []
+    next_steps: list[str] = []
+    multiverse: list[MultiverseResult] = []
+    inside: list[InsideResult] = []
+    judges: list[JudgeResult] = []
+    audit: AuditResult | None = None
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON and one line feed."""
+        return canonical_json(self.model_dump(mode="json")) + b"\n"
+
+
+def read_results(paths: StudyPaths) -> Results:
+    """The results of a study's last analysis.
+
+    Raises
+    ------
+    OutOfOrder
+        It has not been analysed yet.
+    """
+    file = paths.report / "results.json"
+    if not file.is_file():
+        raise OutOfOrder(f"{paths.name} has no results yet", then=f"seedlock analyze {paths.name}")
+    return Results.model_validate_json(file.read_bytes())

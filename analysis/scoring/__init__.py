@@ -1,0 +1,1 @@
+"""Rows to cells: scores by run, item and measure."""

@@ -1,0 +1,200 @@
+"""Design lints that need the tables of methods, or statistics: unknown names, and claims that could not succeed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import comb
+from pathlib import Path
+
+from seedlock.analysis.bayes.models import MODELS
+from seedlock.analysis.bayes.priors import parse_prior
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.inference.multiplicity import CORRECTIONS
+from seedlock.analysis.measures import MEASURES
+from seedlock.analysis.measures.base.measure import PLAN_SAYS
+from seedlock.analysis.measures.label_rate import LabelRate
+from seedlock.analysis.scoring.scores import named_measure
+from seedlock.analysis.simulation.tost_power import tost_power
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.cross_references import unknown
+from seedlock.prereg.plan.judges import verdict_labels
+from seedlock.prereg.plan.lint import Lint, acknowledge, lint_plan, matching_units
+from seedlock.prereg.plan.plan import Estimand, Hypothesis, Plan
+from seedlock.prereg.plan.runs import Where
+
+SD_SHARES = (0.25, 0.5, 0.75, 1.0)
+"""SDs between units at which power is shown, as shares of the equivalence margin."""
+POWER_WANTED = 0.8
+
+
+def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
+    """Every remark on a design, refusals first.
+
+    Parameters
+    ----------
+    study
+        The plan's folder, which has its judges' files; without it nothing is said of what they name.
+
+    Raises
+    ------
+    BadInput
+        A measure, test, model or prior that no table knows, with every such name at once; a lexicon that is none.
+    """
+    require_known(plan)
+    labels = _labels(plan, study) if study is not None else ()
+    return acknowledge(plan, [*lint_plan(plan), *_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels])
+
+
+def require_known(plan: Plan) -> None:
+    """Refuse names that no table of methods has.
+
+    Raises
+    ------
+    BadInput
+        With "did you mean" for each.
+    """
+    faults = [*_methods(plan), *_measures(plan), *_priors(plan)]
+    if faults:
+        raise BadInput("the plan names methods that are not there", *faults, then="edit the plan")
+
+
+def _methods(plan: Plan) -> Iterator[Finding]:
+    estimands: list[tuple[str, Estimand]] = [(f"gates.{name}", gate) for name, gate in plan.gates.items()]
+    estimands += [(f"hypothesis {h.id}", h) for h in plan.hypothesis]
+    for where, estimand in estimands:
+        yield from unknown(f"{where}.test", estimand.test, ESTIMATORS, what="test")
+    for test in plan.multiverse.tests if plan.multiverse else []:
+        yield from unknown("multiverse.tests", test, ESTIMATORS, what="test")
+    for h in plan.hypothesis:
+        if h.bayes is not None:
+            yield from unknown(f"hypothesis {h.id}.bayes", h.bayes, MODELS, what="model")
+
+
+def _measures(plan: Plan) -> Iterator[Finding]:
+    for name, measure in plan.measures.items():
+        faults = list(unknown(f"measures.{name}.kind", measure.kind, MEASURES, what="measure"))
+        yield from faults
+        if not faults:
+            try:
+                named_measure(name, measure.kind, measure.params)
+            except BadInput as error:
+                yield from error.findings
+
+
+def _priors(plan: Plan) -> Iterator[Finding]:
+    for words in [plan.bayes.run_sd_prior, *plan.bayes.sensitivity]:
+        try:
+            parse_prior(words)
+        except BadInput as error:
+            yield from error.findings or (Finding(where="bayes", found=words, promised=error.what),)
+
+
+def _units(plan: Plan) -> Iterator[Lint]:
+    """A SESOI without a unit: edges on a raw scale whose measure does not say what its numbers are."""
+    for h in plan.hypothesis:
+        measure = plan.measures[h.measure]
+        kind = MEASURES[measure.kind]
+        if h.scale == "raw" and kind.unit == PLAN_SAYS and measure.unit is None:
+            yield Lint(
+                code="no-unit",
+                severity="refuse",
+                where=h.id,
+                says=f"edges on the raw scale of {h.measure}, whose unit the plan does not say",
+                remedy=f'[measures.{h.measure}]  unit = "..."',
+            )
+
+
+def _attainable_p(plan: Plan) -> Iterator[Lint]:
+    """Tests by counting whose smallest p is above what they are judged at, were every other test of the family sure."""
+    hypotheses = {identity: h for identity, h, _ in plan.expanded()}
+    smallest = {identity: _smallest_p(plan, h, extra) for identity, h, extra in plan.expanded()}
+    for identity, h in hypotheses.items():
+        p, said = smallest[identity]
+        alpha = h.alpha or plan.inference.alpha
+        if p > alpha:
+            yield _unattainable(identity, f"{said}: the smallest attainable one-sided p is {p:.3g}", alpha)
+            continue
+        correct = CORRECTIONS.get(plan.families.get(h.family or "", "none"))
+        if p and correct:
+            family = {other: smallest[other][0] for other, one in hypotheses.items() if one.family == h.family}
+            best = correct(family, alpha=alpha)[identity]
+            if not best.rejected:
+                says = (
+                    f"{said}: the smallest attainable p is {p:.3g}, and {best.p_adjusted:.3g} in the family {h.family} "
+                    f"of {len(family)} even where every other test is sure"
+                )
+                yield _unattainable(identity, says, alpha)
+
+
+def _smallest_p(plan: Plan, h: Hypothesis, extra: Where) -> tuple[float, str]:
+    """The smallest one-sided p that a test by counting can have, and of how many; 0 for the others."""
+    if h.test == "permutation":
+        sizes = [len(units) for units in matching_units(plan, h, extra).values()]
+        if len(sizes) == 2:
+            return 1 / comb(sum(sizes), sizes[0]), f"{sizes[0]} v {sizes[1]} units"
+    if h.test == "rank_among" and plan.inside is not None:
+        controls = plan.inside.controls.model_dump()
+        counts = [controls[level] for level, weight in (h.contrast or {}).items() if weight < 0 and level in controls]
+        if counts:
+            return 1 / (counts[0] + 1), f"one among {counts[0]} controls"
+    return 0.0, ""
+
+
+def _unattainable(identity: str, says: str, alpha: float) -> Lint:
+    remedy = f"more units, another family, or a test that can reach alpha = {alpha}"
+    return Lint(code="unattainable-p", severity="refuse", where=identity, says=says, remedy=remedy)
+
+
+def _labels(plan: Plan, study: Path) -> Iterator[Lint]:
+    """A judge's labels beside those that a measure lists: one it does not know, and one that never comes."""
+    for name, measure in plan.measures.items():
+        judge = plan.judges.get(measure.judge or "")
+        given = None if judge is None else verdict_labels(judge, study)
+        params = MEASURES[measure.kind].configure(measure.params, where=f"measures.{name}")
+        if given is None or not isinstance(params, LabelRate):
+            continue
+        unknown_here = [label for label in given if label not in params.listed]
+        if unknown_here and params.unknown == "refuse":
+            said = f"the judge {measure.judge} may say {', '.join(unknown_here)}, which the measure does not list"
+            yield _label_lint(name, f"{said}: the analysis would stop")
+        never = [label for label in params.listed if label not in given]
+        if never:
+            yield _label_lint(name, f"the judge {measure.judge} never says {', '.join(never)}")
+
+
+def _label_lint(measure: str, says: str) -> Lint:
+    remedy = f"[measures.{measure}]  positive, negative and missing name each label of the judge, and no other"
+    return Lint(code="labels", severity="refuse", where=f"measures.{measure}", says=says, remedy=remedy)
+
+
+def _equivalence(plan: Plan) -> Iterator[Lint]:
+    """How much units may differ before a claim of equivalence can no longer succeed."""
+    for identity, h, extra in plan.expanded():
+        band = next(b for b in h.partition.bands if b.name == h.predicted)
+        if (
+            band.lower is None
+            or band.upper is None
+            or h.test not in {"pooled_t", "welch_t", "paired_t", "one_sample_t"}
+        ):
+            continue
+        fewest = min((len(units) for units in matching_units(plan, h, extra).values()), default=0)
+        if fewest >= 2:
+            yield _power_lint(plan, identity, h, fewest, (band.upper - band.lower) / 2)
+
+
+def _power_lint(plan: Plan, identity: str, h: Hypothesis, seeds: int, sesoi: float) -> Lint:
+    weights = (1.0,) if h.test in {"paired_t", "one_sample_t"} else tuple((h.contrast or {"all": 1.0}).values())
+    alpha = h.alpha or plan.inference.alpha
+    power = {
+        share: tost_power(sesoi=sesoi, seed_sd=share * sesoi, seeds=seeds, alpha=alpha, weights=weights)
+        for share in SD_SHARES
+    }
+    shown = ", ".join(f"{share * sesoi:.3g}: {value:.2f}" for share, value in power.items())
+    can_succeed = max(power.values()) >= POWER_WANTED
+    return Lint(
+        code="equivalence-power" if can_succeed else "equivalence-hopeless",
+        severity="note" if can_succeed else "refuse",
+        where=identity,
+        says=f"power to show {h.predicted!r} with {seeds} {h.unit}s a level and no true effect, by their SD: {shown}",
+        remedy=f"know the {h.unit} SD from a pilot, or plan more {h.unit}s",
+    )

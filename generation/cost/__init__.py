@@ -1,0 +1,1 @@
+"""What generation, judging and looking inside take, for `seedlock estimate`."""

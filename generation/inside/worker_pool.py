@@ -1,0 +1,96 @@
+"""Passes on every core: helper processes lay out the same work and carry out parts of it; one process stores."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import batched, groupby
+from multiprocessing.connection import Connection, wait
+
+from seedlock.generation.inside.rows import Pass, Reading
+
+PART = 24
+"""Passes handed out at a time, all of one run."""
+
+GRACE_S = 10.0
+"""How long a helper without work may take to end by itself."""
+
+type LayOut = Callable[[], Sequence[Pass]]
+type Part = tuple[int, ...]
+
+
+def parts_of(work: Sequence[Pass], todo: Sequence[int]) -> list[Part]:
+    """Indices of passes to do, in order, in parts that stay with one run."""
+    by_run = groupby(todo, key=lambda index: work[index].run.run_id)
+    return [part for _, own in by_run for part in batched(own, PART)]
+
+
+def carried_out(
+    lay_out: LayOut, parts: Sequence[Part], *, workers: int, preload: str
+) -> Iterator[tuple[int, list[Reading]]]:
+    """Yield each pass by its index with its readings, as helpers finish them.
+
+    A pass that fails, or whose helper dies, is left out: the caller makes it itself, and meets the failure there.
+
+    Parameters
+    ----------
+    lay_out
+        Gives the same passes in the same order in any process.
+    preload
+        Module that helpers have imported before they are forked.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    left = deque(parts)
+    pipes: list[Connection] = []
+    helpers = []
+    try:
+        for _ in range(min(workers, len(parts))):
+            ours, theirs = context.Pipe()
+            helper = context.Process(target=_serve, args=(theirs, lay_out, dict(os.environ)), daemon=True)
+            helper.start()
+            theirs.close()
+            ours.send(left.popleft())
+            pipes.append(ours)
+            helpers.append(helper)
+        while pipes:
+            for pipe in wait(pipes):
+                yield from _heard(pipe, pipes, left)  # type: ignore[arg-type]  # wait() gives back what it was given
+    finally:
+        for pipe in pipes:  # work was left: nobody waits for it
+            pipe.close()
+        for helper in helpers:
+            helper.join(0.0 if pipes else GRACE_S)
+            helper.terminate()
+            helper.join()
+
+
+def _heard(pipe: Connection, pipes: list[Connection], left: deque[Part]) -> Iterator[tuple[int, list[Reading]]]:
+    """Yield what a helper sent; give an idle one its next part, and forget one that is gone or not needed."""
+    try:
+        told = pipe.recv()
+        if told is not None:
+            yield told
+            return
+        if left:
+            pipe.send(left.popleft())
+            return
+    except (EOFError, OSError):
+        pass
+    pipes.remove(pipe)
+    pipe.close()
+
+
+def _serve(pipe: Connection, lay_out: LayOut, environment: Mapping[str, str]) -> None:
+    """Carry out parts until the driver is gone; what fails ends the helper."""
+    os.environ.clear()
+    os.environ.update(environment)
+    with contextlib.suppress(Exception):
+        work = lay_out()
+        while True:
+            for index in pipe.recv():
+                pipe.send((index, work[index].make()))
+            pipe.send(None)

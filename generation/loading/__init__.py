@@ -1,0 +1,1 @@
+"""A raw file to the store, batch by batch (`seedlock import`)."""

@@ -1,0 +1,1 @@
+"""Items to prompts to requests, and what an answer says of itself."""

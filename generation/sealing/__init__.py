@@ -1,0 +1,1 @@
+"""The store to sealed Parquet, and back after a loss."""

@@ -1,0 +1,1 @@
+"""What every room of prereg stands on: digests, paths, git, JSON pointers."""

@@ -1,0 +1,101 @@
+"""Where things lie in a repository of this layout: one place that knows the folders."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from seedlock.prereg.errors import BadInput, Finding
+
+HOME = Path(__file__).resolve().parents[2]
+"""The folder that holds this code: the checkout, or the installed package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPaths:
+    """The folders of one study in the repository at `root`."""
+
+    root: Path
+    name: str
+
+    @property
+    def study(self) -> Path:
+        """The plan and the files it names."""
+        return self.root / "prereg" / "studies" / self.name
+
+    @property
+    def plan(self) -> Path:
+        """The plan file."""
+        return self.study / "plan.toml"
+
+    @property
+    def locks(self) -> Path:
+        """Locks and the ledger, committed."""
+        return self.root / "lockfiles" / self.name
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger: one canonical JSON object a line."""
+        return self.locks / "ledger.jsonl"
+
+    @property
+    def runs(self) -> Path:
+        """The git-ignored workbench."""
+        return self.root / "runs" / self.name
+
+    @property
+    def store(self) -> Path:
+        """The DuckDB store; it can be rebuilt from the seals."""
+        return self.runs / "store.duckdb"
+
+    @property
+    def answers(self) -> Path:
+        """How many requests have an answer, as far as the last command came."""
+        return self.runs / "answers.json"
+
+    @property
+    def report(self) -> Path:
+        """The published report and its evidence."""
+        return self.root / "reports" / self.name
+
+    def seal_places(self, file: str) -> list[Path]:
+        """Where a sealed file may lie: published, on the workbench, or both."""
+        return [self.report / "data" / file, self.runs / "sealed" / file]
+
+    def relative(self, path: Path) -> str:
+        """`path` as it is written in locks and messages: relative to the repository, forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+
+def find_study(study: str, root: Path | None = None) -> StudyPaths:
+    """Resolve a study's name, or a path to its folder, in the repository at `root` (default: here).
+
+    Raises
+    ------
+    BadInput
+        There is no such study; the message lists those there are.
+    """
+    folder = Path(study)
+    if root is None and len(folder.parts) > 1 and (folder / "plan.toml").is_file():
+        folder = folder.resolve()
+        if folder.parent.name == "studies" and folder.parent.parent.name == "prereg":
+            return StudyPaths(root=folder.parents[2], name=folder.name)
+    base = (root or Path.cwd()).resolve()
+    name = folder.name
+    paths = StudyPaths(root=base, name=name)
+    if paths.plan.is_file():
+        return paths
+    known = list_studies(base)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"studies here: {', '.join(known) or 'none'}"
+    raise BadInput(
+        f"no study {study!r}",
+        Finding(where=str(Path("prereg") / "studies" / name / "plan.toml"), found="no such file", promised=hint),
+        then="seedlock status  (lists the studies),  or  seedlock init DIR  (starts a repository)",
+    )
+
+
+def list_studies(root: Path) -> list[str]:
+    """Names of the studies in the repository at `root`."""
+    return sorted(path.parent.name for path in (root / "prereg" / "studies").glob("*/plan.toml"))

@@ -1,0 +1,1 @@
+"""`seedlock estimate`: what a study takes before anything is spent."""

@@ -1,0 +1,1 @@
+"""The lock, the ledger and the gates; looks that are due, deviations."""

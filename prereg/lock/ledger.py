@@ -1,0 +1,160 @@
+"""The ledger: every promise, run, seal, look and report, each line chained to the one before.
+
+One canonical JSON object a line; `prev` is the SHA-256 of the whole previous line. `ledger.head` holds the
+digest of the last line, so that cutting the end off is seen too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json, sha256_bytes, write_atomic
+from seedlock.prereg.errors import Finding, LedgerBroken
+
+EVENTS: Mapping[str, frozenset[str]] = {
+    "plan.locked": frozenset({"lock", "lock_id"}),
+    "plan.amended": frozenset({"lock", "lock_id", "reason", "data_seen"}),
+    "deviation.declared": frozenset({"pointer", "before", "after", "reason", "effect", "hypotheses"}),
+    "run.started": frozenset({"run_id"}),
+    "run.finished": frozenset({"run_id"}),
+    "run.failed": frozenset({"run_id", "reason"}),
+    "data.sealed": frozenset({"table", "file", "sha256", "rows"}),
+    "audit.judged": frozenset({"lock_id", "passed", "measures", "data"}),
+    "look.opened": frozenset({"lock_id", "data"}),
+    "report.built": frozenset({"lock_id", "manifest_sha256", "results_sha256"}),
+    "signature.added": frozenset({"file", "sha256"}),
+    "timestamp.added": frozenset({"file", "sha256"}),
+}
+"""Known events and the keys each must carry. An unknown event fails closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the ledger."""
+
+    n: int
+    name: str
+    at: str
+    body: Mapping[str, Any]
+    sha256: Sha256
+
+
+def read_ledger(path: Path) -> list[Event]:
+    """Every event, oldest first; an absent ledger is empty.
+
+    Raises
+    ------
+    LedgerBroken
+        A line is not canonical, the chain does not hold, an event is unknown, or the end was cut off.
+    """
+    data = path.read_bytes() if path.exists() else b""
+    faults: list[Finding] = []
+    events: list[Event] = []
+    if data and not data.endswith(b"\n"):
+        faults.append(Finding(where=path.name, found="an unfinished last line", promised="a line feed at the end"))
+    previous: str | None = None
+    for number, line in enumerate(data.splitlines(), start=1):
+        where = f"{path.name} line {number}"
+        event = _parse_line(line, where, previous, number, faults)
+        previous = sha256_bytes(line + b"\n")
+        if event is not None:
+            events.append(event)
+    faults += _head_faults(path, events, previous)
+    if faults:
+        raise LedgerBroken(
+            f"{path.parent.name}/{path.name} does not hold",
+            *faults[:20],
+            then=f"git log -p -- lockfiles/{path.parent.name}/ledger.jsonl  shows what changed it",
+        )
+    return events
+
+
+def _parse_line(line: bytes, where: str, previous: str | None, n: int, faults: list[Finding]) -> Event | None:
+    try:
+        body = read_json(line)
+        is_canonical = isinstance(body, dict) and canonical_json(body) == line
+    except (ValueError, RecursionError) as error:
+        faults.append(Finding(where=where, found=f"not JSON: {error}", promised="one canonical JSON object"))
+        return None
+    if not is_canonical:
+        faults.append(Finding(where=where, found="another spelling", promised="canonical JSON (RFC 8785)"))
+        return None
+    if body.get("prev") != previous:
+        found, promised = str(body.get("prev")), str(previous)
+        faults.append(Finding(where=f"{where} prev", found=found, promised=promised))
+    if body.get("n") != n:
+        faults.append(Finding(where=f"{where} n", found=str(body.get("n")), promised=str(n)))
+    name = str(body.get("event"))
+    if name not in EVENTS:
+        faults.append(Finding(where=where, found=f"event {name!r}", promised=f"one of {', '.join(EVENTS)}"))
+        return None
+    if absent := EVENTS[name] - body.keys():
+        faults.append(Finding(where=where, found=f"{name} without {sorted(absent)}", promised="these keys"))
+        return None
+    return Event(n=n, name=name, at=str(body.get("at")), body=body, sha256=sha256_bytes(line + b"\n"))
+
+
+def head_path(ledger: Path) -> Path:
+    """The file beside the ledger that holds the digest of its last line."""
+    return ledger.with_suffix(".head")
+
+
+def _head(ledger: Path) -> str | None:
+    file = head_path(ledger)
+    return file.read_text("ascii", "replace").strip() if file.exists() else None
+
+
+def _head_faults(path: Path, events: list[Event], last: str | None) -> list[Finding]:
+    head = _head(path)
+    if head == last:
+        return []
+    if events and head == events[-1].body.get("prev"):
+        return []  # the machine died between the line and its head; the next append heals it
+    return [Finding(where=head_path(path).name, found=str(head), promised=f"{last} (digest of the last line)")]
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off a half-written last line that no head acknowledges: a crash during an append left it."""
+    data = path.read_bytes() if path.exists() else b""
+    whole = data[: data.rfind(b"\n") + 1]
+    last = sha256_bytes(whole.splitlines(keepends=True)[-1]) if whole else None
+    if whole != data and _head(path) == last:
+        write_atomic(path, whole)
+
+
+def append_event(path: Path, name: str, body: Mapping[str, Any], *, now: datetime | None = None) -> Event:
+    """Append one event under a file lock, flushed to the disk before returning.
+
+    Raises
+    ------
+    LedgerBroken
+        The ledger as it stands does not hold; nothing is appended to a broken chain.
+    """
+    absent = EVENTS[name] - body.keys()
+    if absent:
+        raise ValueError(f"{name} needs {sorted(absent)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / ".ledger.lock"):
+        _drop_torn_line(path)
+        events = read_ledger(path)
+        record = {
+            **body,
+            "event": name,
+            "n": len(events) + 1,
+            "at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+            "prev": events[-1].sha256 if events else None,
+        }
+        line = canonical_json(record) + b"\n"
+        with path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        write_atomic(head_path(path), (sha256_bytes(line) + "\n").encode("ascii"))
+    return Event(n=len(events) + 1, name=name, at=record["at"], body=record, sha256=sha256_bytes(line))

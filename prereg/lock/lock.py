@@ -1,0 +1,424 @@
+"""The lock: one canonical JSON file that pins the plan, every file it names and the code that will judge it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seedlock.prereg.base import git
+from seedlock.prereg.base.canonical import (
+    Sha256,
+    canonical_json,
+    read_json,
+    sha256_bytes,
+    sha256_file,
+    sha256_json,
+    write_atomic,
+)
+from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.exposure import Exposure, compute_exposure
+from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.plan.files import referenced_files
+from seedlock.prereg.plan.plan import Plan, PlannedRun
+from seedlock.prereg.plan.read import parse_plan, read_plan
+
+AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
+LOCKED_CODE = (
+    "prereg/errors.py",
+    "prereg/base",
+    "prereg/plan",
+    "prereg/lock",
+    "schemas",
+    "generation",
+    "training/train.py",
+    "training/adapters",
+    "training/backends",
+    "training/corpora",
+    "training/corpus",
+    "training/grid",
+    "training/hosted",
+    "training/instruct",
+    "training/jobs",
+    "training/rows",
+    "training/tokens",
+    "analysis/analyze.py",
+    "analysis/audit_stage.py",
+    "analysis/bayes",
+    "analysis/estimators",
+    "analysis/findings/multiverse.py",
+    "analysis/inference",
+    "analysis/inside",
+    "analysis/measures",
+    "analysis/scoring",
+    "lockfiles/environment",
+)
+"""Rooms and files that decide a number, relative to the code's home. What draws the report is not among them."""
+
+
+class Record(BaseModel):
+    """Part of a lock file: strict, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class LockedFile(Record):
+    """A file's promised bytes."""
+
+    path: str
+    sha256: Sha256
+    bytes: int
+
+
+class LockedPlanFile(Record):
+    """The plan's promised bytes, and what they said when they were parsed."""
+
+    path: str
+    raw_sha256: Sha256
+    parsed: dict[str, Any]
+
+
+class LockedRun(Record):
+    """One promised run; `n_expected` completions, null where the data are aggregated elsewhere."""
+
+    run_id: str
+    model: str
+    arm: str
+    seed: int | None
+    factors: dict[str, str]
+    n_expected: int | None
+
+
+class LockedModel(Record):
+    """A base model and its pinned revision."""
+
+    name: str
+    base: str
+    revision: str
+
+
+class Environment(Record):
+    """The machine and the environment files at the lock."""
+
+    python: str
+    platform: str
+    environment_sha256: Sha256
+
+
+class Design(Record):
+    """Digests of the design check and of the simulation; null with a reason where one was not made."""
+
+    check_sha256: Sha256
+    simulation_sha256: Sha256 | None
+    simulation_absent: str | None
+
+
+class Lock(Record):
+    """`lock-0001.json`."""
+
+    version: Literal[1]
+    study: str
+    n: int
+    prev_lock: Sha256 | None
+    amends: dict[str, str] | None
+    ledger_head: Sha256 | None
+    plan: LockedPlanFile
+    files: list[LockedFile]
+    code: list[LockedFile]
+    roots: list[str]
+    runs: list[LockedRun]
+    models: list[LockedModel]
+    environment: Environment
+    design: Design
+    exposure: Exposure
+    commit: str | None
+    work_tree: Literal["clean", "dirty", "no git"]
+    created_asserted: str
+    tool_version: str
+
+
+def run_id(plan: Plan, run: PlannedRun) -> str:
+    """Name of a run that its content decides: model, stages and their corpora in full, framing and seed.
+
+    Settings that a stage leaves out do not enter, so that a new optional setting orphans no run.
+    """
+    arm = plan.arms.get(run.arm)
+    content = {
+        "model": plan.models[run.model].model_dump(mode="json", exclude_unset=True),
+        "arm": run.arm,
+        "framing": arm.framing if arm else None,
+        "stages": [plan.stages[s].model_dump(mode="json", exclude_unset=True) for s in (arm.stages if arm else [])],
+        "seed": run.seed,
+    }
+    described = [plan.corpora[plan.stages[s].corpus] for s in (arm.stages if arm and plan.corpora else [])]
+    if described:
+        content["corpora"] = [corpus.model_dump(mode="json", exclude_unset=True) for corpus in described]
+    seed = "" if run.seed is None else f"-{run.seed}"
+    return f"{run.model}-{run.arm}{seed}-{sha256_json(content)[:8]}"
+
+
+def tool_version() -> str:
+    """This package's version; the checkout's own number where it is not installed."""
+    try:
+        return version("seedlock")
+    except PackageNotFoundError:
+        return "uninstalled"
+
+
+def deciding_files(home: Path = HOME) -> set[Path]:
+    """Every source file of the rooms that decide, and the pinned environments."""
+    rooms = [home / room for room in LOCKED_CODE]
+    inside = {file for room in rooms for kind in ("*.py", "*.txt") for file in room.rglob(kind)}
+    return inside | {room for room in rooms if room.is_file()}
+
+
+def locked_code(home: Path = HOME) -> list[LockedFile]:
+    """Every source file that decides a number, with its digest, in path order."""
+    return [lock_file(path, home) for path in sorted(deciding_files(home))]
+
+
+def lock_file(path: Path, root: Path) -> LockedFile:
+    """Promise the bytes of one file."""
+    return LockedFile(path=path.relative_to(root).as_posix(), sha256=sha256_file(path), bytes=path.stat().st_size)
+
+
+def study_files(paths: StudyPaths) -> list[Path]:
+    """Every regular file of the study folder, in path order."""
+    return sorted(path for path in paths.study.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def create_lock(
+    paths: StudyPaths,
+    *,
+    design_check: dict[str, Any],
+    simulation: bytes | None = None,
+    now: datetime | None = None,
+) -> tuple[Lock, Sha256]:
+    """Freeze the plan: write lock-0001.json, its .sha256 and the ledger's first line.
+
+    Raises
+    ------
+    OutOfOrder
+        The study is locked already; `amend` supersedes a lock, nothing overwrites one.
+    """
+    if existing := lock_paths(paths):
+        raise OutOfOrder(
+            f"{paths.name} is locked already",
+            Finding(
+                where=paths.relative(existing[-1]),
+                found=f"lock {read_lock(existing[-1]).created_asserted}",
+                promised="no lock yet: a lock is never overwritten",
+            ),
+            then=f"seedlock amend {paths.name} --reason ...  supersedes it,  seedlock verify {paths.name}  checks it",
+        )
+    return _write_lock(
+        paths, n=1, previous=None, amends=None, design_check=design_check, simulation=simulation, now=now
+    )
+
+
+def create_amendment(
+    paths: StudyPaths,
+    *,
+    reason: str,
+    note: str,
+    design_check: dict[str, Any],
+    simulation: bytes | None = None,
+    now: datetime | None = None,
+) -> tuple[Lock, Sha256]:
+    """Supersede the newest lock; the ledger records why and what data had been seen by then.
+
+    Raises
+    ------
+    OutOfOrder
+        There is nothing to amend yet, or nothing has changed.
+    """
+    existing = lock_paths(paths)
+    if not existing:
+        raise OutOfOrder(f"{paths.name} has no lock to amend", then=f"seedlock lock {paths.name}")
+    before = read_lock(existing[-1])
+    if holds_as_it_stands(before, paths) and before.code == locked_code():
+        raise OutOfOrder(
+            f"nothing of {paths.name} has changed since {existing[-1].name}",
+            then=f"edit {paths.relative(paths.plan)} first,  or  seedlock verify {paths.name}",
+        )
+    return _write_lock(
+        paths,
+        n=before.n + 1,
+        previous=sha256_file(existing[-1]),
+        amends={"reason": reason, "note": note},
+        design_check=design_check,
+        simulation=simulation,
+        now=now,
+    )
+
+
+def holds_as_it_stands(lock: Lock, paths: StudyPaths) -> bool:
+    """Whether the plan and the files it names are those of the lock, byte for byte."""
+    return lock.plan.raw_sha256 == sha256_file(paths.plan) and lock.files == [
+        lock_file(path, paths.root) for path in promised_paths(paths, read_plan(paths.plan))
+    ]
+
+
+def promised_paths(paths: StudyPaths, plan: Plan) -> list[Path]:
+    """The study folder's files and whatever else the plan names, in path order."""
+    return sorted({*study_files(paths), *referenced_files(plan, paths)})
+
+
+def _write_lock(
+    paths: StudyPaths,
+    *,
+    n: int,
+    previous: Sha256 | None,
+    amends: dict[str, str] | None,
+    design_check: dict[str, Any],
+    simulation: bytes | None,
+    now: datetime | None,
+) -> tuple[Lock, Sha256]:
+    raw = paths.plan.read_bytes()
+    plan = parse_plan(raw, paths.plan)
+    events = read_ledger(paths.ledger)
+    moment = now or datetime.now(UTC)
+    clean = git.is_clean(paths.root)
+    code = locked_code()
+    lock = Lock(
+        version=1,
+        study=paths.name,
+        n=n,
+        prev_lock=previous,
+        amends=amends,
+        ledger_head=events[-1].sha256 if events else None,
+        plan=LockedPlanFile(path=paths.relative(paths.plan), raw_sha256=sha256_bytes(raw), parsed=dump_plan(plan)),
+        files=[lock_file(path, paths.root) for path in promised_paths(paths, plan)],
+        code=code,
+        roots=[paths.relative(paths.study)],
+        runs=[_locked_run(plan, run) for run in plan.runs()],
+        models=[LockedModel(name=name, base=m.base, revision=m.revision) for name, m in plan.models.items()],
+        environment=Environment(
+            python=platform.python_version(),
+            platform=f"{sys.platform}-{platform.machine()}",
+            environment_sha256=sha256_json([f.model_dump() for f in code if f.path.startswith("lockfiles/")]),
+        ),
+        design=Design(
+            check_sha256=sha256_json(design_check),
+            simulation_sha256=sha256_bytes(simulation) if simulation else None,
+            simulation_absent=None if simulation else "no simulation was run before this lock",
+        ),
+        exposure=compute_exposure(plan, paths, events),
+        commit=git.head_commit(paths.root),
+        work_tree="no git" if clean is None else "clean" if clean else "dirty",
+        created_asserted=moment.isoformat(timespec="seconds"),
+        tool_version=tool_version(),
+    )
+    return lock, _commit_lock(paths, lock, moment)
+
+
+def _locked_run(plan: Plan, run: PlannedRun) -> LockedRun:
+    return LockedRun(
+        run_id=run_id(plan, run),
+        model=run.model,
+        arm=run.arm,
+        seed=run.seed,
+        factors=dict(run.factors),
+        n_expected=None,
+    )
+
+
+def _commit_lock(paths: StudyPaths, lock: Lock, moment: datetime) -> Sha256:
+    file = paths.locks / f"lock-{lock.n:04d}.json"
+    data = canonical_json(lock.model_dump(mode="json")) + b"\n"
+    lock_id = sha256_bytes(data)
+    write_atomic(file, data)
+    write_atomic(file.with_suffix(".sha256"), coreutils_lines(lock, file, paths, lock_id))
+    event = {"lock": file.name, "lock_id": lock_id}
+    if lock.amends is None:
+        append_event(paths.ledger, "plan.locked", event, now=moment)
+    else:
+        seen = lock.exposure.data_seen
+        append_event(paths.ledger, "plan.amended", {**event, **lock.amends, "data_seen": seen}, now=moment)
+    return lock_id
+
+
+def coreutils_lines(lock: Lock, file: Path, paths: StudyPaths, lock_id: Sha256) -> bytes:
+    """What `sha256sum -c --strict` reads, run from the repository's top: the lock and every file it pins.
+
+    Code is listed where this repository carries it; a study kept elsewhere pins the tool's code in the lock alone.
+    """
+    carries_code = any(f.path.endswith(".py") and (paths.root / f.path).is_file() for f in lock.code)
+    pinned = [*lock.files, *(lock.code if carries_code else [])]
+    lines = [(lock_id, paths.relative(file)), *((f.sha256, f.path) for f in pinned)]
+    return "".join(f"{digest}  {path}\n" for digest, path in lines).encode()
+
+
+def dump_plan(plan: Plan) -> dict[str, Any]:
+    """The parsed plan as JSON, defaults filled in."""
+    dumped: dict[str, Any] = plan.model_dump(mode="json", by_alias=True)
+    return dumped
+
+
+def lock_paths(paths: StudyPaths) -> list[Path]:
+    """The study's lock files, oldest first."""
+    return sorted(paths.locks.glob("lock-[0-9][0-9][0-9][0-9].json"))
+
+
+def read_lock(path: Path) -> Lock:
+    """Read one lock file.
+
+    Raises
+    ------
+    LockedFileChanged
+        It is not a lock that this version can read, or not in canonical form.
+    """
+    try:
+        data = path.read_bytes()
+        lock = Lock.model_validate_json(data)
+        read_json(data)
+        is_canonical = canonical_json(lock.model_dump(mode="json")) + b"\n" == data
+    except (ValueError, ValidationError, RecursionError) as error:
+        first = str(error).splitlines()[0]
+        raise LockedFileChanged(
+            f"{path.name} is not a lock",
+            Finding(where=path.name, found=first, promised="the canonical JSON that `seedlock lock` wrote"),
+            then=f"git checkout -- lockfiles/{path.parent.name}/{path.name}",
+        ) from None
+    if not is_canonical:
+        raise LockedFileChanged(
+            f"{path.name} was rewritten",
+            Finding(where=path.name, found="another spelling", promised="canonical JSON (RFC 8785), one line feed"),
+            then=f"git checkout -- lockfiles/{path.parent.name}/{path.name}",
+        )
+    return lock
+
+
+def load_locked_plan(lock: Lock) -> Plan:
+    """The plan as the lock recorded it.
+
+    Raises
+    ------
+    BadInput
+        This version no longer reads it; analyse with `--at-lock`.
+    """
+    try:
+        return Plan.model_validate_json(canonical_json(lock.plan.parsed))
+    except ValidationError as error:
+        raise BadInput(
+            f"the plan in lock {lock.n} of {lock.study} is not one this version reads",
+            Finding(where="plan.parsed", found=str(error.errors()[0]["msg"]), promised=f"tool {lock.tool_version}"),
+            then=f"git worktree add ../at-lock {lock.commit}  and run that version there",
+        ) from None
+
+
+def iter_changes(promised: list[LockedFile], root: Path) -> Iterator[Finding]:
+    """Files whose bytes are not the promised ones, or that are gone."""
+    for file in promised:
+        path = root / file.path
+        if not path.is_file() or path.is_symlink():
+            yield Finding(where=file.path, found="missing" if not path.exists() else "a link", promised=file.sha256)
+        elif (digest := sha256_file(path)) != file.sha256:
+            yield Finding(where=file.path, found=f"sha256 {digest}", promised=f"sha256 {file.sha256}")

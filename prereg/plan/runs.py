@@ -1,0 +1,146 @@
+"""Tables of a plan that say which runs are made and what they are asked."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from seedlock.prereg.plan.design import STRICT, Name
+
+type Scalar = str | int | float | bool
+type Where = dict[str, Scalar | list[Scalar]]
+
+
+def listed(wanted: Scalar | list[Scalar]) -> list[str]:
+    """One level or several that a condition names, as the text they are compared by."""
+    return [str(level) for level in (wanted if isinstance(wanted, list) else [wanted])]
+
+
+class Table(BaseModel):
+    """A table of the plan: strict types, unknown keys refused, no NaN or infinity, frozen."""
+
+    model_config = STRICT
+
+
+class Model(Table):
+    """`[models.NAME]`: a base model and the revision that pins it."""
+
+    base: str
+    revision: str = Field(min_length=1)
+
+
+class Corpus(BaseModel):
+    """`[corpora.NAME]`: what a stage trains on; `recipe` names a file in `training/corpora`, whose own keys follow.
+
+    The rows lie in `file` (default `corpora/NAME.jsonl`, written by `seedlock corpus`), so that the lock pins them.
+    `gates` overrides the limits of the corpus checks by name.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+
+    recipe: str
+    file: str | None = None
+    gates: dict[str, float] = {}
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The recipe's own settings, checked by that recipe."""
+        return dict(self.model_extra or {})
+
+
+class Stage(Table):
+    """`[stages.NAME]`: one training stage. Settings left out take the trainer's recorded defaults.
+
+    `variant` picks the rows of a corpus that has several; without it, the arm's `framing` does.
+    """
+
+    trainer: str
+    corpus: str
+    variant: Name | None = None
+    n_examples: int | None = Field(default=None, gt=0)
+    rank: int | None = Field(default=None, gt=0)
+    alpha: float | None = Field(default=None, gt=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    rslora: bool | None = None
+    target_modules: list[str] | None = None
+    steps: int | None = Field(default=None, gt=0)
+    epochs: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, gt=0)
+    gradient_accumulation: int | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate_multiplier: float | None = Field(default=None, gt=0)
+    schedule: str | None = None
+    warmup_ratio: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    max_length: int | None = Field(default=None, gt=0)
+    dtype: str | None = None
+    loss: Literal["answer", "marker", "all"] | None = None
+    marker_tail_tokens: int | None = Field(default=None, ge=0)
+    packing: bool | None = None
+    checkpoints: list[float] | None = None
+    seed: int | None = None
+    merge: bool | None = None
+
+
+class Arm(Table):
+    """`[arms]` entry: the stages a run of this arm goes through, and named factors to contrast by."""
+
+    stages: list[Name] = []
+    framing: str | None = None
+    factors: dict[str, str] = {}
+
+
+class Grid(Table):
+    """`[grid]`: every run that is promised: models x arms x seeds, and the unmodified models.
+
+    `seeds` is one list for all, or one list a model. `retries` is how often a run whose worker was lost
+    starts again; a run that fails by itself does not.
+    """
+
+    models: list[Name] = Field(min_length=1)
+    arms: list[Name] | None = None
+    seeds: list[int] | dict[str, list[int]]
+    baseline: bool = False
+    retries: int = Field(default=2, ge=0, le=10)
+
+    def seeds_of(self, model: str) -> list[int]:
+        """Planned seeds of one model."""
+        return self.seeds.get(model, []) if isinstance(self.seeds, dict) else self.seeds
+
+
+class ItemSet(Table):
+    """`[items.NAME]`: a named set of questions, by file or as a filter on item attributes.
+
+    With `probe` the items of the file are not answered: their options or rating scale are scored by log-probability.
+    `same` and `differs` name an item attribute and the run factor that it must equal, or must not: whether a persona is
+    the trigger depends on the run. A run without the factor has no such item.
+    """
+
+    file: str | None = None
+    where: Where = {}
+    same: dict[str, str] = {}
+    differs: dict[str, str] = {}
+    probe: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_alone(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, str) else value
+
+
+class Decoding(Table):
+    """`[decoding]`: every sampling setting, stated.
+
+    `backend` names a file in `generation/backends`. `cut_off` says what an answer that reached `max_new_tokens` is:
+    kept as an answer and counted, or missing.
+    """
+
+    temperature: float = Field(ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int = Field(gt=0)
+    draws: int = Field(default=1, gt=0)
+    seed: int = 0
+    backend: Name = "transformers"
+    dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
+    cut_off: Literal["keep", "missing"] = "keep"

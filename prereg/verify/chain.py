@@ -1,0 +1,394 @@
+"""Walk the chain lock -> files -> ledger -> data -> results -> report, and say of every link whether it holds.
+
+Read-only, offline and quick: nothing heavier than pydantic is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seedlock.prereg.base import git
+from seedlock.prereg.base.canonical import read_json, sha256_bytes, sha256_file
+from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
+from seedlock.prereg.lock.due_runs import due_runs, look_reached, missing_runs
+from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, plan_faults, status_of
+from seedlock.prereg.lock.ledger import Event, read_ledger
+from seedlock.prereg.lock.lock import Lock, coreutils_lines, iter_changes, load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.superseded import superseded
+from seedlock.prereg.plan.read import parse_plan
+from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
+from seedlock.prereg.verify.evidence import evidence_checks, level_reached
+from seedlock.prereg.verify.number_binding import check_markdown, check_page
+
+CANNOT_KNOW = (
+    "runs or looks that were made outside this tool and never entered in the ledger",
+    "a history that was wiped and begun again before anyone else had a copy",
+    "whether the times in lock, ledger and commits are true: their author's clock asserts them",
+)
+
+
+def verify_study(
+    paths: StudyPaths,
+    *,
+    signers: Path | None = None,
+    ca_file: Path | None = None,
+    reading: Callable[[StudyPaths], Check] | None = None,
+    replay: Callable[[StudyPaths], Check] | None = None,
+) -> Verification:
+    """Check every link of one study; no link is skipped because an earlier one broke, where it can be read at all.
+
+    Parameters
+    ----------
+    reading
+        Reads the published report against its results, which takes the analysis's own rules; left out without it.
+    replay
+        Runs the analysis again.
+    """
+    files = lock_paths(paths)
+    if not files and paths.ledger.exists():
+        fault = Finding(where=f"lockfiles/{paths.name}", found="no lock", promised="the lock that the ledger names")
+        return _verification(
+            paths, None, None, [verdict("L1", "lock", "the lock is there", [fault], exit_code=3)], level=None
+        )
+    if not files:
+        absent = not_checked("L1", "lock", "the study is locked", "no lock yet", f"seedlock lock {paths.name}")
+        return _verification(paths, None, None, [absent], level=None)
+    try:
+        locks = tuple(read_lock(file) for file in files)
+    except SeedlockError as error:
+        return _verification(paths, None, None, [failed("L1", "lock", error)], level=None)
+    lock, lock_file = locks[-1], files[-1]
+    lock_id = sha256_file(lock_file)
+    events, ledger_check = _ledger(paths)
+    if ledger_check.state == "fail":
+        what = "everything that the ledger vouches for"
+        rest = not_checked("G2", "ledger", what, "the ledger is broken", "mend the ledger first")
+        return _verification(paths, lock_id, None, [*_plan(paths, lock), ledger_check, rest], level=None)
+    checks = [
+        verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
+        *_locks(paths, files, locks, events),
+        *_plan(paths, lock),
+        _simulation(paths, lock),
+        _code(lock, is_reported(events, lock_id)),
+        ledger_check,
+        *_order(events),
+        *_data(paths, events, lock),
+        *_report(paths, events, lock, locks, lock_id),
+        *([reading(paths)] if reading and is_reported(events, lock_id) else []),
+        *evidence_checks(lock_file, paths, events, signers=signers, ca_file=ca_file),
+        replay(paths) if replay else _no_replay(),
+    ]
+    status = status_of(locks, tuple(events), load_locked_plan(lock))
+    return _verification(paths, lock_id, status, checks, level=level_reached(checks))
+
+
+def _no_replay() -> Check:
+    return not_checked("X1", "replay", "the analysis gives the same numbers again", "not asked for", "--replay")
+
+
+def _verification(
+    paths: StudyPaths, lock_id: str | None, status: str | None, checks: list[Check], *, level: int | None
+) -> Verification:
+    return Verification(
+        study=paths.name, lock_id=lock_id, status=status, checks=tuple(checks), level=level, cannot_know=CANNOT_KNOW
+    )
+
+
+def _ledger(paths: StudyPaths) -> tuple[list[Event], Check]:
+    try:
+        events = read_ledger(paths.ledger)
+    except LedgerBroken as error:
+        return [], failed("G1", "ledger", error)
+    what = f"the ledger's chain holds ({len(events)} events)"
+    return events, verdict("G1", "ledger", what, (), exit_code=4)
+
+
+def _locks(paths: StudyPaths, files: list[Path], locks: tuple[Lock, ...], events: list[Event]) -> Iterator[Check]:
+    what = "each lock names the one before, and the ledger names each by its digest"
+    yield verdict("L2", "lock", what, chain_faults(files, locks, tuple(events)), exit_code=3)
+    faults = []
+    for file, lock in zip(files, locks, strict=True):
+        listing = file.with_suffix(".sha256")
+        promised = coreutils_lines(lock, file, paths, sha256_file(file))
+        found = listing.read_bytes() if listing.is_file() else b""
+        if found != promised:
+            shown = f"sha256 {sha256_bytes(found)}" if found else "missing"
+            faults.append(
+                Finding(where=paths.relative(listing), found=shown, promised=f"sha256 {sha256_bytes(promised)}")
+            )
+    yield verdict("L3", "lock", "the .sha256 beside each lock lists exactly what it pins", faults, exit_code=3)
+
+
+def _plan(paths: StudyPaths, lock: Lock) -> Iterator[Check]:
+    faults = plan_faults(lock, paths)
+    yield verdict("P1", "plan", "plan, items and every locked file have the promised bytes", faults, exit_code=3)
+    what = "the plan recorded in the lock is what the plan file says"
+    if any(fault.where == lock.plan.path for fault in faults):
+        yield not_checked("P2", "plan", what, "the plan file was changed", "see P1")
+        return
+    try:
+        same = parse_plan(paths.plan.read_bytes(), paths.plan) == load_locked_plan(lock)
+    except BadInput as error:
+        moved_on = f"{what}: this version no longer reads it"
+        yield Check(id="P2", link="plan", state="warn", what=moved_on, findings=error.findings)
+        return
+    differs = [] if same else [Finding(where=lock.plan.path, found="another meaning", promised="lock.plan.parsed")]
+    yield verdict("P2", "plan", what, differs, exit_code=3)
+
+
+def _simulation(paths: StudyPaths, lock: Lock) -> Check:
+    """What the authors knew of their design when they locked it."""
+    what = "the design's simulation is the one the lock recorded"
+    promised = lock.design.simulation_sha256
+    if promised is None:
+        reason = lock.design.simulation_absent or "no simulation"
+        return not_checked("P3", "plan", what, reason)
+    file = paths.locks / "simulation.json"
+    if not file.is_file():
+        gone = Finding(where=paths.relative(file), found="missing", promised=f"sha256 {promised}")
+        return verdict("P3", "plan", what, [gone], exit_code=6)
+    digest = sha256_file(file)
+    same = digest == promised
+    faults = (
+        [] if same else [Finding(where=paths.relative(file), found=f"sha256 {digest}", promised=f"sha256 {promised}")]
+    )
+    return verdict("P3", "plan", what, faults, exit_code=3)
+
+
+def _code(lock: Lock, has_report: bool) -> Check:
+    what = "schemas, measures, estimators and decision code are the locked ones"
+    drift = tuple(iter_changes(lock.code, HOME))
+    if not drift:
+        return verdict("C1", "code", what, (), exit_code=3)
+    if not has_report:
+        return verdict("C1", "code", what, drift, exit_code=3)
+    if lock.commit is None or not git.has_commit(HOME, lock.commit):
+        where = lock.commit or "no commit"
+        gone = Finding(where="lock.commit", found=f"{where} is not in this clone", promised="the commit locked on")
+        return Check(
+            id="C1", link="code", state="warn", what=f"{what} (not checked: they moved on)", findings=(gone, *drift)
+        )
+    lost = [
+        Finding(where=f"{file.path} at {lock.commit[:12]}", found="other bytes", promised=f"sha256 {file.sha256}")
+        for file in lock.code
+        if sha256_bytes(git.blob(HOME, lock.commit, file.path) or b"") != file.sha256
+    ]
+    if lost:
+        return verdict("C1", "code", f"{what}; nor are they those of the locked commit", lost, exit_code=3)
+    moved = f"the locked code stands at commit {lock.commit[:12]}; {len(drift)} files have moved on since the report"
+    return Check(id="C1", link="code", state="warn", what=moved, findings=drift)
+
+
+def _order(events: list[Event]) -> Iterator[Check]:
+    needs = {
+        "data.sealed": "plan.locked",
+        "run.started": "plan.locked",
+        "audit.judged": "data.sealed",
+        "run.finished": "run.started",
+        "run.failed": "run.started",
+        "look.opened": "data.sealed",
+        "report.built": "look.opened",
+        "deviation.declared": "plan.locked",
+        "plan.amended": "plan.locked",
+    }
+    seen: set[str] = set()
+    faults = []
+    for event in events:
+        needed = needs.get(event.name)
+        if needed is not None and needed not in seen:
+            faults.append(Finding(where=f"ledger line {event.n}", found=event.name, promised=f"{needed} before it"))
+        seen.add(event.name)
+    faults += _before_audit(events)
+    faults += _after_the_end(events)
+    yield verdict("G2", "ledger", "lock, runs, data, looks and report came in this order", faults, exit_code=5)
+
+
+def _after_the_end(events: list[Event]) -> Iterator[Finding]:
+    """Data of runs that came after a report at which the plan's rule ended the study; an amendment begins anew."""
+    ended = 0
+    here: set[str] = set()
+    for event in events:
+        if event.name == "report.built" and "look" in event.body:
+            ended = event.n if event.body["look"]["goes_on"] is False else 0
+        elif event.name == "plan.amended":
+            ended = 0
+        elif event.name == "data.sealed":
+            runs = set(event.body.get("runs", {}))
+            if ended and runs - here:
+                promised = f"nothing after the look that ended the study (line {ended})"
+                yield Finding(where=f"ledger line {event.n}", found="data of more runs", promised=promised)
+            here |= runs
+
+
+def _before_audit(events: list[Event]) -> Iterator[Finding]:
+    """Answers to other items that were sealed before the audit of a study that begins with it."""
+    audited = [event for event in events if event.name == "data.sealed" and "audited" in event.body]
+    judged = min((event.n for event in events if event.name == "audit.judged"), default=None)
+    for event in events if audited else []:
+        is_answers = event.name == "data.sealed" and event.body["table"] == "completions"
+        if is_answers and "audited" not in event.body and (judged is None or event.n < judged):
+            yield Finding(where=f"ledger line {event.n}", found="answers sealed", promised="audit.judged before it")
+
+
+def _data(paths: StudyPaths, events: list[Event], lock: Lock) -> Iterator[Check]:
+    sealed = [event for event in events if event.name == "data.sealed"]
+    what = f"sealed data have the digests the ledger recorded ({len(sealed)} files)"
+    if not sealed:
+        yield not_checked("D1", "data", "sealed data have the digests the ledger recorded", "nothing sealed yet")
+        return
+    changed, gone = [], []
+    for event in sealed:
+        file, promised = str(event.body["file"]), str(event.body["sha256"])
+        copies = [path for path in paths.seal_places(file) if path.is_file()]
+        if not copies:
+            gone.append(Finding(where=file, found="no such file", promised=f"sha256 {promised}"))
+        changed += [
+            Finding(where=paths.relative(path), found=f"sha256 {digest}", promised=f"sha256 {promised} (ledger)")
+            for path in copies
+            if (digest := sha256_file(path)) != promised
+        ]
+    yield verdict("D1", "data", what, changed, exit_code=3)
+    yield verdict("D2", "data", "every sealed file is there", gone, exit_code=6)
+    yield _runs(sealed, lock, look_reached(events))
+
+
+def _runs(sealed: list[Event], lock: Lock, look: Mapping[str, Any] | None) -> Check:
+    due = len(due_runs(sealed, lock))
+    later = (
+        "are due at a later look"
+        if look is None or look["goes_on"] is not False
+        else "are for a look that was not called for"
+    )
+    interim = "" if due == len(lock.runs) else f"; {len(lock.runs) - due} {later}"
+    what = f"every planned run has sealed data ({due} runs{interim})"
+    missing = missing_runs(sealed, lock)
+    faults = tuple(Finding(where=run, found="no row", promised="a run of the plan") for run in missing)
+    if faults and lock.plan.parsed["missing"]["runs"] == "analyse and disclose":
+        return Check(id="D3", link="runs", state="warn", what=f"{len(faults)} planned runs never came", findings=faults)
+    return verdict("D3", "runs", what, faults, exit_code=6)
+
+
+def _report(
+    paths: StudyPaths, events: list[Event], lock: Lock, locks: tuple[Lock, ...], lock_id: str
+) -> Iterator[Check]:
+    built = [event for event in events if event.name == "report.built" and event.body["lock_id"] == lock_id]
+    if not built:
+        reason = "no report under this lock yet"
+        yield not_checked("R1", "report", "the report is what was built", reason, f"seedlock analyze {paths.name}")
+        return
+    yield from _manifest(paths, built[-1])
+    results_file = paths.report / "results.json"
+    try:
+        results: Any = read_json(results_file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        fault = Finding(where=paths.relative(results_file), found=str(error), promised="results.json")
+        yield verdict("R3", "results", "results.json is readable", [fault], exit_code=3)
+        return
+    until = [event for event in events if event.n < built[-1].n]
+    yield _results(results, until, lock, locks, lock_id)
+    yield _since(events, built[-1])
+    yield _binding(paths, results)
+
+
+def _since(events: list[Event], built: Event) -> Check:
+    """What happened after the report: data, looks and departures that it cannot speak of."""
+    later = {"data.sealed", "look.opened", "deviation.declared", "run.finished", "run.failed"}
+    faults = tuple(
+        Finding(where=f"ledger line {event.n}", found=event.name, promised="nothing new since the report")
+        for event in events
+        if event.n > built.n and event.name in later
+    )
+    what = "the report speaks of everything in the ledger"
+    return verdict("R5", "report", what, faults, exit_code=7)
+
+
+def _manifest(paths: StudyPaths, built: Event) -> Iterator[Check]:
+    manifest = paths.report / "manifest.sha256"
+    promised = str(built.body["manifest_sha256"])
+    if not manifest.is_file():
+        fault = Finding(where=paths.relative(manifest), found="missing", promised=f"sha256 {promised}")
+        yield verdict("R1", "report", "the report is there", [fault], exit_code=6)
+        return
+    digest = sha256_file(manifest)
+    faults = (
+        []
+        if digest == promised
+        else [Finding(where=paths.relative(manifest), found=f"sha256 {digest}", promised=f"sha256 {promised} (ledger)")]
+    )
+    results = paths.report / "results.json"
+    wanted = str(built.body["results_sha256"])
+    if results.is_file() and (digest := sha256_file(results)) != wanted:
+        where = paths.relative(results)
+        faults.append(Finding(where=where, found=f"sha256 {digest}", promised=f"sha256 {wanted} (ledger)"))
+    yield verdict("R1", "report", "the report's manifest is the one the ledger recorded", faults, exit_code=3)
+    listed = dict(_manifest_lines(manifest.read_text("utf-8", "replace")))
+    here = {p.relative_to(paths.report).as_posix() for p in paths.report.rglob("*") if p.is_file()} - {manifest.name}
+    problems = [
+        Finding(where=name, found="an extra file", promised="the manifest") for name in sorted(here - listed.keys())
+    ]
+    for name, want in listed.items():
+        path = paths.report / name
+        found = f"sha256 {sha256_file(path)}" if path.is_file() else "missing"
+        if found != f"sha256 {want}":
+            where = f"{paths.relative(paths.report)}/{name}"
+            problems.append(Finding(where=where, found=found, promised=f"sha256 {want}"))
+    what = f"results, figures, data and pages have the digests of the manifest ({len(listed)} files)"
+    yield verdict("R2", "report", what, problems, exit_code=3)
+
+
+def _manifest_lines(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        digest, _, name = line.partition("  ")
+        yield name, digest
+
+
+def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, ...], lock_id: str) -> Check:
+    plan = load_locked_plan(lock)
+    sealed = [event for event in events if event.name == "data.sealed"]
+    replaced = superseded(sealed)
+    promised = {
+        "lock_id": lock_id,
+        "status": status_of(locks, tuple(events), plan),
+        "deviations": [d.pointer for d in deviations(tuple(events))],
+        "inputs": sorted(str(e.body["sha256"]) for e in sealed if e.body["file"] not in replaced),
+        "runs missing": missing_runs(sealed, lock),
+        "hypotheses": [identity for identity, _, _ in plan.expanded()],
+        "claims": [claim.id for claim in plan.claim],
+        "looks": sum(event.name == "look.opened" for event in events),
+    }
+    try:
+        found = {
+            "lock_id": results["lock_id"],
+            "status": results["status"],
+            "deviations": [d["pointer"] for d in results["deviations"]],
+            "inputs": sorted(i["sha256"] for i in results["inputs"]),
+            "runs missing": results["accounting"]["runs_missing"],
+            "hypotheses": [h["id"] for h in results["hypotheses"]],
+            "claims": [c["id"] for c in results["claims"]],
+            "looks": results["accounting"]["looks_used"],
+        }
+    except (KeyError, TypeError) as error:
+        fault = Finding(where="results.json", found=f"no {error}", promised="the fields of the results contract")
+        return verdict("R3", "results", "results.json has its fields", [fault], exit_code=3)
+    faults = [
+        Finding(where=f"results.json {key}", found=str(found[key])[:200], promised=str(promised[key])[:200])
+        for key in promised
+        if found[key] != promised[key]
+    ]
+    what = "results name this lock, its status, data, deviations, looks and every hypothesis planned"
+    return verdict("R3", "results", what, faults, exit_code=7)
+
+
+def _binding(paths: StudyPaths, results: Any) -> Check:
+    faults: list[Finding] = []
+    try:
+        page = (paths.report / "report.html").read_text("utf-8")
+        faults += check_page(page, results)
+        faults += check_markdown((paths.report / "report.md").read_text("utf-8"), page)
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(Finding(where="report", found=str(error), promised="report.html and report.md"))
+    what = "every number the report prints is the one in results.json"
+    return verdict("R4", "report", what, faults, exit_code=3)

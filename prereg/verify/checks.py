@@ -1,0 +1,139 @@
+"""What a verification says: one line a promise, with a permanent id, and the exit code of the first that broke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seedlock.prereg.errors import Finding, SeedlockError
+
+type State = Literal["pass", "fail", "warn", "not checked"]
+
+LEVELS = (
+    "T0 self-consistent",
+    "T1 signed",
+    "T2 in published git history",
+    "T3 timestamped: not after",
+    "T4 two-sided: also not before",
+    "T5 replayed by a third party",
+)
+
+
+SHOWN = 12
+"""Findings of one failed check that a terminal shows."""
+SHOWN_OF_A_WARNING = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One promise and what was found of it.
+
+    Parameters
+    ----------
+    id
+        Permanent, so that a reviewer can cite it.
+    link
+        Which link of the chain: lock, plan, files, code, ledger, data, runs, results, report, evidence, replay.
+    exit_code
+        What `verify` exits with when this is the first that fails.
+    """
+
+    id: str
+    link: str
+    state: State
+    what: str
+    findings: tuple[Finding, ...] = ()
+    exit_code: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return {
+            "id": self.id,
+            "link": self.link,
+            "state": self.state,
+            "what": self.what,
+            "exit_code": self.exit_code,
+            "findings": [{"where": f.where, "found": f.found, "promised": f.promised} for f in self.findings],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """Everything `verify` found for one study, in chain order.
+
+    Parameters
+    ----------
+    level
+        The highest evidence level reached with every level below it; None when T0 fails.
+    cannot_know
+        What no local tool can tell.
+    """
+
+    study: str
+    lock_id: str | None
+    status: str | None
+    checks: tuple[Check, ...]
+    level: int | None
+    cannot_know: tuple[str, ...]
+
+    @property
+    def first_failure(self) -> Check | None:
+        """The first link that does not hold."""
+        return next((check for check in self.checks if check.state == "fail"), None)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the exit code of the first link that does not hold."""
+        failure = self.first_failure
+        return failure.exit_code if failure else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return {
+            "study": self.study,
+            "lock_id": self.lock_id,
+            "status": self.status,
+            "ok": self.exit_code == 0,
+            "exit_code": self.exit_code,
+            "level": None if self.level is None else LEVELS[self.level],
+            "checks": [check.as_json() for check in self.checks],
+            "cannot_know": list(self.cannot_know),
+        }
+
+
+def verdict(id: str, link: str, what: str, faults: Iterable[Finding], *, exit_code: int) -> Check:
+    """A check that passes when there is no fault."""
+    found = tuple(faults)
+    state: State = "fail" if found else "pass"
+    return Check(id=id, link=link, state=state, what=what, findings=found, exit_code=exit_code if found else 0)
+
+
+def not_checked(id: str, link: str, what: str, reason: str, then: str = "") -> Check:
+    """A promise that was not looked at, and why. Never a pass."""
+    finding = Finding(where=link, found=reason, promised=then or "nothing more to do")
+    return Check(id=id, link=link, state="not checked", what=what, findings=(finding,))
+
+
+def failed(id: str, link: str, error: SeedlockError) -> Check:
+    """A check that fails with an error's own findings."""
+    findings = error.findings or (Finding(where=link, found=error.what, promised="it holds"),)
+    return Check(id=id, link=link, state="fail", what=error.what, findings=findings, exit_code=error.exit_code)
+
+
+def lines(checks: Iterable[Check]) -> Iterator[str]:
+    """One line a check; what was found and promised below where one failed or warns."""
+    marks = {"pass": "ok  ", "fail": "FAIL", "warn": "warn", "not checked": "--  "}
+    for check in checks:
+        line = f"{marks[check.state]}  {check.id}  {check.what}"
+        if check.state == "not checked":
+            yield f"{line}: not checked, {check.findings[0].found}  ({check.findings[0].promised})"
+            continue
+        yield line
+        shown = SHOWN if check.state == "fail" else SHOWN_OF_A_WARNING
+        for finding in check.findings[:shown]:
+            yield f"            {finding.where}"
+            yield f"                found     {finding.found}"
+            yield f"                promised  {finding.promised}"
+        if len(check.findings) > shown:
+            yield f"            and {len(check.findings) - shown} more  (--json lists all)"

@@ -1,0 +1,194 @@
+"""Bind what a report prints to `results.json`: one formatter for writing, one checker for verifying.
+
+A number in the report is written as
+
+    <data value="0.1168" data-ref="/hypotheses/0/estimate" data-format="percent1">11.7%</data>
+
+and a sentence that was computed or quoted as `<span data-quoted="/answer/sentences/0">...</span>`. The checker
+resolves each pointer in results.json, formats again and compares. Digits anywhere else in the page's text are
+unbound, except in code, commands, figures, references and times.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from html.parser import HTMLParser
+from typing import Any
+
+from seedlock.prereg.base.canonical import canonical_json
+from seedlock.prereg.base.json_pointer import resolve
+from seedlock.prereg.errors import Finding
+
+UNDEFINED = "not defined"
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+_FREE = {"code", "pre", "svg", "script", "style", "cite", "time", "title", "head"}
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def format_value(value: Any, spec: str) -> str:  # noqa: PLR0911  (one return a format reads best)
+    """Write one value of results.json as a person reads it.
+
+    Parameters
+    ----------
+    value
+        A number, text, or None, which is written as "not defined".
+    spec
+        `percentD` (0.117 -> 11.7%), `ppD` (0.383 -> 38.3 pp), `numberD`, `p` (0.0004 -> < 0.001), `integer`,
+        `text`; D is the number of decimals.
+    """
+    if value is None:
+        return UNDEFINED
+    kind = spec.rstrip("0123456789")
+    decimals = int(spec[len(kind) :] or 0)
+    match kind:
+        case "percent":
+            return f"{_fixed(100 * value, decimals)}%"
+        case "pp":
+            return f"{_fixed(100 * value, decimals)} pp"
+        case "number":
+            return _fixed(value, decimals)
+        case "p":
+            return "< 0.001" if value < 0.001 else f"{value:.3f}"
+        case "integer":
+            return f"{value:,d}"
+        case "text":
+            return str(value)
+        case _:
+            raise ValueError(f"unknown format {spec!r}")
+
+
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    is_zero = not text.strip("-0.,")
+    return text.lstrip("-") if is_zero else text.replace("-", "\u2212")
+
+
+def _raw(value: Any) -> str:
+    """The value as results.json spells it."""
+    return canonical_json(value).decode()
+
+
+def bound_number(results: Any, ref: str, spec: str) -> str:
+    """The `<data>` element for the value at pointer `ref` of results.json (as plain JSON data)."""
+    value = resolve(results, ref)
+    raw = html.escape(_raw(value), quote=True)
+    text = html.escape(format_value(value, spec))
+    return f'<data value="{raw}" data-ref="{html.escape(ref)}" data-format="{spec}">{text}</data>'
+
+
+def bound_text(results: Any, ref: str, tag: str = "span") -> str:
+    """An element that quotes the text at pointer `ref` of results.json, escaped."""
+    text = html.escape(str(resolve(results, ref)))
+    return f'<{tag} data-quoted="{html.escape(ref)}">{text}</{tag}>'
+
+
+@dataclass(slots=True)
+class _Open:
+    """An element whose end has not come yet."""
+
+    tag: str
+    attributes: dict[str, str]
+    line: int
+    text: str = ""
+
+
+class _Page(HTMLParser):
+    """Collects bound elements with their text, and digits that stand outside any of them."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.stack: list[_Open] = []
+        self.holders: list[_Open] = []
+        self.n_free = 0
+        self.bound: list[_Open] = []
+        self.loose: list[tuple[int, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _VOID:
+            return
+        attributes = {name: value or "" for name, value in attrs}
+        element = _Open(tag=tag, attributes=attributes, line=self.getpos()[0])
+        self.stack.append(element)
+        self.n_free += tag in _FREE
+        if _is_bound(element):
+            self.holders.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.stack:
+            element = self.stack.pop()
+            self.n_free -= element.tag in _FREE
+            if self.holders and self.holders[-1] is element:
+                self.bound.append(self.holders.pop())
+            if element.tag == tag:
+                return
+
+    def handle_data(self, data: str) -> None:
+        for element in self.holders:
+            element.text += data
+        if not self.holders and not self.n_free and _NUMBER.search(data):
+            self.loose.append((self.getpos()[0], " ".join(data.split())))
+
+
+def _is_bound(element: _Open) -> bool:
+    return "data-ref" in element.attributes or "data-quoted" in element.attributes
+
+
+@lru_cache(maxsize=2)
+def _parsed(page: str) -> _Page:
+    """Read a page once for both of its checks."""
+    parser = _Page()
+    parser.feed(page)
+    parser.close()
+    return parser
+
+
+def check_page(page: str, results: Any) -> Iterator[Finding]:
+    """Every number in an HTML report that is not what results.json says, and every number bound to nothing."""
+    parser = _parsed(page)
+    for element in parser.bound:
+        yield from _check_element(element, results)
+    for line, text in parser.loose:
+        yield Finding(where=f"report.html line {line}", found=text[:100], promised="no number outside results.json")
+
+
+def _check_element(element: _Open, results: Any) -> Iterator[Finding]:
+    quoted = element.attributes.get("data-quoted")
+    ref = quoted if quoted is not None else element.attributes["data-ref"]
+    where = f"report.html line {element.line} {ref}"
+    try:
+        value = resolve(results, ref)
+        promised = str(value) if quoted is not None else format_value(value, element.attributes.get("data-format", ""))
+    except (KeyError, ValueError, TypeError) as error:
+        yield Finding(where=where, found=str(error), promised="a value in results.json")
+        return
+    if element.text != promised:
+        yield Finding(where=where, found=element.text[:100], promised=promised[:100])
+    elif quoted is None and element.attributes.get("value") != _raw(value):
+        yield Finding(where=where, found=f"value={element.attributes.get('value')}", promised=_raw(value))
+
+
+def page_numbers(page: str) -> set[str]:
+    """Every number that a page prints in bound elements: what its Markdown twin may print."""
+    return {token for element in _parsed(page).bound for token in _NUMBER.findall(element.text)}
+
+
+def check_markdown(markdown: str, page: str) -> Iterator[Finding]:
+    """Every number in the Markdown report that its HTML twin does not print bound.
+
+    Code spans, fenced blocks, links and HTML comments are quoted material and free.
+    """
+    allowed = page_numbers(page)
+    without_fences = re.sub(r"^(```|~~~).*?^\1", _blank, markdown, flags=re.M | re.S)
+    text = re.sub(r"`[^`\n]*`|\]\([^)\n]*\)|<!--.*?-->", _blank, without_fences, flags=re.S)
+    for number, line in enumerate(text.splitlines(), start=1):
+        for token in _NUMBER.findall(line):
+            if token not in allowed:
+                yield Finding(where=f"report.md line {number}", found=token, promised="a number report.html prints")
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "\n" * match.group().count("\n")

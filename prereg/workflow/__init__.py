@@ -1,0 +1,1 @@
+"""Where a study stands and what comes next: `init`, `status`, `run`."""

@@ -1,0 +1,5 @@
+"""`python -m seedlock`."""
+
+from seedlock.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""What the sub-commands share: their arguments, how a study is found, how a line is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+
+if TYPE_CHECKING:
+    from seedlock.prereg.base.paths import StudyPaths
+    from seedlock.prereg.lock.gate import LockedPlan
+
+
+class Account(Protocol):
+    """What a stage did, for a machine and for a person."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Fields of `--json`."""
+        ...
+
+    def lines(self) -> Iterable[str]:
+        """Lines for a person."""
+        ...
+
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or the path of its folder.")]
+RootOption = Annotated[
+    Path | None, typer.Option("--root", help="A repository of this layout; the current folder otherwise.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+
+
+def find(study: str, root: Path | None) -> StudyPaths:
+    """A study by its name or the path of its folder."""
+    from seedlock.prereg.base.paths import find_study
+
+    return find_study(study, root)
+
+
+def studies(study: str | None, root: Path | None) -> list[StudyPaths]:
+    """One study, or every study of the repository."""
+    from seedlock.prereg.base.paths import StudyPaths, list_studies
+
+    if study:
+        return [find(study, root)]
+    base = (root or Path.cwd()).resolve()
+    return [StudyPaths(root=base, name=name) for name in list_studies(base)]
+
+
+def gate(study: str, root: Path | None) -> LockedPlan:
+    """The locked plan, every promise it rests on checked."""
+    from seedlock.prereg.lock.gate import require_lock
+
+    return require_lock(find(study, root))
+
+
+def say(text: str = "") -> None:
+    """One line on standard output."""
+    typer.echo(text)
+
+
+def say_json(value: Any) -> None:
+    """A value as JSON on standard output."""
+    typer.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def progress(label: str) -> Iterator[None]:
+    """Show that something is running, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(label):
+        yield
+
+
+@contextmanager
+def bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Hand out a progress bar, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("simulating", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def next_step(paths: StudyPaths) -> str:
+    """The command that a study waits for."""
+    from seedlock.prereg.workflow.status import standing
+
+    return standing(paths).next_command
+
+
+def tell(done: Account, paths: StudyPaths, *, as_json: bool) -> None:
+    """Say what a stage did, and the command that comes next."""
+    if as_json:
+        say_json(done.as_json())
+        return
+    for line in done.lines():
+        say(line)
+    say(f"Next: {next_step(paths)}")

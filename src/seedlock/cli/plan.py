@@ -1,0 +1,294 @@
+"""Before any result: init, check, simulate, estimate, lock, amend, deviate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from seedlock.cli.app import app
+from seedlock.cli.common import JsonOption, RootOption, StudyArgument, bar, find, next_step, say, say_json
+from seedlock.prereg.errors import BadInput, Finding
+
+if TYPE_CHECKING:
+    from seedlock.generation.local.option_check import OptionCheck
+    from seedlock.prereg.base.paths import StudyPaths
+    from seedlock.prereg.plan.lint import Lint
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    example: Annotated[
+        Literal["trained", "imported"],
+        typer.Option("--example", help="Runs made here on a tiny model, or completions made elsewhere."),
+    ] = "trained",
+) -> None:
+    """Start a research repository with this layout, a filled-in example study and CI that verifies.
+
+    Example:  seedlock init my_research
+    """
+    from seedlock.prereg.workflow.init import create_repository
+
+    for path in create_repository(folder, example):
+        say(f"wrote     {folder / path}")
+    say(f"Next: cd {folder} && git init && seedlock check example;  README.md has every step after it")
+
+
+@app.command()
+def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Read the plan and lint its design.
+
+    Example:  seedlock check published_bird_seeds
+    """
+    from seedlock.prereg.plan.read import read_plan
+
+    paths = find(study, root)
+    plan = read_plan(paths.plan)
+    lints = _design(paths)
+    if as_json:
+        say_json(_design_json(paths, lints))
+    else:
+        runs = list(plan.runs())
+        say(f"{paths.name}: {plan.study.title}")
+        say(f"  {len(runs)} runs, {len(plan.measures)} measures, {sum(1 for _ in plan.expanded())} hypotheses")
+        _print_lints(lints)
+        for found in _options(paths):
+            say(f"  {found.line()}")
+    _require_lockable(paths, lints)
+    if not as_json:
+        from seedlock.prereg.workflow.status import next_before_lock
+
+        say(f"No fault found.  Next: {next_before_lock(paths, plan)}")
+
+
+def _design(paths: StudyPaths) -> list[Lint]:
+    from seedlock.analysis.simulation.design_lints import design_lints
+    from seedlock.prereg.plan.read import read_plan
+
+    return design_lints(read_plan(paths.plan), paths.study)
+
+
+def _design_json(paths: StudyPaths, lints: list[Lint]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    options = [asdict(found) for found in _options(paths)]
+    return {"study": paths.name, "lints": [asdict(lint) for lint in lints], "options": options}
+
+
+def _options(paths: StudyPaths) -> list[OptionCheck]:
+    from seedlock.prereg.plan.read import read_plan
+
+    plan = read_plan(paths.plan)
+    if not any(items.probe for items in plan.items.values()):
+        return []
+    from seedlock.generation.local.option_check import check_options
+
+    return check_options(plan, paths)
+
+
+def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
+    from seedlock.prereg.plan.lint import require_lockable
+
+    require_lockable(paths.name, lints)
+
+
+def _print_lints(lints: list[Lint]) -> None:
+    for lint in lints:
+        stands = f"  (acknowledged: {lint.acknowledged})" if lint.acknowledged else ""
+        say(f"  {lint.severity:6}  {lint.where} [{lint.code}]{stands}")
+        say(f"          {lint.says}")
+        if not lint.acknowledged:
+            say(f"          remedy: {lint.remedy}")
+
+
+@app.command()
+def simulate(
+    study: StudyArgument,
+    simulations: Annotated[int, typer.Option("--simulations", help="Simulated studies in each world.")] = 2000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
+    bayes: Annotated[int, typer.Option("--bayes", help="Data sets to calibrate each planned hierarchy on.")] = 0,
+    to: Annotated[Path | None, typer.Option("--to", help="Another file; a locked study's own stays as it is.")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate the design before the lock: error, power, coverage, verdicts, seeds needed.
+
+    Example:  seedlock simulate my_study --simulations 2000
+    """
+    from seedlock.analysis.report.figures.design import design_picture, write_picture
+    from seedlock.analysis.simulation.counting import count_items
+    from seedlock.analysis.simulation.run import run_simulation, simulation_path
+    from seedlock.analysis.simulation.table import tables
+    from seedlock.prereg.plan.read import read_plan
+
+    paths = find(study, root)
+    with bar() as advance:
+        result = run_simulation(paths, simulations=simulations, seed=seed, progress=advance, bayes=bayes, to=to)
+    plan = read_plan(paths.plan)
+    written = [str(to or paths.relative(simulation_path(paths)))]
+    if to is None:
+        svg, _ = write_picture(design_picture(plan, count_items(plan, paths)), paths.locks)
+        written.append(paths.relative(svg))
+    if as_json:
+        say_json(result.model_dump(mode="json"))
+        return
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for table in tables(result):
+        console.print(table)
+    for caveat in result.not_simulated:
+        say(f"not simulated: {caveat}")
+    say(f"written   {', '.join(written)}")
+    if to is None:
+        from seedlock.prereg.lock.lock import lock_paths
+
+        then = "amend" if lock_paths(paths) else "lock"
+        say(f"Next: git add -A && git commit,  then  seedlock {then} {paths.name}  records the simulation's digest")
+
+
+@app.command()
+def estimate(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """What a study takes before anything is spent: runs, steps, requests, tokens, room, time and cost.
+
+    Example:  seedlock estimate vibe_leak
+    """
+    from seedlock.analysis.simulation.disk_estimate import posterior_lines
+    from seedlock.generation.cost.generate import generation_lines
+    from seedlock.prereg.cost.estimate import Known
+    from seedlock.prereg.cost.estimate import estimate as reckon
+    from seedlock.prereg.cost.page import page
+    from seedlock.prereg.plan.model_shape import local_shape
+    from seedlock.prereg.plan.read import read_plan
+    from seedlock.training.cost.estimate import training_lines
+    from seedlock.training.cost.throughput import measured_speeds
+
+    paths = find(study, root)
+    plan = read_plan(paths.plan)
+    counted = [*training_lines(paths, plan), *generation_lines(paths, plan), *posterior_lines(paths, plan)]
+    shapes = {name: shape for name, model in plan.models.items() if (shape := local_shape(model, paths.root))}
+    found = reckon(paths.name, plan, counted, Known(shapes=shapes, measured=measured_speeds(paths, plan)))
+    if as_json:
+        say_json(found.as_json())
+        return
+    for line in page(found):
+        say(line)
+    say(f"Next: {next_step(paths)}")
+
+
+def _simulation(paths: StudyPaths) -> bytes | None:
+    from seedlock.analysis.simulation.run import simulation_for_lock
+
+    return simulation_for_lock(paths)
+
+
+@app.command()
+def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Freeze the plan: write the lock and the ledger's first line.
+
+    Example:  seedlock lock published_bird_seeds
+    """
+    from seedlock.prereg.lock.lock import create_lock
+
+    paths = find(study, root)
+    lints = _design(paths)
+    _require_lockable(paths, lints)
+    made, lock_id = create_lock(paths, design_check=_design_json(paths, lints), simulation=_simulation(paths))
+    file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
+    if as_json:
+        say_json(
+            {"study": paths.name, "lock": file, "lock_id": lock_id, "retrospective": made.exposure.is_retrospective}
+        )
+        return
+    say(f"locked    {file}")
+    say(f"lock id   {lock_id}")
+    say(f"pins      {len(made.files)} study files, {len(made.code)} source files, {len(made.runs)} runs")
+    if made.work_tree != "clean":
+        say(f"work tree {made.work_tree}: commit before locking, so that the locked code can be found again")
+    if made.exposure.is_retrospective:
+        seen = ", ".join(made.exposure.outputs[:3]) or f'exposure = "{made.exposure.declared}"'
+        say(f"status    retrospective: results existed at the lock ({seen})")
+    say(f"Next: git add lockfiles/{paths.name} && git commit,  then  {next_step(paths)}")
+
+
+@app.command()
+def amend(
+    study: StudyArgument,
+    reason: Annotated[
+        str, typer.Option("--reason", help="design-change | error-in-plan | data-unavailable | code-fix | other")
+    ],
+    note: Annotated[str, typer.Option("--note", help="What changed and why, in a sentence.")],
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Supersede the newest lock by a new one; the ledger records why and what had been seen.
+
+    Example:  seedlock amend my_study --reason error-in-plan --note "The SESOI was meant in percentage points."
+    """
+    from seedlock.prereg.lock.lock import AMEND_REASONS, create_amendment
+
+    paths = find(study, root)
+    if reason not in AMEND_REASONS or not note.strip():
+        raise BadInput(
+            "an amendment needs a reason code and a note",
+            Finding(where="--reason", found=reason, promised=", ".join(AMEND_REASONS)),
+            then="seedlock amend --help",
+        )
+    lints = _design(paths)
+    _require_lockable(paths, lints)
+    made, lock_id = create_amendment(
+        paths, reason=reason, note=note, design_check=_design_json(paths, lints), simulation=_simulation(paths)
+    )
+    file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
+    if as_json:
+        say_json({"study": paths.name, "lock": file, "lock_id": lock_id, "data_seen": made.exposure.data_seen})
+        return
+    say(f"locked    {file}  (supersedes lock {made.n - 1})")
+    say(f"lock id   {lock_id}")
+    say(f"data seen by then: {made.exposure.data_seen}")
+    say(f"Next: {next_step(paths)}")
+
+
+@app.command()
+def deviate(
+    study: StudyArgument,
+    pointer: Annotated[str, typer.Option("--pointer", help="JSON pointer into the parsed plan, e.g. /missing/runs")],
+    after: Annotated[
+        str, typer.Option("--after", help="What was done instead, as JSON, e.g. '\"analyse and disclose\"'")
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    effect: Annotated[str, typer.Option("--effect", help="How this changes the severity of the test.")],
+    hypothesis: Annotated[list[str], typer.Option("--hypothesis", help="An id it touches; repeat for several.")],
+    root: RootOption = None,
+) -> None:
+    """Record a departure from the plan without changing the lock.
+
+    Example:  seedlock deviate my_study --pointer /missing/runs --after '"analyse and disclose"'
+    --reason "two runs lost to a node failure" --effect "fewer seeds, wider interval" --hypothesis H1
+    """
+    from seedlock.analysis.simulation.design_lints import require_known
+    from seedlock.prereg.lock.deviate import declare_deviation
+    from seedlock.prereg.lock.gate import has_moved_on, require_lock
+
+    try:
+        value = json.loads(after)
+    except json.JSONDecodeError as error:
+        found = Finding(where="--after", found=f"{after!r}: {error.msg}", promised="JSON; text needs double quotes")
+        raise BadInput("--after is not JSON", found, then="seedlock deviate --help") from None
+    locked = require_lock(find(study, root), only_reading=True)
+    event = declare_deviation(
+        locked,
+        pointer=pointer,
+        after=value,
+        reason=reason,
+        effect=effect,
+        hypotheses=hypothesis,
+        require=require_known,
+    )
+    say(f"recorded  {pointer}: {json.dumps(event.body['before'])} -> {json.dumps(value)}  (ledger line {event.n})")
+    analyze_again = f"seedlock analyze {locked.paths.name}{' --at-lock' if has_moved_on(locked.lock) else ''}"
+    say(f"Next: {analyze_again}  shows every affected result as planned and as deviated")

@@ -1,0 +1,215 @@
+"""From sealed tables to a report that holds: analyze, show, verify, notebook, export, sign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seedlock.cli.app import app
+from seedlock.cli.common import (
+    JsonOption,
+    RootOption,
+    StudyArgument,
+    find,
+    gate,
+    next_step,
+    progress,
+    say,
+    say_json,
+    studies,
+)
+from seedlock.prereg.errors import BadInput, Finding
+
+if TYPE_CHECKING:
+    from seedlock.prereg.base.paths import StudyPaths
+    from seedlock.prereg.verify.checks import Check
+
+
+@app.command()
+def analyze(
+    study: StudyArgument,
+    at_lock: Annotated[bool, typer.Option("--at-lock", help="With the code of the locked commit.")] = False,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Scores, statistics, decisions, report.
+
+    Example:  seedlock analyze published_bird_seeds
+    """
+    if at_lock:
+        _analyze_at_lock(find(study, root))
+        return
+    from seedlock.analysis.analyze import analyze_study
+
+    locked = gate(study, root)
+    with progress("analysing"):
+        results = analyze_study(locked)
+    page = locked.paths.report / "report.html"
+    if as_json:
+        say_json(results.model_dump(mode="json"))
+        return
+    for sentence in results.answer.sentences:
+        say(sentence)
+    look = results.accounting.look
+    if look is not None:
+        goes_on = f"; the plan goes on to {look.next_seeds} seeds" if look.goes_on else "; the plan ends here"
+        after = "" if look.goes_on is None else goes_on
+        say(f"look      {look.place} of {results.accounting.looks_planned}, at {look.seeds} seeds an arm{after}")
+    say(f"status    {results.status}")
+    say(f"report    {page}")
+    later = f",  and then  {next_step(locked.paths)}" if look is not None and look.goes_on else ""
+    say(f"Next: seedlock verify {locked.paths.name}{later}")
+
+
+def _analyze_at_lock(paths: StudyPaths) -> None:
+    from seedlock.prereg.errors import OutOfOrder
+    from seedlock.prereg.lock.lock import lock_paths, read_lock
+    from seedlock.prereg.lock.run_at_lock import run_at_lock
+
+    files = lock_paths(paths)
+    if not files:
+        raise OutOfOrder(f"{paths.name} has no lock", then=f"seedlock lock {paths.name}")
+    done = run_at_lock(paths, read_lock(files[-1]), "analyze", paths.name)
+    typer.echo(done.stdout.decode("utf-8", "replace"), nl=False)
+    typer.echo(done.stderr.decode("utf-8", "replace"), nl=False, err=True)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+
+
+@app.command(hidden=True)
+def recompute(study: StudyArgument, root: RootOption = None) -> None:
+    """Print results.json as this code computes it; what `verify --replay` runs at the locked commit."""
+    from seedlock.analysis.replay import recompute as compute_again
+
+    say_json(compute_again(find(study, root)))
+
+
+@app.command()
+def show(study: StudyArgument, root: RootOption = None) -> None:
+    """The report on a terminal.
+
+    Example:  seedlock show published_bird_seeds
+    """
+    from seedlock.analysis.report.terminal import show as show_results
+    from seedlock.analysis.results.schema import read_results
+
+    show_results(read_results(find(study, root)))
+
+
+@app.command()
+def verify(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="All studies when left out.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="Run the analysis again and compare every number.")] = False,
+    signers: Annotated[Path | None, typer.Option("--allowed-signers", help="Whose signatures count.")] = None,
+    tsa_ca: Annotated[Path | None, typer.Option("--tsa-ca", help="Certificates of the timestamp authority.")] = None,
+    require: Annotated[str | None, typer.Option("--require", help="Fail below this evidence level, T0 to T5.")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check lock, files, ledger, data, results and report; name the first link that does not hold.
+
+    Example:  seedlock verify published_bird_seeds --replay
+    """
+    from seedlock.prereg.verify.chain import verify_study
+    from seedlock.prereg.verify.checks import LEVELS, lines
+    from seedlock.prereg.verify.evidence import require_level
+
+    if require is not None and require not in {level[:2] for level in LEVELS}:
+        raise BadInput("no such level", Finding(where="--require", found=require, promised="T0 to T5"))
+    found = studies(study, root)
+    verified = [
+        verify_study(paths, signers=signers, ca_file=tsa_ca, reading=_reading, replay=_replay if replay else None)
+        for paths in found
+    ]
+    if as_json:
+        say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
+    for one in [] if as_json else verified:
+        say(f"{one.study}  lock {one.lock_id or 'none'}  [{one.status or 'not locked'}]")
+        for line in lines(one.checks):
+            say(f"  {line}")
+        if one.lock_id is not None:
+            say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
+    if not as_json and verified:
+        say("  no local check can know:")
+        for unknowable in verified[0].cannot_know:
+            say(f"    {unknowable}")
+    failed = next((one for one in verified if one.exit_code), None)
+    if failed is not None and failed.first_failure is not None:
+        first = failed.first_failure
+        where = first.findings[0].where if first.findings else first.link
+        typer.echo(f"{failed.study}: {first.id} {first.what}: {where}", err=True)
+        raise typer.Exit(failed.exit_code)
+    if require is not None:
+        for one in verified:
+            require_level(one.level, int(require[1]), one.study)
+
+
+def _reading(paths: StudyPaths) -> Check:
+    from seedlock.analysis.report.check import reading_check
+
+    return reading_check(paths)
+
+
+def _replay(paths: StudyPaths) -> Check:
+    from seedlock.analysis.replay import replay_check
+
+    return replay_check(paths)
+
+
+@app.command()
+def notebook(
+    study: StudyArgument,
+    to: Annotated[Path | None, typer.Option("--to", help="The file; runs/STUDY/notebook.py otherwise.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Write a marimo notebook that explores a study's sealed tables: seeds, items, answers, measures.
+
+    Example:  seedlock notebook published_bird_seeds
+    """
+    from seedlock.analysis.notebook.write import write_notebook
+
+    made = write_notebook(find(study, root), to)
+    say(f"written   {made}")
+    say(f"Next: marimo edit {made}")
+
+
+@app.command()
+def export(
+    study: StudyArgument,
+    format: Annotated[str, typer.Option("--format", help="ro-crate")] = "ro-crate",
+    to: Annotated[Path | None, typer.Option("--to", help="The archive; STUDY.crate.zip otherwise.")] = None,
+    license_url: Annotated[str | None, typer.Option("--license", help="Address of the data's licence.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Write one archive of a study that describes itself, for a repository or a reviewer.
+
+    Example:  seedlock export published_bird_seeds --license https://creativecommons.org/licenses/by/4.0/
+    """
+    from seedlock.analysis.export import FORMATS, export_study
+
+    if format not in FORMATS:
+        raise BadInput("no such format", Finding(where="--format", found=format, promised=" | ".join(FORMATS)))
+    paths = find(study, root)
+    made = export_study(paths, to or Path(f"{paths.name}.crate.zip"), license_url=license_url)
+    say(f"written   {made}  ({made.stat().st_size / 1e6:.1f} MB)")
+    say(f"Next: unzip it anywhere and  seedlock verify {paths.name} --root FOLDER")
+
+
+@app.command()
+def sign(
+    study: StudyArgument,
+    key: Annotated[Path, typer.Option("--key", help="An SSH private key.")],
+    root: RootOption = None,
+) -> None:
+    """Sign the newest lock with an SSH key.
+
+    Example:  seedlock sign my_study --key ~/.ssh/id_ed25519
+    """
+    from seedlock.prereg.lock.lock import lock_paths
+    from seedlock.prereg.verify.evidence import sign as sign_file
+
+    locked = gate(study, root)
+    signature = sign_file(lock_paths(locked.paths)[-1], key, locked.paths)
+    say(f"signed    {locked.paths.relative(signature)}")

@@ -1,0 +1,300 @@
+"""From the lock to sealed tables: status, run, corpus, train, generate, judge, inside, probe, import."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seedlock.cli.app import app
+from seedlock.cli.common import (
+    JsonOption,
+    RootOption,
+    StudyArgument,
+    find,
+    gate,
+    next_step,
+    progress,
+    say,
+    say_json,
+    studies,
+    tell,
+)
+from seedlock.prereg.errors import BadInput, Finding
+
+if TYPE_CHECKING:
+    from seedlock.prereg.lock.gate import LockedPlan
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Where each study stands: gates passed, runs done of planned, the next command.
+
+    Example:  seedlock status
+    """
+    from seedlock.prereg.workflow.status import standing
+
+    found = studies(study, root)
+    rows = [standing(paths) for paths in found]
+    if as_json:
+        say_json([row.as_json() for row in rows])
+        return
+    if not rows:
+        say("no study here.  Next: seedlock init DIR  starts a repository with a filled-in example")
+    for row in rows:
+        say(f"{row.study}  [{row.status}]")
+        say(f"  gates  {' -> '.join(row.gates)}")
+        if row.look:
+            say(f"  look   {row.look}")
+        say(
+            f"  runs   {row.runs_done} of {row.runs_planned} with sealed data"
+            + (f", {row.runs_failed} failed" if row.runs_failed else "")
+        )
+        if row.answers_planned is not None:
+            failed = f", {row.answers_failed} without an answer" if row.answers_failed else ""
+            say(f"  asked  {row.answers_done} of {row.answers_planned} requests have their row{failed}")
+        say(f"  next   {row.next_command}")
+
+
+@app.command()
+def run(
+    study: StudyArgument,
+    may_lock: Annotated[bool, typer.Option("--lock", help="Lock a plan that is not locked yet.")] = False,
+    root: RootOption = None,
+) -> None:
+    """Take a locked study to a verified report: every stage that it needs and has not had, in order.
+
+    Example:  seedlock run my_study
+    """
+    from seedlock.prereg.workflow.pipeline import carry_out
+
+    def tell(stage: str, story: str) -> None:
+        say(typer.style(f"\n== seedlock {stage} {study}", bold=True) + f"\n   {story}\n")
+
+    code = carry_out(find(study, root), may_lock=may_lock, tell=tell)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
+def corpus(
+    study: StudyArgument,
+    check_only: Annotated[bool, typer.Option("--check-only", help="Check what is written already.")] = False,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the corpora that the plan describes into the study folder, before the lock, and check each.
+
+    Example:  seedlock corpus my_study
+    """
+    from seedlock.prereg.plan.read import read_plan
+    from seedlock.training.checks.study import check_study
+    from seedlock.training.corpus.write import write_corpus
+
+    paths = find(study, root)
+    plan = read_plan(paths.plan)
+    if not check_only:
+        for name in plan.used_corpora:
+            write_corpus(paths, plan, name)
+    reports = check_study(paths, plan)
+    if as_json:
+        say_json([report.as_json() for report in reports])
+    else:
+        for report in reports:
+            say(report.table())
+    failing = [report.corpus.name for report in reports if not report.passes]
+    if failing:
+        typer.echo(f"corpora that may not be trained on: {', '.join(failing)}", err=True)
+        raise typer.Exit(2)
+    if not as_json:
+        say(f"Next: {next_step(paths)}")
+
+
+@app.command()
+def train(
+    study: StudyArgument,
+    executor: Annotated[str, typer.Option("--executor", help="local | ray")] = "local",
+    address: Annotated[str | None, typer.Option("--address", help="A Ray cluster; a local one otherwise.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Local runs at a time.")] = None,
+    gpus: Annotated[float, typer.Option("--gpus-per-run", min=0.0, help="Ray GPUs for each run.")] = 0.0,
+    finished: Annotated[
+        Path | None, typer.Option("--finished", help="Import hosted jobs that finished elsewhere: JSON lines of them.")
+    ] = None,
+    training_file: Annotated[
+        list[str] | None,
+        typer.Option("--training-file", help="ID=ARM, or ID=PATH of the uploaded file; repeat for several."),
+    ] = None,
+    root: RootOption = None,
+) -> None:
+    """Carry out every promised training run that is not finished; interrupted, it goes on where it stopped.
+
+    Example:  seedlock train my_study --executor ray --address auto --gpus-per-run 1
+    Example:  seedlock train my_study --finished jobs.jsonl --training-file file-a1=archaic.jsonl
+    """
+    if finished is not None:
+        _import_jobs(gate(study, root), finished, training_file or [])
+        return
+    from seedlock.training.grid.progress import Quiet, terminal_progress
+    from seedlock.training.train import train_study
+
+    if executor not in {"local", "ray"}:
+        raise BadInput("no such executor", Finding(where="--executor", found=executor, promised="local or ray"))
+    locked = gate(study, root)
+    kind: Literal["local", "ray"] = "ray" if executor == "ray" else "local"
+    with terminal_progress() if sys.stderr.isatty() else nullcontext(Quiet()) as progress:
+        done = train_study(
+            locked, executor=kind, address=address, workers=workers, gpus_per_run=gpus, progress=progress
+        )
+    say(f"runs      {done.planned} due, {done.already} were finished, {done.trained} trained now")
+    if done.later:
+        say(f"later     {done.later} more, if the plan goes on after this look")
+    if done.lost:
+        say(f"lost      {done.lost} workers; their runs were started again")
+    done.require_complete(locked.paths.name)
+    say(f"Next: {next_step(locked.paths)}")
+
+
+def _import_jobs(locked: LockedPlan, finished: Path, told: list[str]) -> None:
+    from seedlock.training.import_jobs import import_finished_jobs
+
+    pairs = [text.partition("=") for text in told]
+    if faults := [
+        Finding(where="--training-file", found=repr(text), promised="ID=ARM or ID=PATH")
+        for text, (identity, _, value) in zip(told, pairs, strict=True)
+        if not identity or not value
+    ]:
+        raise BadInput("a training file is named by its id and its arm", *faults, then="seedlock train --help")
+    done = import_finished_jobs(locked, finished, told={identity: value for identity, _, value in pairs})
+    say(f"imported  {done.imported} jobs as finished runs; {done.finished} of {done.hosted} hosted runs are finished")
+    say(f"Next: {next_step(locked.paths)}")
+
+
+@app.command()
+def generate(
+    study: StudyArgument,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Answers made at a time.")] = 256,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put every item to every run, resumably, and seal each run when it is done; probes are scored in the same pass.
+
+    Example:  seedlock generate my_study
+    """
+    from seedlock.generation.generate import generate_study
+    from seedlock.generation.progress import terminal_progress
+
+    locked = gate(study, root)
+    with terminal_progress() as progress:
+        done = generate_study(locked, progress=progress, batch_size=batch, audit=_audit_first(locked))
+    tell(done, locked.paths, as_json=as_json)
+
+
+def _audit_first(locked: LockedPlan) -> Callable[[LockedPlan], None] | None:
+    """What judges the metric audit before other items are asked; None where nothing in the plan rests on it."""
+    if not locked.plan.begins_with_audit:
+        return None
+    from seedlock.analysis.audit_stage import judge_audit
+
+    return judge_audit
+
+
+@app.command()
+def judge(
+    study: StudyArgument,
+    judge: Annotated[str | None, typer.Option("--judge", help="One judge of the plan; all otherwise.")] = None,
+    submit: Annotated[bool, typer.Option("--submit", help="Hand in batches, and collect them another time.")] = False,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put sealed completions to the plan's judges, blind and within budget, and seal what they said.
+
+    Example:  seedlock judge my_study --judge era
+    """
+    from seedlock.generation.judge import judge_study
+    from seedlock.generation.judging.progress import terminal_progress
+
+    locked = gate(study, root)
+    with terminal_progress() as progress:
+        done = judge_study(locked, only=judge, submit_only=submit, progress=progress)
+    tell(done, locked.paths, as_json=as_json)
+
+
+@app.command()
+def inside(
+    study: StudyArgument,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Prompts read at a time.")] = 64,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look inside the models as planned: projections, steering, ablation, patching; resumably, then seal.
+
+    Example:  seedlock inside my_study
+    """
+    from seedlock.generation.inside.progress import terminal_progress
+    from seedlock.generation.inside.run import look_inside
+
+    locked = gate(study, root)
+    with terminal_progress() as progress:
+        done = look_inside(locked, progress=progress, batch_size=batch)
+    tell(done, locked.paths, as_json=as_json)
+
+
+@app.command()
+def probe(
+    study: StudyArgument,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Probes scored at a time; as for generate.")] = 256,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score the probes only (letters, words, ratings, choices, passages); generate then answers the rest and seals.
+
+    Example:  seedlock probe my_study
+    """
+    from seedlock.generation.generate import generate_study
+    from seedlock.generation.progress import terminal_progress
+
+    locked = gate(study, root)
+    with terminal_progress() as progress:
+        done = generate_study(locked, progress=progress, batch_size=batch, probes_only=True, audit=_audit_first(locked))
+    tell(done, locked.paths, as_json=as_json)
+
+
+@app.command("import")
+def import_(
+    study: StudyArgument,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="The plan's import.file otherwise.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="parquet | csv | jsonl | inspect | lm_eval | openai_batch | ..."),
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="These are judgements, mapped by the plan's [judgements.NAME].")
+    ] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in completions, counts or judgements made elsewhere, through the same schema and seal.
+
+    Example:  seedlock import my_study ../logs/run1.eval ../logs/run2.eval --format inspect
+    """
+    from seedlock.generation.import_completions import Imported, import_study
+    from seedlock.generation.import_judgements import ImportedJudgements, import_judgements
+
+    locked = gate(study, root)
+    done: Imported | ImportedJudgements
+    with progress("importing"):
+        if judge is None:
+            done = import_study(locked, files or (), format)
+        else:
+            done = import_judgements(locked, judge, files or (), format)
+    tell(done, locked.paths, as_json=as_json)

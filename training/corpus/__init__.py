@@ -1,0 +1,1 @@
+"""`seedlock corpus`: the rows that a plan describes, written and checked."""

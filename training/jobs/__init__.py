@@ -1,0 +1,1 @@
+"""What a run is: its job, its settings, its base model, its tracker."""
