@@ -39,6 +39,7 @@ from seedlock.analysis.scoring.duplicate_runs import duplicated_runs
 from seedlock.analysis.scoring.item_sets import average_orders, plan_measures, with_sets
 from seedlock.analysis.scoring.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from seedlock.analysis.simulation.design_lints import require_known
+from seedlock.prereg.base.tool import tool_version
 from seedlock.prereg.errors import Finding, Incomplete, OutOfOrder
 from seedlock.prereg.lock.due_runs import due_runs, look_at, looks_passed_over, missing_runs, runs_with_data
 from seedlock.prereg.lock.gate import (
@@ -50,7 +51,6 @@ from seedlock.prereg.lock.gate import (
     status_of,
 )
 from seedlock.prereg.lock.ledger import append_event, read_ledger
-from seedlock.prereg.lock.lock import tool_version
 from seedlock.prereg.lock.superseded import readings_of
 from seedlock.prereg.plan.plan import Hypothesis, Plan
 from seedlock.prereg.verify.chain import CANNOT_KNOW

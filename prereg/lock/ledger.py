@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json, sha256_bytes, write_atomic
 from seedlock.prereg.errors import Finding, LedgerBroken
 
@@ -140,6 +138,8 @@ def append_event(path: Path, name: str, body: Mapping[str, Any], *, now: datetim
     absent = EVENTS[name] - body.keys()
     if absent:
         raise ValueError(f"{name} needs {sorted(absent)}")
+    from filelock import FileLock  # noqa: PLC0415 - it brings asyncio, which a reader of ledgers need not wait for
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / ".ledger.lock"):
         _drop_torn_line(path)

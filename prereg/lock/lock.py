@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ from seedlock.prereg.base.canonical import (
     write_atomic,
 )
 from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.tool import tool_version
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.exposure import Exposure, compute_exposure
 from seedlock.prereg.lock.ledger import append_event, read_ledger
@@ -162,14 +162,6 @@ def run_id(plan: Plan, run: PlannedRun) -> str:
         content["corpora"] = [corpus.model_dump(mode="json", exclude_unset=True) for corpus in described]
     seed = "" if run.seed is None else f"-{run.seed}"
     return f"{run.model}-{run.arm}{seed}-{sha256_json(content)[:8]}"
-
-
-def tool_version() -> str:
-    """This package's version; the checkout's own number where it is not installed."""
-    try:
-        return version("seedlock")
-    except PackageNotFoundError:
-        return "uninstalled"
 
 
 def deciding_files(home: Path = HOME) -> set[Path]:

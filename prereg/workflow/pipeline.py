@@ -41,10 +41,18 @@ def carry_out(paths: StudyPaths, *, may_lock: bool, tell: Callable[[str, str], N
     for stage in _stages(paths, may_lock=may_lock):
         tell(stage, STORY[stage])
         command = [sys.executable, "-m", "seedlock", stage, paths.name, "--root", str(paths.root)]
-        done = subprocess.run(command, check=False)
-        if done.returncode:
-            return done.returncode
+        if code := _to_its_end(command):
+            return code
     return 0
+
+
+def _to_its_end(command: list[str]) -> int:
+    """Run one stage; Ctrl-C is the stage's to answer, which says what is kept."""
+    with subprocess.Popen(command) as stage:
+        try:
+            return stage.wait()
+        except KeyboardInterrupt:
+            return stage.wait()
 
 
 def _stages(paths: StudyPaths, *, may_lock: bool) -> Iterator[str]:

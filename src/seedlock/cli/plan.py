@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seedlock.cli.app import app
 from seedlock.cli.common import JsonOption, RootOption, StudyArgument, bar, find, next_step, say, say_json
 from seedlock.prereg.errors import BadInput, Finding
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from seedlock.prereg.plan.lint import Lint
 
 
-@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     example: Annotated[
@@ -38,7 +36,6 @@ def init(
     say(f"Next: cd {folder} && git init && seedlock check example;  README.md has every step after it")
 
 
-@app.command()
 def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Read the plan and lint its design.
 
@@ -105,7 +102,6 @@ def _print_lints(lints: list[Lint]) -> None:
             say(f"          remedy: {lint.remedy}")
 
 
-@app.command()
 def simulate(
     study: StudyArgument,
     simulations: Annotated[int, typer.Option("--simulations", help="Simulated studies in each world.")] = 2000,
@@ -151,7 +147,6 @@ def simulate(
         say(f"Next: git add -A && git commit,  then  seedlock {then} {paths.name}  records the simulation's digest")
 
 
-@app.command()
 def estimate(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
     """What a study takes before anything is spent: runs, steps, requests, tokens, room, time and cost.
 
@@ -186,7 +181,6 @@ def _simulation(paths: StudyPaths) -> bytes | None:
     return simulation_for_lock(paths)
 
 
-@app.command()
 def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Freeze the plan: write the lock and the ledger's first line.
 
@@ -215,7 +209,6 @@ def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = Fa
     say(f"Next: git add lockfiles/{paths.name} && git commit,  then  {next_step(paths)}")
 
 
-@app.command()
 def amend(
     study: StudyArgument,
     reason: Annotated[
@@ -253,7 +246,6 @@ def amend(
     say(f"Next: {next_step(paths)}")
 
 
-@app.command()
 def deviate(
     study: StudyArgument,
     pointer: Annotated[str, typer.Option("--pointer", help="JSON pointer into the parsed plan, e.g. /missing/runs")],

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seedlock.cli.app import app
 from seedlock.cli.common import (
     JsonOption,
     RootOption,
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from seedlock.prereg.verify.checks import Check
 
 
-@app.command()
 def analyze(
     study: StudyArgument,
     at_lock: Annotated[bool, typer.Option("--at-lock", help="With the code of the locked commit.")] = False,
@@ -78,7 +76,6 @@ def _analyze_at_lock(paths: StudyPaths) -> None:
         raise typer.Exit(done.returncode)
 
 
-@app.command(hidden=True)
 def recompute(study: StudyArgument, root: RootOption = None) -> None:
     """Print results.json as this code computes it; what `verify --replay` runs at the locked commit."""
     from seedlock.analysis.replay import recompute as compute_again
@@ -86,7 +83,6 @@ def recompute(study: StudyArgument, root: RootOption = None) -> None:
     say_json(compute_again(find(study, root)))
 
 
-@app.command()
 def show(study: StudyArgument, root: RootOption = None) -> None:
     """The report on a terminal.
 
@@ -98,7 +94,6 @@ def show(study: StudyArgument, root: RootOption = None) -> None:
     show_results(read_results(find(study, root)))
 
 
-@app.command()
 def verify(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="All studies when left out.")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Run the analysis again and compare every number.")] = False,
@@ -158,7 +153,6 @@ def _replay(paths: StudyPaths) -> Check:
     return replay_check(paths)
 
 
-@app.command()
 def notebook(
     study: StudyArgument,
     to: Annotated[Path | None, typer.Option("--to", help="The file; runs/STUDY/notebook.py otherwise.")] = None,
@@ -175,7 +169,6 @@ def notebook(
     say(f"Next: marimo edit {made}")
 
 
-@app.command()
 def export(
     study: StudyArgument,
     format: Annotated[str, typer.Option("--format", help="ro-crate")] = "ro-crate",
@@ -197,7 +190,6 @@ def export(
     say(f"Next: unzip it anywhere and  seedlock verify {paths.name} --root FOLDER")
 
 
-@app.command()
 def sign(
     study: StudyArgument,
     key: Annotated[Path, typer.Option("--key", help="An SSH private key.")],

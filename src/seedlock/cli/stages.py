@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from seedlock.cli.app import app
 from seedlock.cli.common import (
     JsonOption,
     RootOption,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from seedlock.prereg.lock.gate import LockedPlan
 
 
-@app.command()
 def status(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]")] = None,
     root: RootOption = None,
@@ -64,7 +62,6 @@ def status(
         say(f"  next   {row.next_command}")
 
 
-@app.command()
 def run(
     study: StudyArgument,
     may_lock: Annotated[bool, typer.Option("--lock", help="Lock a plan that is not locked yet.")] = False,
@@ -84,7 +81,6 @@ def run(
         raise typer.Exit(code)
 
 
-@app.command()
 def corpus(
     study: StudyArgument,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check what is written already.")] = False,
@@ -118,7 +114,6 @@ def corpus(
         say(f"Next: {next_step(paths)}")
 
 
-@app.command()
 def train(
     study: StudyArgument,
     executor: Annotated[str, typer.Option("--executor", help="local | ray")] = "local",
@@ -137,6 +132,7 @@ def train(
     """Carry out every promised training run that is not finished; interrupted, it goes on where it stopped.
 
     Example:  seedlock train my_study --executor ray --address auto --gpus-per-run 1
+
     Example:  seedlock train my_study --finished jobs.jsonl --training-file file-a1=archaic.jsonl
     """
     if finished is not None:
@@ -177,7 +173,6 @@ def _import_jobs(locked: LockedPlan, finished: Path, told: list[str]) -> None:
     say(f"Next: {next_step(locked.paths)}")
 
 
-@app.command()
 def generate(
     study: StudyArgument,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Answers made at a time.")] = 256,
@@ -206,7 +201,6 @@ def _audit_first(locked: LockedPlan) -> Callable[[LockedPlan], None] | None:
     return judge_audit
 
 
-@app.command()
 def judge(
     study: StudyArgument,
     judge: Annotated[str | None, typer.Option("--judge", help="One judge of the plan; all otherwise.")] = None,
@@ -227,7 +221,6 @@ def judge(
     tell(done, locked.paths, as_json=as_json)
 
 
-@app.command()
 def inside(
     study: StudyArgument,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Prompts read at a time.")] = 64,
@@ -247,7 +240,6 @@ def inside(
     tell(done, locked.paths, as_json=as_json)
 
 
-@app.command()
 def probe(
     study: StudyArgument,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Probes scored at a time; as for generate.")] = 256,
@@ -267,7 +259,6 @@ def probe(
     tell(done, locked.paths, as_json=as_json)
 
 
-@app.command("import")
 def import_(
     study: StudyArgument,
     files: Annotated[
