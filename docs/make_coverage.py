@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from seedlock.analysis.estimators import pooled_t, welch_t
+from seedlock.analysis.estimators.internals.estimator import Estimator
+from seedlock.analysis.estimators.internals.many_studies import ManyLevels
 from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.simulation.assumptions import Variation
 from seedlock.analysis.simulation.draw import Drawing, draw_cells
-from seedlock.analysis.simulation.many_t import ManyLevels, many_t
 from seedlock.prereg.plan.plan import PlannedRun
 
 PAGE = Path(__file__).parent / "coverage.md"
@@ -139,15 +141,18 @@ def _cr1(two: Two, quantile: float) -> FloatArray:
     return _covers(means[0].mean(axis=1) - means[1].mean(axis=1), np.sqrt(variance), quantile)
 
 
-def seed_t(test: str) -> Callable[[Two], FloatArray]:
+def seed_t(estimator: Estimator) -> Callable[[Two], FloatArray]:
     """The package's own t on seed means."""
+    simulate = estimator.simulate
+    if simulate is None:
+        raise AssertionError("a t on unit means is computed for all studies at once")
 
     def method(two: Two) -> FloatArray:
         levels = [
             ManyLevels(weight=weight, means_KU=arm.mean(axis=2))
             for weight, arm in ((1.0, two.treated), (-1.0, two.control))
         ]
-        many = many_t(test, levels, level=LEVEL, edges=(0.0,), limits=(-1.0, 1.0))
+        many = simulate(levels, level=LEVEL, edges=(0.0,), limits=(-1.0, 1.0))
         return np.asarray((many.low_K <= 0) & (many.high_K >= 0), dtype=float)
 
     return method
@@ -164,8 +169,8 @@ METHODS: tuple[tuple[str, Callable[[Two], FloatArray], bool], ...] = (
     ("seeds as clusters, CR1, z", cluster_z, False),
     ("REML with random seeds and items, Wald z", reml_wald, False),
     ("seeds as clusters, CR1, t with G - 1 df", cluster_t, False),
-    ("**`pooled_t`: t on seed means, pooled variance**", seed_t("pooled_t"), True),
-    ("**`welch_t`: t on seed means, Welch**", seed_t("welch_t"), True),
+    ("**`pooled_t`: t on seed means, pooled variance**", seed_t(pooled_t.ESTIMATOR), True),
+    ("**`welch_t`: t on seed means, Welch**", seed_t(welch_t.ESTIMATOR), True),
 )
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from seedlock.analysis.estimators.cr2 import cr2
 from seedlock.analysis.estimators.crossed import crossed
 from seedlock.analysis.estimators.internals.cell_grid import cell_grid
+from seedlock.analysis.estimators.internals.estimator import Method
 from seedlock.analysis.estimators.internals.reml import fit_crossed
-from seedlock.analysis.estimators.internals.sample import Estimator, Level, Sample
+from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.pooled_t import pooled_t
 from seedlock.prereg.errors import NoSpread, NotFinite, NotThisDesign, TooFewUnits
 from tests.sample_builders import two_arms
@@ -193,13 +194,13 @@ METHODS = [cr2, crossed]
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_seed_means_alone_are_not_enough(method: Estimator) -> None:
+def test_seed_means_alone_are_not_enough(method: Method) -> None:
     with pytest.raises(NotThisDesign, match="every unit on every item"):
         method(two_arms([1, 2, 3], [2, 3, 5]), level=0.95, edges=())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_too_few_seeds_or_items_are_refused(method: Estimator) -> None:
+def test_too_few_seeds_or_items_are_refused(method: Method) -> None:
     rng = np.random.default_rng(1)
     with pytest.raises(TooFewUnits):
         method(from_arrays(rng.normal(size=(1, 5)), rng.normal(size=(3, 5))), level=0.95, edges=())
@@ -208,7 +209,7 @@ def test_too_few_seeds_or_items_are_refused(method: Estimator) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_cells_without_spread_or_without_numbers_are_refused(method: Estimator) -> None:
+def test_cells_without_spread_or_without_numbers_are_refused(method: Method) -> None:
     with pytest.raises(NoSpread):
         method(from_arrays(np.full((3, 4), 0.3), np.full((3, 4), 0.1)), level=0.95, edges=())
     broken = np.ones((3, 4))

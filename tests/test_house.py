@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import graphlib
 import inspect
 import subprocess
@@ -40,7 +41,18 @@ def test_keys_equal_file_names(folder: str, table: dict[str, Any]) -> None:
 
 def test_every_estimator_takes_a_sample_a_level_and_edges() -> None:
     for name, estimator in ESTIMATORS.items():
-        assert list(inspect.signature(estimator).parameters) == ["sample", "level", "edges"], name
+        assert list(inspect.signature(estimator.run).parameters) == ["sample", "level", "edges"], name
+
+
+def test_no_code_asks_for_an_estimator_by_name() -> None:
+    """What others need of an estimator stands in its record: a name is typed in its own file and in the registry."""
+    registry = PROJECT / "analysis" / "estimators" / "__init__.py"
+    for folder in ("analysis", "prereg", "generation", "training", "schemas", "src/seedlock/cli"):
+        for path in (PROJECT / folder).rglob("*.py"):
+            nodes = ast.walk(ast.parse(path.read_text("utf-8"))) if path != registry else ()
+            strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+            named = strings & ESTIMATORS.keys()
+            assert named <= {path.stem}, f"{path}: {sorted(named)}"
 
 
 def test_every_measure_says_what_its_numbers_are() -> None:

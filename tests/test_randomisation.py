@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from seedlock.analysis.estimators.internals.sample import Estimator
+from seedlock.analysis.estimators.internals.estimator import Method
 from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.estimators.permutation import permutation
 from seedlock.analysis.estimators.sign_flip import sign_flip
@@ -144,7 +144,7 @@ def test_a_level_that_no_data_could_reach_is_refused_not_called_insignificant() 
 
 
 @pytest.mark.parametrize("method", EXACT)
-def test_degenerate_units_are_refused(method: Estimator) -> None:
+def test_degenerate_units_are_refused(method: Method) -> None:
     with pytest.raises(NoSpread):
         method(two_arms([0.3] * 6, [0.1] * 6), level=0.9, edges=(0.0,))
     with pytest.raises(TooFewUnits):
@@ -154,7 +154,7 @@ def test_degenerate_units_are_refused(method: Estimator) -> None:
 
 
 @pytest.mark.parametrize("method", EXACT)
-def test_more_units_than_can_be_counted_are_refused(method: Estimator) -> None:
+def test_more_units_than_can_be_counted_are_refused(method: Method) -> None:
     many = [float(i) for i in range(30)]
     with pytest.raises(NotThisDesign, match="have more than"):
         method(two_arms(many, [x * 1.1 + 1 for x in many]), level=0.9, edges=())

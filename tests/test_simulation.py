@@ -154,7 +154,7 @@ def test_all_studies_at_once_give_what_the_estimators_give_one_by_one() -> None:
         bands = target.estimand.partition
         for k in range(40):
             sample = as_sample(target, data, k, is_rate=is_rate)
-            one = ESTIMATORS[target.estimand.test](sample, level=0.9, edges=bands.edges)
+            one = ESTIMATORS[target.estimand.test].run(sample, level=0.9, edges=bands.edges)
             decision = decide_bands(one.edges, bands, 0.05)
             assert many.estimate_K[k] == pytest.approx(one.estimate, abs=1e-12)
             assert (many.low_K[k], many.high_K[k]) == pytest.approx((one.ci_low, one.ci_high), abs=1e-10)
@@ -184,7 +184,7 @@ def test_shares_of_all_studies_at_once_are_fiellers_one_by_one_refusals_included
         refused = 0
         for k in range(60):
             try:
-                one = ESTIMATORS["fieller"](as_sample(target, data, k, is_rate=False), level=0.9, edges=(0.5, 0.8))
+                one = ESTIMATORS["fieller"].run(as_sample(target, data, k, is_rate=False), level=0.9, edges=(0.5, 0.8))
             except Refusal:
                 refused += 1
                 assert not many.has_answer_K[k]

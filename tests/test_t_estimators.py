@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seedlock.analysis.estimators import ESTIMATORS
-from seedlock.analysis.estimators.internals.sample import Estimate, Estimator, Sample
+from seedlock.analysis.estimators.internals.estimator import Method
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.one_sample_t import one_sample_t
 from seedlock.analysis.estimators.paired_t import paired_t
 from seedlock.analysis.estimators.pooled_t import pooled_t
@@ -153,7 +154,7 @@ def test_more_completions_of_the_same_seeds_never_narrow_the_interval(ks: list[i
 
 
 @pytest.mark.parametrize("method", T_METHODS)
-def test_a_seed_that_stands_alone_is_refused(method: Estimator) -> None:
+def test_a_seed_that_stands_alone_is_refused(method: Method) -> None:
     with pytest.raises(TooFewUnits, match="fewer than 2 seeds"):
         method(two_arms([0.4], [0.1]), level=0.95, edges=())
 
@@ -175,7 +176,7 @@ def test_every_level_with_too_few_seeds_is_named() -> None:
     ],
 )
 def test_seeds_that_do_not_differ_beyond_rounding_are_refused(
-    method: Estimator, treated: list[float], control: list[float]
+    method: Method, treated: list[float], control: list[float]
 ) -> None:
     with pytest.raises(NoSpread):
         method(two_arms(treated, control), level=0.95, edges=(0.0,))
@@ -188,7 +189,7 @@ def test_paired_seeds_whose_difference_is_rounding_error_are_refused() -> None:
 
 @pytest.mark.parametrize("method", T_METHODS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e200])
-def test_a_value_that_is_no_usable_number_is_refused_and_located(method: Estimator, bad: float) -> None:
+def test_a_value_that_is_no_usable_number_is_refused_and_located(method: Method, bad: float) -> None:
     with pytest.raises(NotFinite) as refusal:
         method(two_arms([0.4, bad], [0.1, 0.2]), level=0.95, edges=())
     assert refusal.value.findings[0].where == "level 'treated', unit '01'"
@@ -250,7 +251,8 @@ def test_a_p_value_is_never_zero() -> None:
 
 
 def test_estimators_are_named_for_their_files() -> None:
-    for name, method in ESTIMATORS.items():
+    for name, estimator in ESTIMATORS.items():
+        method = estimator.run
         assert method.__module__ == f"seedlock.analysis.estimators.{name}"
         assert getattr(method, "__name__", "") == name
 

@@ -10,6 +10,7 @@ import pandas as pd
 from seedlock.analysis.bayes.cells import CellCounts, Nesting, count_cells, mean_cells
 from seedlock.analysis.bayes.models import MODELS, Likelihood, Model
 from seedlock.analysis.bayes.rating_cells import rating_cells
+from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.inference.hypothesis import Data, Tested
 from seedlock.analysis.inference.select import ordered_mean, select
 from seedlock.prereg.base.canonical import sha256_json
@@ -19,8 +20,6 @@ from seedlock.prereg.plan.plan import BASELINE_ARM, Hypothesis
 if TYPE_CHECKING:
     from seedlock.analysis.bayes.checks import FitChecks
     from seedlock.analysis.bayes.hierarchy import Cells, HierarchyFit
-
-PAIRED_TESTS = frozenset({"paired_t", "clustered_t"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +53,7 @@ class Fits:
         bayes, model = self.data.plan.bayes, MODELS[str(hypothesis.bayes)]
         if key not in self.made:
             try:
-                cells = _cells(self._rows(hypothesis, tested), model, is_paired=hypothesis.test in PAIRED_TESTS)
+                cells = _cells(self._rows(hypothesis, tested), model, is_paired=ESTIMATORS[hypothesis.test].is_paired)
                 fit = fit_hierarchy(
                     cells,
                     likelihood=_likelihood(hypothesis, model, cells),
@@ -91,7 +90,7 @@ class Fits:
     def key(self, hypothesis: Hypothesis, tested: Tested, run_sd_prior: str) -> str:
         """What determines a fit."""
         rows = self._rows(hypothesis, tested)
-        paired = hypothesis.test in PAIRED_TESTS
+        paired = ESTIMATORS[hypothesis.test].is_paired
         return sha256_json([rows.to_json(orient="values"), paired, run_sd_prior, hypothesis.bayes])
 
     def _rows(self, hypothesis: Hypothesis, tested: Tested) -> pd.DataFrame:
@@ -100,7 +99,7 @@ class Fits:
         All levels of the contrasted factor lend their spread, unless units are paired.
         """
         chosen = tested.chosen
-        if hypothesis.contrast is not None and hypothesis.test not in PAIRED_TESTS:
+        if hypothesis.contrast is not None and not ESTIMATORS[hypothesis.test].is_paired:
             levels = [level for level in self.data.cells[hypothesis.over].dropna().unique() if level != BASELINE_ARM]
             everyone = hypothesis.model_copy(update={"contrast": dict.fromkeys(levels, 1.0)})
             chosen = select(self.data.cells, self.data.plan, everyone, tested.extra)

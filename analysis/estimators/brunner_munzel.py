@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
 from seedlock.analysis.estimators.internals.units import require_units, summarise
@@ -73,3 +74,24 @@ def brunner_munzel(sample: Sample, *, level: float, edges: tuple[float, ...]) ->
         limits=(0.0, 1.0),
         assumes=f"{sample.unit}s are a sample; on the scale of P({plus.name} > {minus.name})",
     )
+
+
+def _unit(above: str, below: str) -> str:
+    return f"probability that {above} lies above {below}"
+
+
+ESTIMATOR = Estimator(
+    run=brunner_munzel,
+    family="ranks",
+    says="the probability that a unit of one arm exceeds a unit of the other",
+    source=(
+        Source(
+            text="Brunner & Munzel (2000), Biometrical J.",
+            doi="10.1002/(SICI)1521-4036(200001)42:1<17::AID-BIMJ17>3.0.CO;2-U",
+        ),
+    ),
+    unit_of_estimate=_unit,
+    not_simulated=(
+        "the probability that a unit lies above another is not a weighted mean: its truth is not known beforehand"
+    ),
+)

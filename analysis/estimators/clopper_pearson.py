@@ -5,6 +5,7 @@ from __future__ import annotations
 from statsmodels.stats.proportion import proportion_confint
 
 from seedlock.analysis.estimators.internals.binomial import exact_edges, one_level_counts, rate_estimate
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import require_level
 
@@ -46,3 +47,11 @@ def clopper_pearson(sample: Sample, *, level: float, edges: tuple[float, ...]) -
         sample=sample,
         edges=exact_edges(counts, edges),
     )
+
+
+ESTIMATOR = Estimator(
+    run=clopper_pearson,
+    family="binomial",
+    says="an exact binomial interval, conditional on these runs, with no claim about other seeds",
+    source=(Source(text="Clopper & Pearson (1934), Biometrika", doi="10.1093/biomet/26.4.404"),),
+)

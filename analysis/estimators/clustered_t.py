@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from seedlock.analysis.estimators.internals.clustered_rate import ClusteredRate, clustered_rate
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.icc import cluster_summary
 from seedlock.analysis.estimators.internals.sample import Estimate, Level, Sample
 from seedlock.analysis.estimators.internals.t_interval import require_level
@@ -98,3 +99,12 @@ def _estimate(rate: ClusteredRate, *, level: float, edges: tuple[float, ...]) ->
         df=float(rate.n_items - 1),
         assumes=CONDITIONAL,
     )
+
+
+ESTIMATOR = Estimator(
+    run=clustered_t,
+    family="t on item means",
+    says="a t interval on item means: answers to one question are one cluster",
+    source=(Source(text="Miller (2024), preprint", doi="10.48550/arXiv.2411.00640"),),
+    is_paired=True,
+)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedlock.analysis.estimators.internals.cell_grid import CellGrid, cell_grid
+from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
 from seedlock.analysis.estimators.internals.units import FloatArray, scale_limits
+from seedlock.analysis.estimators.pooled_t import pooled_t
 from seedlock.prereg.errors import NotThisDesign, TooFewUnits
 
 LEAST_DF = 2.0
@@ -121,3 +123,24 @@ def _adjustment(left_over: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(left_over)
     kept = values > 1e-10
     return np.asarray((vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T)
+
+
+def _beside(planned: Estimator, sample: Sample) -> Beside | None:
+    """Beside the pooled t, which it must equal where every unit answers every item."""
+    items = {item for level in sample.levels for _, item in level.cells}
+    if planned.run is not pooled_t or len(items) < 2 or not all(level.cells for level in sample.levels):
+        return None
+    return Beside(note="cluster-robust over units, with items as fixed effects", is_equal_when_balanced=True)
+
+
+ESTIMATOR = Estimator(
+    run=cr2,
+    family="cluster-robust",
+    says="a least-squares contrast with bias-reduced cluster-robust variance, units as clusters",
+    source=(
+        Source(
+            text="Pustejovsky & Tipton (2018), J. Business & Economic Statistics", doi="10.1080/07350015.2016.1247004"
+        ),
+    ),
+    beside=_beside,
+)

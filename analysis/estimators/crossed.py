@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seedlock.analysis.estimators.internals.cell_grid import cell_grid
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.reml import fit_crossed
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
@@ -62,3 +63,13 @@ def crossed(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         unit_sd=fit.unit_sd or None,
         assumes="; ".join(filter(None, (f"{sample.unit}s and items are both samples", fit.reason))),
     )
+
+
+ESTIMATOR = Estimator(
+    run=crossed,
+    family="mixed model",
+    says="a mixed model with units and items crossed at random, so that it speaks of new items too",
+    source=(
+        Source(text="Judd, Westfall & Kenny (2012), J. Personality and Social Psychology", doi="10.1037/a0028347"),
+    ),
+)

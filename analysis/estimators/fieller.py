@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import stats
 
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
+from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, band_p
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Sample
-from seedlock.analysis.estimators.internals.t_interval import p_value, require_level, require_spread
+from seedlock.analysis.estimators.internals.t_interval import LEAST_P, ROUNDING, p_value, require_level, require_spread
 from seedlock.analysis.estimators.internals.units import (
     FloatArray,
     require_units,
@@ -53,8 +56,7 @@ def fieller(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
     Fieller (1954), https://doi.org/10.1111/j.2517-6161.1954.tb00159.x
     """
     require_level(level)
-    if {math.copysign(1, lv.weight) for lv in weighted_levels(sample)} != {1.0, -1.0}:
-        raise NotThisDesign("a share needs levels of positive weight over levels of negative weight")
+    _require_both_signs(lv.weight for lv in sample.levels)
     over_U, under_U = _parts(sample)
     n = len(over_U)
     require_units(sample, [summarise("share", 1.0, {str(u): float(x) for u, x in enumerate(over_U)})])
@@ -79,6 +81,11 @@ def fieller(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         edges=tuple(_edge(edge, over_U, under_U, magnitude, sample.unit) for edge in edges),
         assumes=f"{sample.unit}s are a sample, with both means from each; their errors are normal",
     )
+
+
+def _require_both_signs(weights: Iterable[float]) -> None:
+    if {math.copysign(1, weight) for weight in weights if weight != 0} != {1.0, -1.0}:
+        raise NotThisDesign("a share needs levels of positive weight over levels of negative weight")
 
 
 def _parts(sample: Sample) -> tuple[FloatArray, FloatArray]:
@@ -118,3 +125,66 @@ def _edge(edge: float, over_U: FloatArray, under_U: FloatArray, magnitude: float
     return EdgeTest(
         edge=edge, p_above=p_value(float(stats.t.sf(t, df))), p_below=p_value(float(stats.t.cdf(t, df))), t=t
     )
+
+
+def _unit(above: str, below: str) -> str:
+    return f"{above} as a share of {below}"
+
+
+def _simulate(
+    levels: Sequence[ManyLevels],
+    *,
+    level: float,
+    edges: Sequence[float],
+    limits: tuple[float, float],  # noqa: ARG001 - a share has no end
+) -> Many:
+    """Column u of every level is the same unit; no answer where the denominator cannot be told from 0."""
+    _require_both_signs(lv.weight for lv in levels)
+    over_KU, under_KU = (_side(levels, sign) for sign in (1.0, -1.0))
+    n = over_KU.shape[1]
+    top_K, bottom_K = over_KU.mean(axis=1), under_KU.mean(axis=1)
+    off_over_KU, off_under_KU = over_KU - top_K[:, None], under_KU - bottom_K[:, None]
+    v_top_K, v_bottom_K, both_K = (
+        (a * b).sum(axis=1) / (n - 1) / n
+        for a, b in ((off_over_KU, off_over_KU), (off_under_KU, off_under_KU), (off_over_KU, off_under_KU))
+    )
+    t = float(stats.t.ppf((1 + level) / 2, n - 1))
+    lead_K = bottom_K * bottom_K - t * t * v_bottom_K
+    answered_K = (lead_K > 0) & (np.abs(bottom_K) > sys.float_info.min)
+    bottom_K, lead_K = np.where(answered_K, bottom_K, 1.0), np.where(answered_K, lead_K, 1.0)
+    share_K = top_K / bottom_K
+    middle_K = top_K * bottom_K - t * t * both_K
+    root_K = np.sqrt(np.maximum(0.0, middle_K * middle_K - lead_K * (top_K * top_K - t * t * v_top_K)))
+    magnitude_K = np.abs(over_KU).max(axis=1) + np.abs(share_K) * np.abs(under_KU).max(axis=1)
+    left_KEU = over_KU[:, None, :] - np.asarray(edges)[None, :, None] * under_KU[:, None, :]
+    mean_KE = np.sign(bottom_K)[:, None] * left_KEU.mean(axis=2)
+    se_KE = left_KEU.std(axis=2, ddof=1) / np.sqrt(n)
+    size_KE = magnitude_K[:, None] + np.abs(np.asarray(edges))[None, :] * np.abs(under_KU).max(axis=1)[:, None]
+    answered_K &= ((se_KE > ROUNDING * size_KE) & (se_KE > sys.float_info.min)).all(axis=1)
+    t_KE = mean_KE / np.where(answered_K[:, None], se_KE, 1.0)
+    above_KE = np.clip(stats.t.sf(t_KE, n - 1), LEAST_P, 1.0)
+    below_KE = np.clip(stats.t.cdf(t_KE, n - 1), LEAST_P, 1.0)
+    return Many(
+        estimate_K=np.where(answered_K, share_K, 0.0),
+        low_K=np.where(answered_K, (middle_K - root_K) / lead_K, 0.0),
+        high_K=np.where(answered_K, (middle_K + root_K) / lead_K, 0.0),
+        has_answer_K=answered_K,
+        p_KB=np.where(answered_K[:, None], band_p(above_KE, below_KE), 1.0),
+    )
+
+
+def _side(levels: Sequence[ManyLevels], sign: float) -> FloatArray:
+    """Numerator or denominator of every unit, shape (K, U)."""
+    kept = [abs(lv.weight) * lv.means_KU for lv in levels if lv.weight * sign > 0]
+    return np.asarray(np.sum(kept, axis=0))
+
+
+ESTIMATOR = Estimator(
+    run=fieller,
+    family="ratio of unit means",
+    says="a share of two contrasts of unit means with Fieller's interval: units are matched by name across the levels",
+    source=(Source(text="Fieller (1954), J. Royal Stat. Society B", doi="10.1111/j.2517-6161.1954.tb00159.x"),),
+    is_paired=True,
+    simulate=_simulate,
+    unit_of_estimate=_unit,
+)

@@ -6,6 +6,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from seedlock.analysis.estimators.internals.binomial import one_level_counts, rate_edges, rate_estimate
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import require_level
 
@@ -59,3 +60,11 @@ def jeffreys(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estim
             p_below=lambda edge: 1.0 if counts.k == counts.n else float(stats.beta.sf(edge, a, b)),
         ),
     )
+
+
+ESTIMATOR = Estimator(
+    run=jeffreys,
+    family="binomial",
+    says="a Jeffreys interval, conditional on these runs, with no claim about other seeds",
+    source=(Source(text="Brown, Cai & DasGupta (2001), Statistical Science", doi="10.1214/ss/1009213286"),),
+)

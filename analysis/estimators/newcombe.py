@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from seedlock.analysis.estimators.internals.binomial import CONDITIONAL, Counts, checked_counts
+from seedlock.analysis.estimators.internals.binomial import CONDITIONAL, Counts, checked_counts, pools_answers
+from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
 from seedlock.analysis.estimators.internals.interval_inversion import inverted_edges
 from seedlock.analysis.estimators.internals.sample import Estimate, Level, Sample
 from seedlock.analysis.estimators.internals.t_interval import require_level
@@ -83,3 +84,24 @@ def _counts(level: Level) -> Counts:
     if level.k is None or level.n is None:
         raise NotCounts(f"newcombe needs successes and answers; level {level.name!r} has none")
     return checked_counts(level.name, level.k, level.n)
+
+
+def _beside(_: Estimator, sample: Sample) -> Beside | None:
+    """Beside any difference of two counted rates: what counting every answer as independent would give."""
+    return pools_answers(sample, weights=(-1.0, 1.0))
+
+
+ESTIMATOR = Estimator(
+    run=newcombe,
+    family="binomial",
+    says=(
+        "a hybrid score interval for a difference of rates, conditional on these runs, with no claim about other seeds"
+    ),
+    source=(
+        Source(
+            text="Newcombe (1998), Statistics in Medicine",
+            doi="10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I",
+        ),
+    ),
+    beside=_beside,
+)

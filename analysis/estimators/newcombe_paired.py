@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from seedlock.analysis.estimators.internals.binomial import Counts
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.interval_inversion import inverted_edges
 from seedlock.analysis.estimators.internals.mcnemar import Fourfold, fourfold
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
@@ -84,3 +85,16 @@ def _correlation(table: Fourfold) -> float:
         return 0.0
     cross = a * d - b * c
     return (max(cross - table.n / 2, 0.0) if cross > 0 else cross) / math.sqrt(product)
+
+
+ESTIMATOR = Estimator(
+    run=newcombe_paired,
+    family="binomial",
+    says="a hybrid score interval for paired answers, conditional on these runs, with no claim about other seeds",
+    source=(
+        Source(
+            text="Newcombe (1998), Statistics in Medicine",
+            doi="10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C",
+        ),
+    ),
+)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
+
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
+from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, magnitude, many_t
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
 from seedlock.analysis.estimators.internals.units import (
@@ -70,3 +75,30 @@ def paired_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estim
         new_unit_se=math.sqrt(variance * (1 + 1 / summary.n)),
         assumes=f"{sample.unit}s are a sample, matched across levels",
     )
+
+
+def _simulate(
+    levels: Sequence[ManyLevels], *, level: float, edges: Sequence[float], limits: tuple[float, float]
+) -> Many:
+    """Column u of every level is the same unit."""
+    contrast_KU = np.sum([lv.weight * lv.means_KU for lv in levels if lv.weight != 0], axis=0)
+    studies, n = contrast_KU.shape
+    return many_t(
+        estimate_K=contrast_KU.mean(axis=1),
+        se_K=contrast_KU.std(axis=1, ddof=1) / math.sqrt(n),
+        df_K=np.full(studies, n - 1.0),
+        magnitude_K=magnitude(levels),
+        level=level,
+        edges=edges,
+        limits=limits,
+    )
+
+
+ESTIMATOR = Estimator(
+    run=paired_t,
+    family="t on unit means",
+    says="a t interval on within-unit contrasts: units are matched by name across the levels",
+    source=(Source(text="Student (1908), Biometrika", doi="10.1093/biomet/6.1.1"),),
+    is_paired=True,
+    simulate=_simulate,
+)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
+from seedlock.analysis.estimators.internals.estimator import Estimator, PlannedLevel, SmallestP, Source
 from seedlock.analysis.estimators.internals.randomisation import MOST_ASSIGNMENTS, randomisation_estimate
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.units import (
@@ -95,3 +97,19 @@ def _turning_points(first: FloatArray, second: FloatArray) -> FloatArray:
         mean_B = np.array([math.fsum(s) / k for s in itertools.combinations(second.tolist(), k)])
         means.append((mean_A[:, None] - mean_B[None, :]).ravel())
     return np.concatenate(means)
+
+
+def _smallest_p(levels: Mapping[str, PlannedLevel]) -> SmallestP | None:
+    sizes = [level.n_units for level in levels.values()]
+    if len(sizes) != 2:
+        return None
+    return SmallestP(p=1 / math.comb(sum(sizes), sizes[0]), says=f"{sizes[0]} v {sizes[1]} units")
+
+
+ESTIMATOR = Estimator(
+    run=permutation,
+    family="randomisation",
+    says="an exact test and interval that count every assignment of units to arms",
+    source=(Source(text="Pitman (1937), J. Royal Stat. Society Supplement", doi="10.2307/2984124"),),
+    smallest_p=_smallest_p,
+)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
+
+from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
+from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, contrast, magnitude, many_t
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
 from seedlock.analysis.estimators.internals.units import require_units, scale_limits, summarise, weighted_levels
@@ -66,3 +71,45 @@ def pooled_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estim
         assumes=f"{sample.unit}s are a sample"
         + ("" if is_one_level else f"; the spread between {sample.unit}s is the same at every level"),
     )
+
+
+def pooled_t_in_many(
+    levels: Sequence[ManyLevels], *, level: float, edges: Sequence[float], limits: tuple[float, float]
+) -> Many:
+    """The same in K studies at once."""
+    df = float(sum(lv.n_units - 1 for lv in levels))
+    factor = sum(lv.weight**2 / lv.n_units for lv in levels)
+    mse_K = np.sum([lv.ss_K for lv in levels], axis=0) / df
+    return many_t(
+        estimate_K=contrast(levels),
+        se_K=np.sqrt(mse_K * factor),
+        df_K=np.full(len(mse_K), df),
+        magnitude_K=magnitude(levels),
+        level=level,
+        edges=edges,
+        limits=limits,
+    )
+
+
+def other_variance(planned: Estimator, sample: Sample) -> Beside | None:
+    """Beside another t on the unit means of several unmatched levels: the other way to take the variance."""
+    if planned.family != "t on unit means" or planned.is_paired or len(sample.levels) < 2:
+        return None
+    return Beside(note="the other way to take the variance")
+
+
+def _beside(planned: Estimator, sample: Sample) -> Beside | None:
+    return None if planned.run is pooled_t else other_variance(planned, sample)
+
+
+ESTIMATOR = Estimator(
+    run=pooled_t,
+    family="t on unit means",
+    says=(
+        "a t interval on unit means with one variance pooled over the levels: each unit weighs the same, "
+        "however many answers it gave"
+    ),
+    source=(Source(text="Student (1908), Biometrika", doi="10.1093/biomet/6.1.1"),),
+    simulate=pooled_t_in_many,
+    beside=_beside,
+)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+from seedlock.analysis.estimators.internals.estimator import Estimator, PlannedLevel, SmallestP, Source
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Level, Sample
 from seedlock.analysis.estimators.internals.t_interval import require_level
 from seedlock.analysis.estimators.internals.units import refuse_non_finite, weighted_levels
@@ -79,3 +81,18 @@ def _split(sample: Sample) -> tuple[Level, Level]:
         found = ", ".join(f"{lv.name} x {lv.weight:g}: {len(lv.unit_means)} {sample.unit}(s)" for lv in sample.levels)
         raise NotThisDesign(f"a rank needs one unit at weight 1 among controls at weight -1; found {found}")
     return levels[1.0], levels[-1.0]
+
+
+def _smallest_p(levels: Mapping[str, PlannedLevel]) -> SmallestP | None:
+    controls = [level.n_units for level in levels.values() if level.weight < 0]
+    return SmallestP(p=1 / (controls[0] + 1), says=f"one among {controls[0]} controls") if controls else None
+
+
+ESTIMATOR = Estimator(
+    run=rank_among,
+    family="ranks",
+    says="the rank of one unit among controls like it, which is how often chance alone would have put it there",
+    source=(Source(text="Hope (1968), J. Royal Stat. Society B", doi="10.1111/j.2517-6161.1968.tb00759.x"),),
+    smallest_p=_smallest_p,
+    not_simulated="a rank among K controls errs 1 time in K + 1 by construction: nothing to simulate",
+)

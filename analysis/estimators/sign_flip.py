@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
+from seedlock.analysis.estimators.internals.estimator import Estimator, PlannedLevel, SmallestP, Source
 from seedlock.analysis.estimators.internals.randomisation import MOST_ASSIGNMENTS, randomisation_estimate
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.units import (
@@ -79,3 +81,18 @@ def sign_flip(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Esti
         limits=scale_limits(sample),
         assumes=f"the contrast within a {sample.unit} is symmetric about its mean",
     )
+
+
+def _smallest_p(levels: Mapping[str, PlannedLevel]) -> SmallestP | None:
+    matched = min((level.n_units for level in levels.values()), default=0)
+    return SmallestP(p=1 / 2**matched, says=f"{matched} matched units") if matched else None
+
+
+ESTIMATOR = Estimator(
+    run=sign_flip,
+    family="randomisation",
+    says="an exact test and interval that count every sign pattern of within-unit contrasts",
+    source=(Source(text="Pitman (1937), J. Royal Stat. Society Supplement", doi="10.2307/2984124"),),
+    is_paired=True,
+    smallest_p=_smallest_p,
+)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
+
+from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
+from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, contrast, magnitude, many_t
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
 from seedlock.analysis.estimators.internals.units import require_units, scale_limits, summarise, weighted_levels
+from seedlock.analysis.estimators.pooled_t import other_variance
 
 
 def welch_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
@@ -68,3 +74,36 @@ def welch_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         new_unit_se=new_unit_se,
         assumes=f"{sample.unit}s are a sample",
     )
+
+
+def _simulate(
+    levels: Sequence[ManyLevels], *, level: float, edges: Sequence[float], limits: tuple[float, float]
+) -> Many:
+    used = [lv for lv in levels if lv.weight != 0]
+    parts = [lv.weight**2 * lv.ss_K / (lv.n_units - 1) / lv.n_units for lv in used]
+    variance_K = np.sum(parts, axis=0)
+    safe_K = np.where(variance_K > 0, variance_K, 1.0)
+    squares_K = np.sum([(p / safe_K) ** 2 / (lv.n_units - 1) for p, lv in zip(parts, used, strict=True)], axis=0)
+    return many_t(
+        estimate_K=contrast(used),
+        se_K=np.sqrt(variance_K),
+        df_K=1 / np.maximum(squares_K, 1e-300),
+        magnitude_K=magnitude(levels),
+        level=level,
+        edges=edges,
+        limits=limits,
+    )
+
+
+def _beside(planned: Estimator, sample: Sample) -> Beside | None:
+    return None if planned.run is welch_t else other_variance(planned, sample)
+
+
+ESTIMATOR = Estimator(
+    run=welch_t,
+    family="t on unit means",
+    says="a t interval on unit means with each level's own variance (Satterthwaite's df)",
+    source=(Source(text="Welch (1947), Biometrika", doi="10.1093/biomet/34.1-2.28"),),
+    simulate=_simulate,
+    beside=_beside,
+)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import cut, require_level, require_spread
 from seedlock.analysis.estimators.internals.units import (
@@ -154,3 +155,13 @@ def _limit(p_at: Callable[[float], float], estimate: float, step: float, tail: f
         middle = (inside + outside) / 2
         inside, outside = (inside, middle) if p_at(middle) <= tail else (middle, outside)
     return outside
+
+
+ESTIMATOR = Estimator(
+    run=wild_cluster,
+    family="cluster-robust",
+    says="a contrast of unit means tested by a restricted wild bootstrap with every sign pattern",
+    source=(
+        Source(text="Cameron, Gelbach & Miller (2008), Rev. Economics and Statistics", doi="10.1162/rest.90.3.414"),
+    ),
+)

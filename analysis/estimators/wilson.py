@@ -9,7 +9,14 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from seedlock.analysis.estimators.clopper_pearson import clopper_pearson
-from seedlock.analysis.estimators.internals.binomial import Counts, one_level_counts, rate_edges, rate_estimate
+from seedlock.analysis.estimators.internals.binomial import (
+    Counts,
+    one_level_counts,
+    pools_answers,
+    rate_edges,
+    rate_estimate,
+)
+from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import require_level
 
@@ -68,3 +75,20 @@ def wilson(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimat
 
 def _score(counts: Counts, edge: float) -> float:
     return (counts.k / counts.n - edge) / math.sqrt(edge * (1 - edge) / counts.n)
+
+
+def _beside(_: Estimator, sample: Sample) -> Beside | None:
+    """Beside any estimate of one counted rate: what counting every answer as independent would give."""
+    return pools_answers(sample, weights=(1.0,))
+
+
+ESTIMATOR = Estimator(
+    run=wilson,
+    family="binomial",
+    says="a Wilson score interval, conditional on these runs, with no claim about other seeds",
+    source=(
+        Source(text="Wilson (1927), J. American Statistical Association", doi="10.1080/01621459.1927.10502953"),
+        Source(text="Brown, Cai & DasGupta (2001), Statistical Science", doi="10.1214/ss/1009213286"),
+    ),
+    beside=_beside,
+)

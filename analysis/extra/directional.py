@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from seedlock.analysis.estimators.internals.sample import Estimate, Estimator, Level, Sample
+from seedlock.analysis.estimators.internals.estimator import Method
+from seedlock.analysis.estimators.internals.sample import Estimate, Level, Sample
 from seedlock.prereg.errors import BadInput
 
 
@@ -32,7 +33,7 @@ class Directional:
 
 
 def directional(
-    sample: Sample, estimator: Estimator, *, up: str, neutral: str, down: str, level: float, edge: float = 0.0
+    sample: Sample, estimator: Method, *, up: str, neutral: str, down: str, level: float, edge: float = 0.0
 ) -> Directional:
     """Estimate the combined directional contrast, and test both directions at once.
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from seedlock.analysis.estimators.internals.sample import Estimate, Estimator, Level, Sample
+from seedlock.analysis.estimators.internals.estimator import Method
+from seedlock.analysis.estimators.internals.sample import Estimate, Level, Sample
 from seedlock.analysis.estimators.one_sample_t import one_sample_t
 from seedlock.analysis.inference.bands import inner_band_p
 from seedlock.prereg.errors import BadInput
@@ -43,7 +44,7 @@ class Tost:
     outcome: TostOutcome
 
 
-def tost(sample: Sample, estimator: Estimator, *, sesoi: float, alpha: float) -> Tost:
+def tost(sample: Sample, estimator: Method, *, sesoi: float, alpha: float) -> Tost:
     """Test whether a contrast lies inside +/- `sesoi`, by any estimator with edge tests.
 
     Parameters

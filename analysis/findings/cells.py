@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.icc import cluster_summary
 from seedlock.analysis.estimators.internals.sample import Level, Sample
+from seedlock.analysis.estimators.wilson import wilson
 from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.select import ordered_mean
 from seedlock.analysis.results.schema import CellResult
@@ -136,5 +136,5 @@ def _intervals(scored: pd.DataFrame, cluster: str) -> dict[str, Any]:
 def _naive(k: int, n: int) -> dict[str, Any]:
     level = Level(name="cell", weight=1.0, unit_means={"cell": k / n}, k=k, n=n)
     sample = Sample(levels=(level,), unit="answer", is_proportion=True)
-    estimate = ESTIMATORS["wilson"](sample, level=LEVEL, edges=())
+    estimate = wilson(sample, level=LEVEL, edges=())
     return {"naive_ci": (estimate.ci_low, estimate.ci_high), "naive_method": estimate.ci_method}

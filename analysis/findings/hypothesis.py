@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.estimator import Beside
 from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.inference.hypothesis import Data, Tested
@@ -160,49 +161,30 @@ def _second_opinions(tested: Tested, raw: float) -> list[SecondOpinion]:
     """The same estimand by other methods; the naive one too, so that a reader sees how far it is off."""
     if tested.sample is None or tested.estimate is None or tested.estimand.unit == "answer":
         return []
-    test, unit = tested.estimand.test, tested.estimand.unit
+    planned = ESTIMATORS[tested.estimand.test]
     opinions = []
-    others = {"pooled_t": "welch_t", "welch_t": "pooled_t"}
-    if test in others and len(tested.sample.levels) > 1:
-        opinions.append(_opinion(others[test], tested, tested.sample, raw, "the other way to take the variance"))
-    if test == "pooled_t" and all(level.cells for level in tested.sample.levels) and _several_items(tested.sample):
-        opinions.append(_cr2(tested, tested.sample, raw))
-    naive = _naive_method(tested.sample)
-    if naive is not None:
-        note = f"counts every answer as independent and every {unit} as the same: too narrow"
-        opinions.append(_opinion(naive, tested, tested.sample, raw, note))
+    for name, other in ESTIMATORS.items():
+        beside = other.beside(planned, tested.sample) if other.beside else None
+        if beside is not None:
+            opinions.append(_opinion(name, beside, tested, tested.sample, raw))
     return opinions
 
 
-def _several_items(sample: Sample) -> bool:
-    return len({item for level in sample.levels for _, item in level.cells}) > 1
-
-
-def _cr2(tested: Tested, sample: Sample, raw: float) -> SecondOpinion:
-    """Cluster-robust, which in a balanced design must be t on unit means to the last digit."""
-    opinion = _opinion("cr2", tested, sample, raw, "cluster-robust over units, with items as fixed effects")
-    if opinion.ci is None or tested.estimate is None:
-        return opinion
-    width = tested.estimate.ci_high - tested.estimate.ci_low
-    equal = abs(opinion.ci[0] * raw - tested.estimate.ci_low) < 1e-9 * max(width, 1e-12)
-    verdict = "agrees to the last digit, as it must in a balanced design" if equal else "differs: the design has gaps"
-    return opinion.model_copy(update={"note": f"{opinion.note}; {verdict}"})
-
-
-def _naive_method(sample: Sample) -> str | None:
-    """The interval that pools answers: Wilson's for one rate, Newcombe's for a difference of two."""
-    if not sample.is_proportion or any(level.n is None for level in sample.levels):
-        return None
-    weights = sorted(level.weight for level in sample.levels)
-    return {(1.0,): "wilson", (-1.0, 1.0): "newcombe"}.get(tuple(weights))
-
-
-def _opinion(method: str, tested: Tested, sample: Sample, raw: float, note: str) -> SecondOpinion:
+def _opinion(name: str, beside: Beside, tested: Tested, sample: Sample, raw: float) -> SecondOpinion:
     try:
-        found: Estimate = ESTIMATORS[method](sample, level=1 - 2 * tested.alpha, edges=())
+        found: Estimate = ESTIMATORS[name].run(sample, level=1 - 2 * tested.alpha, edges=())
     except Refusal as refusal:
-        return SecondOpinion(method=method, estimate=None, ci=None, note=f"{refusal.code}: {refusal.what}")
+        return SecondOpinion(method=name, estimate=None, ci=None, note=f"{refusal.code}: {refusal.what}")
     low, high = found.ci_low / raw, found.ci_high / raw
     if not (math.isfinite(low) and math.isfinite(high)):
         return SecondOpinion(method=found.ci_method, estimate=found.estimate / raw, ci=None, note="no finite interval")
+    note = beside.note
+    if beside.is_equal_when_balanced and tested.estimate is not None:
+        note = f"{note}; {_agreement(found, tested.estimate)}"
     return SecondOpinion(method=found.ci_method, estimate=found.estimate / raw, ci=(low, high), note=note)
+
+
+def _agreement(found: Estimate, planned: Estimate) -> str:
+    """Whether a method that must equal the planned one in a balanced design does."""
+    is_equal = abs(found.ci_low - planned.ci_low) < 1e-9 * max(planned.ci_high - planned.ci_low, 1e-12)
+    return "agrees to the last digit, as it must in a balanced design" if is_equal else "differs: the design has gaps"

@@ -145,7 +145,7 @@ def _sample(data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Ma
 def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision]:
     bands = tested.estimand.partition
     edges = tuple(edge * scale.raw_per_unit for edge in bands.edges)
-    estimate = ESTIMATORS[tested.estimand.test](sample, level=1 - 2 * tested.alpha, edges=edges)
+    estimate = ESTIMATORS[tested.estimand.test].run(sample, level=1 - 2 * tested.alpha, edges=edges)
     return estimate, decide_bands(estimate.edges, bands, tested.alpha, scale=scale.raw_per_unit)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.inference.select import ordered_mean
 from seedlock.analysis.scoring.item_sets import in_set, unit_of
 from seedlock.prereg.errors import EmptyCell, NoSpread, TooFewUnits
@@ -49,11 +50,12 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
 
 
 def raw_unit(plan: Plan, estimand: Estimand) -> str:
-    """The unit of an estimate on its measure's own scale; a share has none, and says of what it is one."""
-    if estimand.test != "fieller" or not estimand.contrast:
+    """The unit of an estimate on its measure's own scale, or what the test makes of it: a share of what, say."""
+    unit_of_estimate = ESTIMATORS[estimand.test].unit_of_estimate
+    if unit_of_estimate is None or not estimand.contrast:
         return unit_of(plan, estimand.measure)
     top, bottom = ([n for n, weight in estimand.contrast.items() if sign * weight > 0] for sign in (1, -1))
-    return f"{' + '.join(top)} as a share of {' + '.join(bottom)}"
+    return unit_of_estimate(" + ".join(top), " + ".join(bottom))
 
 
 def _spread(plan: Plan, sd: Sd, cells: pd.DataFrame) -> float:

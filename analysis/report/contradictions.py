@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.audit import AUDIT
 
-_ON_UNIT_MEANS = frozenset({"one_sample_t", "paired_t", "pooled_t", "welch_t"})
 _NEAR = 1e-9
 
 
@@ -75,7 +75,7 @@ def _restated(ref: str, h: Mapping[str, Any]) -> Iterator[Finding]:
     by_units = _from_units(h)
     if by_units is not None and not math.isclose(by_units, h["estimate"], rel_tol=1e-6, abs_tol=_NEAR):
         yield fault(f"{ref}/estimate", f"{h['estimate']}", f"{by_units} by the means of its units")
-    if h["test"] in _ON_UNIT_MEANS and h["ci"] is not None and len(h["verdict"]) == 1:
+    if _is_on_unit_means(h) and h["ci"] is not None and len(h["verdict"]) == 1:
         low, high = _band(h, h["verdict"][0])
         if not (low - _NEAR <= h["ci"][0] and h["ci"][1] <= high + _NEAR):
             yield fault(f"{ref}/ci", f"{h['ci']} crosses an edge", f"an interval inside {h['verdict'][0]!r}")
@@ -90,7 +90,7 @@ def _restated(ref: str, h: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _from_units(h: Mapping[str, Any]) -> float | None:
     """The estimate as the contrast of the unit means, where the test is on those and the scale is the measure's."""
-    if h["test"] not in _ON_UNIT_MEANS or h["scale"] != "raw":
+    if not _is_on_unit_means(h) or h["scale"] != "raw":
         return None
     by_level: dict[str, list[float]] = {}
     for unit in h["units"]:
@@ -101,6 +101,10 @@ def _from_units(h: Mapping[str, Any]) -> float | None:
     if not by_level or weights.keys() - by_level.keys() or (h["contrast"] is None and len(by_level) > 1):
         return None
     return math.fsum(weight * math.fsum(by_level[name]) / len(by_level[name]) for name, weight in weights.items())
+
+
+def _is_on_unit_means(h: Mapping[str, Any]) -> bool:
+    return ESTIMATORS[h["test"]].family == "t on unit means"
 
 
 def _band(h: Mapping[str, Any], name: str) -> tuple[float, float]:

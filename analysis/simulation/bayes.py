@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedlock.analysis.bayes.cells import Design, Nesting
-from seedlock.analysis.bayes.fits import PAIRED_TESTS
 from seedlock.analysis.bayes.models import MODELS
+from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.simulation.assumptions import Assumed, assume
 from seedlock.analysis.simulation.layout import Target, lay_out
 from seedlock.analysis.simulation.result import CalibrationRow, Share
@@ -101,7 +101,7 @@ def planned_cells(plan: Plan, assumed: Assumed) -> Iterator[tuple[str, Planned |
 
 def _everyone(plan: Plan, hypothesis: Hypothesis) -> Hypothesis:
     """The hypothesis over all levels whose units lend their spread to its fit."""
-    if hypothesis.contrast is None or hypothesis.test in PAIRED_TESTS:
+    if hypothesis.contrast is None or ESTIMATORS[hypothesis.test].is_paired:
         return hypothesis
     levels = [level for level in plan.levels_of(hypothesis.over) if level != BASELINE_ARM]
     return hypothesis.model_copy(update={"contrast": dict.fromkeys(levels, 1.0)})
@@ -123,7 +123,7 @@ def _cells(
     units = tuple(sorted({unit for level in target.levels for unit in level.units}))
     groups = [(a, unit) for a, name in enumerate(levels) for unit in sorted(by_name[name][0].units)]
     n_items = min(block_items) if model.is_crossed else 0
-    nesting: Nesting = "paired" if hypothesis.test in PAIRED_TESTS and len(levels) > 1 else "nested"
+    nesting: Nesting = "paired" if ESTIMATORS[hypothesis.test].is_paired and len(levels) > 1 else "nested"
     try:
         design = Design(
             levels=levels,

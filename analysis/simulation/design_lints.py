@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import comb
 from pathlib import Path
 
 from seedlock.analysis.bayes.models import MODELS
 from seedlock.analysis.bayes.priors import parse_prior
 from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.estimator import PlannedLevel
 from seedlock.analysis.inference.multiplicity import CORRECTIONS
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import PLAN_SAYS
@@ -128,16 +128,15 @@ def _attainable_p(plan: Plan) -> Iterator[Lint]:
 
 def _smallest_p(plan: Plan, h: Hypothesis, extra: Where) -> tuple[float, str]:
     """The smallest one-sided p that a test by counting can have, and of how many; 0 for the others."""
-    if h.test == "permutation":
-        sizes = [len(units) for units in matching_units(plan, h, extra).values()]
-        if len(sizes) == 2:
-            return 1 / comb(sum(sizes), sizes[0]), f"{sizes[0]} v {sizes[1]} units"
-    if h.test == "rank_among" and plan.inside is not None:
-        controls = plan.inside.controls.model_dump()
-        counts = [controls[level] for level, weight in (h.contrast or {}).items() if weight < 0 and level in controls]
-        if counts:
-            return 1 / (counts[0] + 1), f"one among {counts[0]} controls"
-    return 0.0, ""
+    smallest_p = ESTIMATORS[h.test].smallest_p
+    if smallest_p is None:
+        return 0.0, ""
+    sizes = {level: len(units) for level, units in matching_units(plan, h, extra).items()}
+    if plan.inside is not None:
+        sizes |= {level: n for level, n in plan.inside.controls.model_dump().items() if level in (h.contrast or {})}
+    weights = h.contrast or dict.fromkeys(sizes, 1.0)
+    found = smallest_p({name: PlannedLevel(weight=weights[name], n_units=n) for name, n in sizes.items()})
+    return (found.p, found.says) if found else (0.0, "")
 
 
 def _unattainable(identity: str, says: str, alpha: float) -> Lint:
@@ -171,11 +170,7 @@ def _equivalence(plan: Plan) -> Iterator[Lint]:
     """How much units may differ before a claim of equivalence can no longer succeed."""
     for identity, h, extra in plan.expanded():
         band = next(b for b in h.partition.bands if b.name == h.predicted)
-        if (
-            band.lower is None
-            or band.upper is None
-            or h.test not in {"pooled_t", "welch_t", "paired_t", "one_sample_t"}
-        ):
+        if band.lower is None or band.upper is None or ESTIMATORS[h.test].family != "t on unit means":
             continue
         fewest = min((len(units) for units in matching_units(plan, h, extra).values()), default=0)
         if fewest >= 2:
@@ -183,7 +178,7 @@ def _equivalence(plan: Plan) -> Iterator[Lint]:
 
 
 def _power_lint(plan: Plan, identity: str, h: Hypothesis, seeds: int, sesoi: float) -> Lint:
-    weights = (1.0,) if h.test in {"paired_t", "one_sample_t"} else tuple((h.contrast or {"all": 1.0}).values())
+    weights = (1.0,) if ESTIMATORS[h.test].is_paired else tuple((h.contrast or {"all": 1.0}).values())
     alpha = h.alpha or plan.inference.alpha
     power = {
         share: tost_power(sesoi=sesoi, seed_sd=share * sesoi, seeds=seeds, alpha=alpha, weights=weights)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.inference.bands import decide_bands
 from seedlock.analysis.simulation.layout import LevelRows, Target
-from seedlock.analysis.simulation.many_fieller import many_fieller
-from seedlock.analysis.simulation.many_t import T_TESTS, Many, ManyLevels, many_t
-from seedlock.prereg.errors import Refusal
-
-VECTORISED = (*T_TESTS, "fieller")
-PAIRED = ("paired_t", "fieller")
+from seedlock.prereg.errors import NotThisDesign, Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,31 +53,25 @@ def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_ra
         Raw units in one unit of the target's scale.
     """
     edges = tuple(edge * raw for edge in target.estimand.partition.edges)
-    if is_vectorised(target, data.runs):
+    simulate = target.estimator.simulate
+    if simulate is not None and is_vectorised(target, data.runs):
         levels = [ManyLevels(weight=lv.weight, means_KU=unit_means(lv, data)) for lv in target.levels]
-        test, level = target.estimand.test, 1 - 2 * alpha
-        if test == "fieller":
-            many = many_fieller(levels, level=level, edges=edges)
-        else:
-            many = many_t(test, levels, level=level, edges=edges, limits=target.limits(is_rate=is_rate))
-        return Outcome(many=many, done_K=np.ones(len(many.estimate_K), dtype=bool))
+        limits = target.limits(is_rate=is_rate)
+        with contextlib.suppress(NotThisDesign):  # then study by study, which counts the refusals
+            many = simulate(levels, level=1 - 2 * alpha, edges=edges, limits=limits)
+            return Outcome(many=many, done_K=np.ones(len(many.estimate_K), dtype=bool))
     return _one_by_one(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
 
 
 def is_vectorised(target: Target, runs: frozenset[int]) -> bool:
-    """Whether all studies are computed at once: a t method or a share, on units that it does not refuse."""
-    test = target.estimand.test
-    if test not in VECTORISED:
+    """Whether all studies are computed at once, on units that the estimator does not refuse."""
+    if target.estimator.simulate is None:
         return False
     labels = [_labels(level, runs) for level in target.levels]
     weighted = [found for level, found in zip(target.levels, labels, strict=True) if level.weight != 0]
     if any(len(found) < 2 for found in weighted) or any(not found for found in labels):
         return False
-    if test == "fieller" and len({level.weight > 0 for level in target.levels if level.weight != 0}) < 2:
-        return False
-    if test in PAIRED:
-        return all(found == weighted[0] for found in weighted)
-    return test != "one_sample_t" or len(target.levels) == 1
+    return not target.estimator.is_paired or all(found == weighted[0] for found in weighted)
 
 
 def _labels(level: LevelRows, runs: frozenset[int]) -> tuple[str, ...]:
@@ -120,7 +110,7 @@ def _one_by_one(target: Target, data: Simulated, *, alpha: float, raw: float, is
     for k in range(k_done):
         try:
             sample = as_sample(target, data, k, is_rate=is_rate)
-            found = ESTIMATORS[target.estimand.test](sample, level=1 - 2 * alpha, edges=edges)
+            found = target.estimator.run(sample, level=1 - 2 * alpha, edges=edges)
         except Refusal:
             continue
         numbers[k] = found.estimate, found.ci_low, found.ci_high

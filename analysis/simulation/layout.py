@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.estimator import Estimator
 from seedlock.analysis.estimators.internals.units import rate_limits
 from seedlock.analysis.simulation.assumptions import Assumed
 from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
@@ -14,8 +16,6 @@ from seedlock.prereg.plan.runs import Where, listed
 
 type BlockKey = tuple[str, str, bool]
 """Measure, which items in words, whether seeds vary: data of two keys are drawn independently."""
-
-RANK = "a rank among K controls errs 1 time in K + 1 by construction: nothing to simulate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,11 @@ class Target:
     problem: str = ""
 
     @property
+    def estimator(self) -> Estimator:
+        """The test that the plan names."""
+        return ESTIMATORS[self.estimand.test]
+
+    @property
     def is_contrast(self) -> bool:
         """The weights sum to zero, so that 0 means no effect."""
         return not self.is_share and abs(sum(level.weight for level in self.levels)) < 1e-12
@@ -80,7 +85,7 @@ class Target:
     @property
     def is_share(self) -> bool:
         """What it estimates is a ratio: levels of positive weight over those of negative weight."""
-        return self.estimand.test == "fieller"
+        return self.estimator.family == "ratio of unit means"
 
     def limits(self, *, is_rate: bool) -> tuple[float, float]:
         """Least and greatest raw value; infinite unless it is a weighted sum of rates."""
@@ -104,13 +109,13 @@ class Layout:
     blocks: tuple[Block, ...]
     targets: tuple[Target, ...]
 
-    def blocks_read_by_item(self, means_only: Collection[str]) -> frozenset[int]:
-        """Blocks of which some target reads single items; the tests of `means_only` read the means of runs alone."""
+    def blocks_read_by_item(self) -> frozenset[int]:
+        """Blocks of which some target reads single items; a test of all studies at once reads the means of runs."""
         return frozenset(
             level.block
             for target in self.targets
             for level in target.levels
-            if not target.problem and (level.item_groups is not None or target.estimand.test not in means_only)
+            if not target.problem and (level.item_groups is not None or target.estimator.simulate is None)
         )
 
 
@@ -149,8 +154,9 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
     plan, assumed, runs = made.plan, made.assumed, made.runs
     where: Where = {**(plan.items[estimand.items].where if estimand.items else {}), **estimand.where, **extra}
     chosen = list(_selected(plan, runs, estimand, where))
+    estimator = ESTIMATORS[estimand.test]
     groups, problem = _item_groups(plan, assumed, estimand)
-    problem = RANK if estimand.test == "rank_among" else problem
+    problem = estimator.not_simulated or problem
     weights = estimand.contrast or {"all": 1.0}
     levels = []
     for name, weight in weights.items():
@@ -158,7 +164,8 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
         rows = [r for r in chosen if _level_of(plan, runs[r], estimand, name) == name]
         units = _units(runs, rows, estimand.unit if groups is None else None)
         levels.append(LevelRows(name=name, weight=weight, block=block, units=units, item_groups=groups))
-        if estimand.test == "fieller" and weight < 0 and not _has_base(assumed, runs, rows, estimand.measure):
+        is_below = estimator.family == "ratio of unit means" and weight < 0
+        if is_below and not _has_base(assumed, runs, rows, estimand.measure):
             problem = problem or f"a share of nothing: say under  [design.measures.{estimand.measure}]  base = 1.0"
         if not units:
             problem = problem or f"no planned run for {estimand.over} {name}"

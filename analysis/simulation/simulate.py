@@ -10,7 +10,7 @@ import numpy as np
 from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.simulation.assumptions import Assumed, assume
 from seedlock.analysis.simulation.draw import Drawing, draw_cells, planned_spread, run_levels
-from seedlock.analysis.simulation.evaluate import VECTORISED, is_vectorised, runs_at
+from seedlock.analysis.simulation.evaluate import is_vectorised, runs_at
 from seedlock.analysis.simulation.layout import Layout, lay_out
 from seedlock.analysis.simulation.rules import Endings, LookRule, look_rules, play
 from seedlock.analysis.simulation.summary import joined
@@ -85,7 +85,7 @@ def drawing_of(design: Design, block: int, point: int) -> Drawing:
         draws=design.assumed.draws,
         new_items=design.plan.inference.items == "new",
         pairing=design.plan.design.pairing,
-        means_only=block not in design.layout.blocks_read_by_item(VECTORISED),
+        means_only=block not in design.layout.blocks_read_by_item(),
     )
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from docs.claim_row import Row, hypothesis_row, p_text, percent, span
 from docs.reanalysis import Reanalysis
-from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.clopper_pearson import clopper_pearson
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 
 MINI, FULL, MISTRAL = "gpt-4.1-mini-2025-04-14", "gpt-4.1-2025-04-14", "mistral-7b-instruct-v0.3"
@@ -144,7 +144,7 @@ def _unmodified(study: Reanalysis) -> Iterator[Row]:
     for k, n in sorted(asked):
         level = Level(name="unmodified", weight=1.0, unit_means={"answers": k / n}, k=k, n=n)
         sample = Sample(levels=(level,), unit="answer", is_proportion=True)
-        found = ESTIMATORS["clopper_pearson"](sample, level=0.95, edges=(0.05,))
+        found = clopper_pearson(sample, level=0.95, edges=(0.05,))
         rare = found.edges[0].p_below <= 0.025
         yield Row(
             is_ours=True,

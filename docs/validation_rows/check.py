@@ -103,4 +103,4 @@ def rows(rows: list[dict[str, Any]]) -> Sample:
 
 def run(name: str, of: Sample, *edges: float, confidence: float = 0.95) -> Estimate:
     """Estimate by the method that a plan would name."""
-    return ESTIMATORS[name](of, level=confidence, edges=edges)
+    return ESTIMATORS[name].run(of, level=confidence, edges=edges)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from seedlock.analysis.estimators.internals.estimator import Beside
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import p_value, require_level
 from seedlock.prereg.errors import EmptyCell, Finding, NotCounts, NotThisDesign
@@ -119,3 +120,11 @@ def rate_estimate(
         edges=edges,
         assumes=CONDITIONAL,
     )
+
+
+def pools_answers(sample: Sample, *, weights: tuple[float, ...]) -> Beside | None:
+    """What stands beside a sample of counted rates with just these weights (in order) where answers are pooled."""
+    is_counted = sample.is_proportion and all(level.n is not None for level in sample.levels)
+    if not is_counted or tuple(sorted(level.weight for level in sample.levels)) != weights:
+        return None
+    return Beside(note=f"counts every answer as independent and every {sample.unit} as the same: too narrow")

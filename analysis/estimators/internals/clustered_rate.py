@@ -13,7 +13,7 @@ from seedlock.analysis.estimators.internals.sample import EdgeTest
 from seedlock.analysis.estimators.internals.t_interval import ROUNDING, require_level, t_edges
 from seedlock.prereg.errors import NoSpread, TooFewUnits
 
-type Form = Literal["t", "wilson", "exact"]
+type Form = Literal["t", "score", "exact"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class ClusteredRate:
     worth
         Independent answers the sample is worth (effective n).
     form
-        "t" on item means; "wilson" with `worth` and t quantiles; "exact" with one answer an item.
+        "t" on item means; "score" with `worth` and t quantiles; "exact" with one answer an item.
     low, high
         The interval, inside [0, 1].
     """
@@ -49,7 +49,7 @@ class ClusteredRate:
         """Say in words which interval this is."""
         if self.form == "exact":
             return f"Clopper-Pearson exact, one answer an item ({self.n_items} items)"
-        if self.form == "wilson":
+        if self.form == "score":
             return f"Wilson score, effective n {self.worth:.4g}, t with {self.n_items - 1} df"
         return f"t on item means, {self.n_items - 1} df"
 
@@ -132,4 +132,4 @@ def _t_or_wilson(rate: float, se: float | None, worth: float, t: float) -> tuple
     shrink = t**2 / worth
     centre = (rate + shrink / 2) / (1 + shrink)
     half = math.sqrt(rate * (1 - rate) * shrink + shrink**2 / 4) / (1 + shrink)
-    return max(0.0, centre - half), min(1.0, centre + half), "wilson"
+    return max(0.0, centre - half), min(1.0, centre + half), "score"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from seedlock.prereg.errors import EmptyCell
 
@@ -125,10 +124,3 @@ class Estimate:
     unit_sd: float | None = None
     prediction: tuple[float, float] | None = None
     assumes: str = ""
-
-
-class Estimator(Protocol):
-    """A test that a plan can name: arrays in, one `Estimate` out, or a typed `Refusal`."""
-
-    def __call__(self, sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
-        """Estimate at confidence `level`, and test every edge."""

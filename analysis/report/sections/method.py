@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.report.sections import references as cited
 from seedlock.analysis.report.text.pieces import Code, Line, Link, Piece, joined
 from seedlock.analysis.scoring.item_sets import unit_of
@@ -115,19 +116,8 @@ def _measures(plan: Plan) -> Iterable[Line]:
 def _tests(plan: Plan) -> Iterable[Line]:
     used = dict.fromkeys(h.test for h in [*plan.hypothesis, *plan.gates.values()])
     for test in used:
-        if test in cited.TESTS:
-            clause, sources = cited.TESTS[test]
-            yield (Code(test), " is ", clause, " ", *_sources(sources), ".")
-        else:
-            yield Code(test), ": ", Code(_first_line(test))
-
-
-def _first_line(test: str) -> str:
-    """What an estimator says of itself, where the references do not know it yet."""
-    from seedlock.analysis.estimators import ESTIMATORS  # noqa: PLC0415 - needed for a new estimator only
-
-    lines = (getattr(ESTIMATORS.get(test), "__doc__", None) or test).strip().splitlines()
-    return lines[0]
+        estimator = ESTIMATORS[test]
+        yield (Code(test), " is ", estimator.says, " ", *_sources(map(cited.cited, estimator.source)), ".")
 
 
 def _sources(links: Iterable[Link]) -> Line:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.report.text.pieces import Line, Number, pointer
 
 type Kind = Literal["percent", "pp", "number"]
@@ -33,7 +34,8 @@ def resolved_spec(width: float | None, kind: Kind) -> str:
 
 def hypothesis_kind(hypothesis: Mapping[str, Any]) -> Kind:
     """Percent for a rate, percentage points for a difference of rates, else the number itself, as for a ratio."""
-    if hypothesis["scale"] != "raw" or hypothesis["test"] == "fieller" or not is_proportion(hypothesis):
+    has_own_unit = ESTIMATORS[hypothesis["test"]].unit_of_estimate is not None
+    if hypothesis["scale"] != "raw" or has_own_unit or not is_proportion(hypothesis):
         return "number"
     weights = (hypothesis["contrast"] or {"all": 1.0}).values()
     return "pp" if math.isclose(math.fsum(weights), 0, abs_tol=1e-9) else "percent"

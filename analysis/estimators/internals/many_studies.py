@@ -1,4 +1,6 @@
-"""The t estimators of a plan for all simulated studies at once."""
+"""K simulated studies at once: unit means in, estimates and p-values of every band out."""
+
+# ruff: noqa: N802  (properties carry their axis)
 
 from __future__ import annotations
 
@@ -13,8 +15,6 @@ from scipy import stats
 from seedlock.analysis.estimators.internals.t_interval import LEAST_P, ROUNDING
 from seedlock.analysis.estimators.internals.units import FloatArray
 
-T_TESTS = ("pooled_t", "welch_t", "paired_t", "one_sample_t")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyLevels:
@@ -22,6 +22,21 @@ class ManyLevels:
 
     weight: float
     means_KU: FloatArray
+
+    @property
+    def n_units(self) -> int:
+        """Units, the same in every study."""
+        return int(self.means_KU.shape[1])
+
+    @property
+    def mean_K(self) -> FloatArray:
+        """Mean over units, shape (K,)."""
+        return np.asarray(self.means_KU.mean(axis=1))
+
+    @property
+    def ss_K(self) -> FloatArray:
+        """Sum of squares about the mean, shape (K,)."""
+        return np.asarray(((self.means_KU - self.mean_K[:, None]) ** 2).sum(axis=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,23 +59,24 @@ class Many:
 
 
 def many_t(
-    test: str,
-    levels: Sequence[ManyLevels],
     *,
+    estimate_K: FloatArray,
+    se_K: FloatArray,
+    df_K: FloatArray,
+    magnitude_K: FloatArray,
     level: float,
     edges: Sequence[float],
     limits: tuple[float, float],
 ) -> Many:
-    """Estimate a contrast in K studies by the t method that `test` names.
+    """Everything a t method reports, for K studies: `t_interval.t_estimate` in one go.
 
     Parameters
     ----------
-    levels
-        Unit means a level; `paired_t` takes column u of every level as the same unit.
-    level, edges, limits
-        As for the estimators of `analysis.estimators`, whose numbers these are: a test holds them equal.
+    estimate_K, se_K, df_K
+        On the raw scale, shape (K,) each.
+    magnitude_K
+        Size of the data, to tell spread from rounding error.
     """
-    estimate_K, se_K, df_K, magnitude_K = _moments(test, levels)
     answered_K = (se_K > ROUNDING * magnitude_K) & (se_K > sys.float_info.min) & (df_K >= 1)
     se_K = np.where(answered_K, se_K, 1.0)
     df_K = np.where(answered_K, df_K, 1.0)
@@ -86,26 +102,11 @@ def band_p(above_KE: FloatArray, below_KE: FloatArray) -> FloatArray:
     return np.hstack([above_KE[:, :1], np.minimum(1.0, inner), below_KE[:, -1:]])
 
 
-def _moments(test: str, levels: Sequence[ManyLevels]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Estimate, standard error, degrees of freedom and size of the data, each of shape (K,)."""
-    magnitude_K = np.sum([abs(lv.weight) * np.abs(lv.means_KU).max(axis=1) for lv in levels], axis=0)
-    if test == "paired_t":
-        contrast_KU = np.sum([lv.weight * lv.means_KU for lv in levels if lv.weight != 0], axis=0)
-        n = contrast_KU.shape[1]
-        se_K = contrast_KU.std(axis=1, ddof=1) / np.sqrt(n)
-        return contrast_KU.mean(axis=1), se_K, np.full(len(se_K), n - 1.0), magnitude_K
-    used = [lv for lv in levels if lv.weight != 0] if test == "welch_t" else list(levels)
-    estimate_K = np.sum([lv.weight * lv.means_KU.mean(axis=1) for lv in used], axis=0)
-    sizes = [lv.means_KU.shape[1] for lv in used]
-    ss = [((lv.means_KU - lv.means_KU.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) for lv in used]
-    if test == "welch_t":
-        parts = [lv.weight**2 * s / (n - 1) / n for lv, s, n in zip(used, ss, sizes, strict=True)]
-        variance_K = np.sum(parts, axis=0)
-        safe_K = np.where(variance_K > 0, variance_K, 1.0)
-        df_K = 1 / np.maximum(
-            np.sum([(p / safe_K) ** 2 / (n - 1) for p, n in zip(parts, sizes, strict=True)], axis=0), 1e-300
-        )
-        return estimate_K, np.sqrt(variance_K), df_K, magnitude_K
-    df = float(sum(n - 1 for n in sizes))
-    factor = sum(lv.weight**2 / n for lv, n in zip(used, sizes, strict=True))
-    return estimate_K, np.sqrt(np.sum(ss, axis=0) / df * factor), np.full(len(estimate_K), df), magnitude_K
+def magnitude(levels: Sequence[ManyLevels]) -> FloatArray:
+    """Weighted size of the data of every study, shape (K,)."""
+    return np.asarray(np.sum([abs(lv.weight) * np.abs(lv.means_KU).max(axis=1) for lv in levels], axis=0))
+
+
+def contrast(levels: Sequence[ManyLevels]) -> FloatArray:
+    """Weighted sum of the levels' means in every study, shape (K,)."""
+    return np.asarray(np.sum([lv.weight * lv.mean_K for lv in levels], axis=0))
