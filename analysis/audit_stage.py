@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seedlock.analysis.analyze import Sealed, load_data
+from seedlock.analysis.decide import Sealed, load_data
 from seedlock.analysis.inference.metric_audit import audit
 from seedlock.analysis.results.schema import AuditResult
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder

@@ -9,7 +9,8 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from seedlock.analysis.analyze import Sealed, compute
+from seedlock.analysis.analyze import compute
+from seedlock.analysis.decide import Sealed
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.errors import Finding, NotReproduced, SeedlockError

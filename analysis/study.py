@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from seedlock.analysis.analyze import Sealed, load_data
+from seedlock.analysis.decide import Sealed, load_data
 from seedlock.analysis.results.schema import Results, read_results
 from seedlock.analysis.scoring.item_sets import plan_measures, with_sets
 from seedlock.analysis.scoring.scores import score_rows

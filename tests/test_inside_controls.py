@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from seedlock.analysis.analyze import Sealed, compute
+from seedlock.analysis.analyze import compute
+from seedlock.analysis.decide import Sealed
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.rank_among import rank_among
 from seedlock.analysis.results.schema import Results

@@ -16,7 +16,8 @@ from seedlock.prereg.base.paths import HOME
 from seedlock.prereg.errors import BadInput, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.gate import require_lock
 from seedlock.prereg.lock.ledger import read_ledger
-from seedlock.prereg.lock.lock import create_lock, deciding_files, lock_paths, read_lock, run_id
+from seedlock.prereg.lock.lock import create_lock, lock_paths, read_lock, run_id
+from seedlock.prereg.lock.rooms import deciding_files
 from seedlock.prereg.plan.read import read_plan
 from tests.conftest import PLAN, PROJECT, StudyFixture, git
 

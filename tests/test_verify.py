@@ -279,7 +279,7 @@ def checkout(tmp_path: Path) -> Path:
     study = root / "prereg" / "studies" / "spread"
     study.mkdir(parents=True)
     (study / "plan.toml").write_text(PLAN)
-    (root / ".gitignore").write_text("__pycache__/\nruns/\n*.lock\n*.csv\n")
+    (root / ".gitignore").write_text("__pycache__/\nruns/\n*.lock\n/completions.csv\n")
     git(root, "init", "-q")
     git(root, "add", "-A")
     git(root, "commit", "-qm", "plan")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from seedlock.analysis.findings.confidence import trust_in
 from seedlock.analysis.findings.headline import Headline, confirmatory, found_text, headline_of
-from seedlock.analysis.results.schema import Accounting, Answer, ClaimResult, GateResult, HypothesisResult
+from seedlock.analysis.results.schema import Accounting, Answer, ClaimResult, GateResult, HypothesisResult, Numbers
 from seedlock.prereg.lock.gate import Status
+from seedlock.prereg.plan.plan import Plan
 
 _SUPPORTS: dict[Status, str] = {
     "confirmatory": "The data support the claim",
@@ -21,6 +22,18 @@ _NAMED: dict[Status, str] = {
     "retrospective": "the plan names",
     "exploratory": "the plan names",
 }
+
+
+def answer_of(found: Numbers, plan: Plan) -> Answer:
+    """The report's first words, from what was decided and nothing else: `verify` makes them again."""
+    return write_answer(
+        found.status,
+        found.hypotheses,
+        found.claims,
+        found.gates,
+        found.accounting,
+        speaks_of_new_seeds=plan.inference.seeds == "new",
+    )
 
 
 def write_answer(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from seedlock.analysis.findings.summary_sentences import write_answer
+from seedlock.analysis.findings.summary_sentences import answer_of
 from seedlock.analysis.report.contradictions import fault
 from seedlock.analysis.report.lint import lint_report
 from seedlock.analysis.results.schema import Results
@@ -41,14 +41,7 @@ def read_report(folder: Path, results: Results, plan: Plan | None) -> list[Findi
 
 def stale_answer(results: Results, plan: Plan) -> list[Finding]:
     """Sentences and confidence that are not those which the verdicts give."""
-    promised = write_answer(
-        results.status,
-        results.hypotheses,
-        results.claims,
-        results.gates,
-        results.accounting,
-        speaks_of_new_seeds=plan.inference.seeds == "new",
-    ).model_dump()
+    promised = answer_of(results, plan).model_dump()
     found = results.answer.model_dump()
     return [
         fault(f"/answer/{key}", str(found[key])[:200], f"{promised[key]}"[:200])

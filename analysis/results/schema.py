@@ -356,18 +356,16 @@ class Answer(Part):
     grounds: list[str] = []
 
 
-class Results(Part):
-    """The whole of results.json."""
+class Numbers(Part):
+    """What is decided from sealed data: results.json without the words that follow from it."""
 
     study: str
     title: str
     question: str
     lock_id: str
     lock_n: int
-    tool_version: str
     status: Status
     status_reasons: list[str]
-    answer: Answer
     hypotheses: list[HypothesisResult]
     claims: list[ClaimResult]
     cells: list[CellResult]
@@ -376,7 +374,6 @@ class Results(Part):
     accounting: Accounting
     samples: list[dict[str, Any]]
     inputs: list[InputResult]
-    cannot_know: list[str]
     known: list[str] = []
     caveats: list[str] = []
     next_steps: list[str] = []
@@ -384,6 +381,14 @@ class Results(Part):
     inside: list[InsideResult] = []
     judges: list[JudgeResult] = []
     audit: AuditResult | None = None
+
+
+class Results(Numbers):
+    """The whole of results.json."""
+
+    tool_version: str
+    answer: Answer
+    cannot_know: list[str]
 
     def to_bytes(self) -> bytes:
         """Canonical JSON and one line feed."""

@@ -26,41 +26,12 @@ from seedlock.prereg.base.tool import tool_version
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.exposure import Exposure, compute_exposure
 from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.rooms import deciding_files
 from seedlock.prereg.plan.files import referenced_files
 from seedlock.prereg.plan.plan import Plan, PlannedRun
 from seedlock.prereg.plan.read import parse_plan, read_plan
 
 AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
-LOCKED_CODE = (
-    "prereg/errors.py",
-    "prereg/base",
-    "prereg/plan",
-    "prereg/lock",
-    "schemas",
-    "generation",
-    "training/train.py",
-    "training/adapters",
-    "training/backends",
-    "training/corpora",
-    "training/corpus",
-    "training/grid",
-    "training/hosted",
-    "training/instruct",
-    "training/jobs",
-    "training/rows",
-    "training/tokens",
-    "analysis/analyze.py",
-    "analysis/audit_stage.py",
-    "analysis/bayes",
-    "analysis/estimators",
-    "analysis/findings/multiverse.py",
-    "analysis/inference",
-    "analysis/inside",
-    "analysis/measures",
-    "analysis/scoring",
-    "lockfiles/environment",
-)
-"""Rooms and files that decide a number, relative to the code's home. What draws the report is not among them."""
 
 
 class Record(BaseModel):
@@ -162,13 +133,6 @@ def run_id(plan: Plan, run: PlannedRun) -> str:
         content["corpora"] = [corpus.model_dump(mode="json", exclude_unset=True) for corpus in described]
     seed = "" if run.seed is None else f"-{run.seed}"
     return f"{run.model}-{run.arm}{seed}-{sha256_json(content)[:8]}"
-
-
-def deciding_files(home: Path = HOME) -> set[Path]:
-    """Every source file of the rooms that decide, and the pinned environments."""
-    rooms = [home / room for room in LOCKED_CODE]
-    inside = {file for room in rooms for kind in ("*.py", "*.txt") for file in room.rglob(kind)}
-    return inside | {room for room in rooms if room.is_file()}
 
 
 def locked_code(home: Path = HOME) -> list[LockedFile]:
