@@ -14,6 +14,7 @@ import pyarrow as pa
 from seedlock.analysis.bayes.posteriors import Posterior, posteriors
 from seedlock.analysis.bayes.rating_counts import count_scores, rated_measures
 from seedlock.analysis.findings.cells import cell_results
+from seedlock.analysis.findings.gate_correlation import correlated_gates
 from seedlock.analysis.findings.hypothesis import hypothesis_result
 from seedlock.analysis.findings.judges import judge_results
 from seedlock.analysis.findings.multiverse import multiverse
@@ -31,10 +32,12 @@ from seedlock.analysis.results.schema import (
     HypothesisResult,
     InputResult,
     JudgeResult,
+    NearCopies,
     Numbers,
 )
 from seedlock.analysis.scoring.duplicate_runs import duplicated_runs
 from seedlock.analysis.scoring.item_sets import average_orders, plan_measures, with_sets
+from seedlock.analysis.scoring.near_copies import likeness_of_runs
 from seedlock.analysis.scoring.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from seedlock.prereg.errors import Finding, Incomplete
 from seedlock.prereg.lock.due_runs import due_runs, look_at, looks_passed_over, missing_runs, runs_with_data
@@ -48,6 +51,9 @@ from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.plan.plan import Hypothesis, Plan
 from seedlock.schemas.seal import unseal
 from seedlock.schemas.table import to_frame
+
+PAIRS_SHOWN = 5
+"""Pairs of runs in results.json, the most alike first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +106,7 @@ def decide(locked: LockedPlan, sealed: Sealed) -> Decided:
             hypotheses=_with_deviations(locked, sealed, entries),
             claims=list(inference.claims),
             cells=cell_results(data),
-            gates=list(inference.gates),
+            gates=correlated_gates(data, inference),
             deviations=[
                 DeviationResult(
                     pointer=d.pointer,
@@ -113,7 +119,7 @@ def decide(locked: LockedPlan, sealed: Sealed) -> Decided:
                 )
                 for d in locked.deviations
             ],
-            accounting=_accounting(locked, data, entries),
+            accounting=_accounting(locked, data, entries, _near_copies(sealed)),
             samples=_samples(locked, sealed),
             inputs=[
                 InputResult(table=t.table, path=f"data/{t.path.name}", sha256=t.sha256, rows=t.rows)
@@ -216,7 +222,18 @@ def _frame(table: pa.Table | None) -> pd.DataFrame:
     return to_frame(table)
 
 
-def _accounting(locked: LockedPlan, data: Data, entries: Sequence[HypothesisResult]) -> Accounting:
+def _near_copies(sealed: Sealed) -> list[NearCopies]:
+    """The runs whose answers are most alike."""
+    if not any(table.table == "completions" for table in sealed.tables):
+        return []
+    found = likeness_of_runs(sealed.batches("completions"), _frame(sealed.whole("runs")))
+    most = sorted(found, key=lambda pair: (-pair.near, pair.run_ids))[:PAIRS_SHOWN]
+    return [NearCopies(runs=pair.run_ids, n=pair.n, equal=pair.equal, near=pair.near) for pair in most]
+
+
+def _accounting(
+    locked: LockedPlan, data: Data, entries: Sequence[HypothesisResult], near_copies: list[NearCopies]
+) -> Accounting:
     sealed = [event for event in locked.events if event.name == "data.sealed"]
     absent = missing_runs(sealed, locked.lock)
     rows = [int(e.body["rows"]) for e in sealed if e.body["table"] == "completions"]
@@ -233,6 +250,7 @@ def _accounting(locked: LockedPlan, data: Data, entries: Sequence[HypothesisResu
         looks_used=looks,
         look=look_result(locked.plan, look_at(sealed, locked.lock), entries),
         amendments=len(locked.locks) - 1,
+        near_copies=near_copies,
     )
 
 

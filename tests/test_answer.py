@@ -10,7 +10,15 @@ from scipy import stats
 
 from seedlock.analysis.findings.confidence import units_needed
 from seedlock.analysis.findings.summary_sentences import write_answer
-from seedlock.analysis.results.schema import Accounting, Answer, ClaimResult, GateResult, HypothesisResult
+from seedlock.analysis.results.schema import (
+    Accounting,
+    Answer,
+    BayesResult,
+    ClaimResult,
+    Correlation,
+    GateResult,
+    HypothesisResult,
+)
 from tests.report_fixture import bands, hypothesis
 
 SPELLED = ["lower", -0.05, "negligible", 0.05, "higher"]
@@ -46,11 +54,29 @@ def accounted(**changes: Any) -> Accounting:
     return Accounting.model_validate({**entry, **changes})
 
 
-def gate(*, passed: bool) -> GateResult:
+def gate(*, passed: bool, r: float | None = None) -> GateResult:
     found = ["instilled"] if passed else ["absent"]
+    beside = [Correlation(hypothesis="calm", n=8, r=r, r_within=None)] if r is not None else []
     return GateResult(
-        name="organism", need="instilled", verdict=found, estimate=0.9, ci=(0.8, 0.95), passed=passed, reasons=[]
-    )
+        name="organism", need="instilled", verdict=found, estimate=0.9, ci=(0.8, 0.95), passed=passed, reasons=[],
+        correlations=beside,
+    )  # fmt: skip
+
+
+def modelled(**changes: Any) -> BayesResult:
+    """A posterior whose checks all hold, unless told otherwise."""
+    calm = {"model": "seed_hierarchy", "p_predicted": 0.98, "gates_passed": True,
+            "power_scaling": {"priors": {"run_sd": 0.01}, "diagnosis": "the data decide"},
+            "predictive_checks": [replicated(0.2, "sd", 0.4)]}  # fmt: skip
+    return BayesResult.model_validate({**calm, **changes})
+
+
+def replicated(observed: float, statistic: str, p: float) -> dict[str, Any]:
+    return {"level": "other", "statistic": statistic, "observed": observed, "replicated_mean": 0.3, "p": p}
+
+
+def copies(equal: float, near: float) -> dict[str, Any]:
+    return {"runs": ("a-1", "a-2"), "n": 40, "equal": equal, "near": near}
 
 
 def answer(
@@ -139,6 +165,38 @@ def test_the_least_share_of_a_posterior_is_not_rounded_up() -> None:
     ("changes", "given", "level", "words"),
     [
         ({"n_units": 4}, {}, "moderate", "few units: calm rests on 4 seeds"),
+        ({"n_units": 6, "units_per_level": {"other": 3, "modern": 3}}, {}, "moderate", "3 seeds an arm, 6 runs"),
+        ({"n_units": 10, "units_per_level": {"other": 2, "modern": 8}}, {}, "low", "2 to 8 seeds an arm, 10 runs"),
+        ({"n_units": 4, "units_per_level": {"other": 4, "modern": 4}}, {}, "moderate", "4 seeds in every arm"),
+        (
+            {"drawn_once": ["stage1"], "replicated": "stage1 was drawn once a level"},
+            {},
+            "moderate",
+            "calm: stage1 was drawn once a level",
+        ),
+        ({"bounds": [{"estimate": -0.03}, {"estimate": 0.02}]}, {}, "moderate", "missing answers at their worst move"),
+        ({"bayes": modelled(predictive_checks=[replicated(0.9, "sd", 0.004)])}, {}, "moderate", "does not make units"),
+        (
+            {"bayes": modelled(left_out=[{"left_out": "unit", "n": 8, "n_influential": 1, "worst_pareto_k": 1.06}])},
+            {},
+            "moderate",
+            "leans on 1 of 8 single units (Pareto k up to 1.06)",
+        ),
+        (
+            {"bayes": modelled(power_scaling={"priors": {"run_sd": 0.08}, "diagnosis": "the prior decides"})},
+            {},
+            "moderate",
+            "moves with the prior of its run sd",
+        ),
+        (
+            {"bayes": modelled(sensitivity=[{"prior": "half-t3(2.5)", "p_predicted": 0.7}])},
+            {},
+            "moderate",
+            "under the prior half-t3(2.5) the probability that calm is negligible moves by 28.0 pp",
+        ),
+        ({"bayes": modelled(gates_passed=False, reason="R-hat 1.2")}, {}, "moderate", "gave no answer (R-hat 1.2)"),
+        ({}, {"gates": (gate(passed=True, r=0.9992),)}, "moderate", "organism and calm are one quantity over 8 runs"),
+        ({}, {"accounting": accounted(near_copies=[copies(0.0, 1.0)])}, "moderate", "near copies: 100.0%"),
         ({"n_units": 2}, {}, "low", "few units: calm rests on 2 seeds"),
         ({}, {"status": "retrospective"}, "low", "retrospective"),
         ({}, {"status": "exploratory"}, "low", "exploratory"),
@@ -162,6 +220,18 @@ def test_each_limit_lowers_the_confidence_and_is_named(
     found = answer(difference("calm", left=["negligible"], **changes), **given)
     assert found.confidence == level
     assert any(words in reason for reason in found.reasons)
+    assert [limit.says for limit in found.limits] == found.reasons
+    assert len({limit.code for limit in found.limits}) == len(found.limits)
+
+
+def test_checks_that_hold_lower_nothing() -> None:
+    near = accounted(near_copies=[copies(0.05, 0.3)])
+    found = answer(
+        difference("calm", left=["negligible"], bayes=modelled(), units_per_level={"other": 8, "modern": 8}),
+        gates=(gate(passed=True, r=0.6),),
+        accounting=near,
+    )
+    assert (found.confidence, found.limits) == ("high", [])
 
 
 def test_what_ails_another_hypothesis_does_not_lower_the_headline() -> None:

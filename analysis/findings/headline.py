@@ -117,9 +117,36 @@ def number_text(value: float | None, h: HypothesisResult) -> str:
     return format_value(value, "percent1" if h.contrast is None else "pp1")
 
 
-def count_units(n: int, unit: str) -> str:
-    """`5 induction personas`."""
-    return f"{n} {unit.replace('_', ' ')}{'' if n == 1 else 's'}"
+def distance_text(value: float, h: HypothesisResult) -> str:
+    """A distance on the hypothesis's scale: between rates it is in points."""
+    return format_value(value, "pp1" if h.is_proportion and h.scale == "raw" else "number2")
+
+
+def units_text(h: HypothesisResult, n: int | None = None) -> str:
+    """`5 seeds an arm, 10 runs`: replicates of each level, and of all where they are not the same.
+
+    Parameters
+    ----------
+    n
+        As many replicates in all, in place of those at hand, the same number at each level.
+    """
+    counts = sorted(h.units_per_level.values())
+    total = h.n_units if n is None else n
+    unit, level = h.unit.replace("_", " "), h.over.replace("_", " ")
+    if total is None:
+        return f"no {unit}"
+    if len(counts) < 2 or sum(counts) != h.n_units:
+        in_each = f" in every {level}" if len(counts) > 1 and counts == [h.n_units] * len(counts) else ""
+        return f"{total} {_several(unit, total)}{in_each}"
+    least, most = (counts[0], counts[-1]) if n is None else (-(-n // len(counts)),) * 2
+    each = f"{least} {_several(unit, least)}" if least == most else f"{least} to {most} {_several(unit, most)}"
+    article = "an" if level[0] in "aeiou" else "a"
+    whole = sum(counts) if n is None else least * len(counts)
+    return f"{each} {article} {level}, {whole} {'runs' if h.unit == 'seed' else 'in all'}"
+
+
+def _several(unit: str, n: int) -> str:
+    return unit if n == 1 else f"{unit}s"
 
 
 def found_text(h: HypothesisResult) -> str:
@@ -128,4 +155,4 @@ def found_text(h: HypothesisResult) -> str:
     if h.ci is None or h.n_units is None:
         return estimate
     low, high = (number_text(edge, h) for edge in h.ci)
-    return f"{estimate} ({100 * h.ci_level:.4g}% interval {low} to {high}, {count_units(h.n_units, h.unit)})"
+    return f"{estimate} ({100 * h.ci_level:.4g}% interval {low} to {high}, {units_text(h)})"

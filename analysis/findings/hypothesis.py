@@ -19,6 +19,7 @@ from seedlock.analysis.results.schema import BandResult, BayesResult, Hypothesis
 from seedlock.prereg.base.canonical import finite_or_none
 from seedlock.prereg.errors import Refusal
 from seedlock.prereg.plan.plan import Hypothesis
+from seedlock.prereg.plan.replication import replication
 
 
 def hypothesis_result(
@@ -29,6 +30,7 @@ def hypothesis_result(
     estimate, scale = tested.estimate, tested.scale
     raw = scale.raw_per_unit if scale else 1.0
     noise = _unit_noise(tested)
+    drawn = replication(data.plan, hypothesis, tested.extra)
     return HypothesisResult(
         id=identity,
         claim=hypothesis.claim,
@@ -71,7 +73,17 @@ def hypothesis_result(
         second_opinions=_second_opinions(tested, raw),
         bayes=bayes,
         reasons=list(tested.reasons),
+        units_per_level=_units_per_level(tested),
+        drawn_once=list(drawn.once),
+        replicated=drawn.says if drawn.once else None,
     )
+
+
+def _units_per_level(tested: Tested) -> dict[str, int]:
+    """Units of each level that has weight; nothing where answers of one run are the replicates."""
+    if tested.sample is None or tested.estimate is None or tested.estimand.unit == "answer":
+        return {}
+    return {level.name: len(level.unit_means) for level in tested.sample.levels if level.weight}
 
 
 def decision_text(tested: Tested) -> str:

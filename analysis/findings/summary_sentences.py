@@ -56,8 +56,9 @@ def write_answer(
     return Answer(
         sentences=[_verdict(headline, status), _numbers(headline, confirmatory(hypotheses), status)],
         confidence=trust.level,
-        reasons=trust.limits,
+        reasons=trust.reasons,
         grounds=trust.grounds,
+        limits=trust.limits,
     )
 
 

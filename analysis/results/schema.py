@@ -35,11 +35,19 @@ class BandResult(Part):
 class BayesResult(Part):
     """The Bayesian seed hierarchy's answer to one hypothesis, on the scale of the hypothesis.
 
-    `reason` says why the numbers are null where the model was refused or failed its gates.
+    `reason` says why the numbers are null where the model was refused or failed its gates. `formula` and `priors` are
+    the model as bambi states it, for the levels that the hypothesis weighs; `engine` is what sampled it. `run_sd` says
+    whether units of all levels have one SD, and `run_sd_reason` what the plan's rule went by. `unit_sd` is the SD of
+    the hypothesis's number between new units.
     """
 
     model: str
     likelihood: str | None = None
+    engine: Literal["seedlock", "bambi"] | None = None
+    formula: str | None = None
+    priors: dict[str, str] = {}
+    run_sd: Literal["shared", "by level"] | None = None
+    run_sd_reason: str | None = None
     estimate: float | None = None
     ci: tuple[float, float] | None = None
     ci_level: float | None = None
@@ -74,7 +82,9 @@ class HypothesisResult(Part):
     """One hypothesis, promised and found. Numbers are on `scale`; `unit_text` says in what unit.
 
     `estimate` is null where the hypothesis is not testable, and `reasons` says why.
-    `bounds` holds the verdict with every missing answer at its worst, both ways.
+    `bounds` holds the verdict with every missing answer at its worst, both ways. `units_per_level` counts the units of
+    each level with weight. `drawn_once` names stages by which the levels differ and that were trained once for all
+    units of a level; `replicated` says what varied between units then.
     """
 
     id: str
@@ -117,6 +127,9 @@ class HypothesisResult(Part):
     reasons: list[str]
     as_deviated: dict[str, Any] | None = None
     is_proportion: bool | None = None
+    units_per_level: dict[str, int] = {}
+    drawn_once: list[str] = []
+    replicated: str | None = None
 
 
 class ClaimResult(Part):
@@ -154,6 +167,19 @@ class CellResult(Part):
     is_proportion: bool | None = None
 
 
+class Correlation(Part):
+    """A gate's measure beside a hypothesis's, over the runs that have both: `r`, and `r_within` its levels.
+
+    Null where a measure does not vary, with the reason.
+    """
+
+    hypothesis: str
+    n: int
+    r: float | None
+    r_within: float | None
+    reason: str | None = None
+
+
 class GateResult(Part):
     """A gate of the plan and whether it held."""
 
@@ -164,6 +190,7 @@ class GateResult(Part):
     ci: tuple[float, float] | None
     passed: bool | None
     reasons: list[str]
+    correlations: list[Correlation] = []
 
 
 class AuditCheck(Part):
@@ -244,6 +271,15 @@ class LookResult(Part):
     undecided: list[str] = []
 
 
+class NearCopies(Part):
+    """Answers of two runs of one model and arm, question by question: shares that are equal, and nearly so."""
+
+    runs: tuple[str, str]
+    n: int
+    equal: float
+    near: float
+
+
 class Accounting(Part):
     """Runs and answers planned, done, missing, excluded: nothing swept away.
 
@@ -261,6 +297,7 @@ class Accounting(Part):
     looks_used: int
     look: LookResult | None = None
     amendments: int
+    near_copies: list[NearCopies] = []
 
     @property
     def has_stopped(self) -> bool:
@@ -343,17 +380,32 @@ class JudgeResult(Part):
     flags: list[str]
 
 
+class Limit(Part):
+    """What keeps the confidence in a headline from being higher: its kind, the number behind it, and by how many steps.
+
+    `value` is null where the limit is not a number. `hypotheses` are those of the headline that it touches; empty where
+    it touches the study.
+    """
+
+    code: str
+    says: str
+    value: float | None
+    hypotheses: list[str]
+    steps: Literal[1, 2]
+
+
 class Answer(Part):
     """The report's first words, made from the verdicts.
 
-    `confidence` is in the decision on the headline; `grounds` speak for it and `reasons` limit it. An open headline
-    has none, and its `reasons` say what would settle it.
+    `confidence` is in the decision on the headline; `grounds` speak for it, and `limits` lower it, in words `reasons`.
+    An open headline has none, and its `reasons` say what would settle it.
     """
 
     sentences: list[str]
     confidence: Literal["high", "moderate", "low", "none"]
     reasons: list[str]
     grounds: list[str] = []
+    limits: list[Limit] = []
 
 
 class Numbers(Part):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.plan import BASELINE_ARM, Hypothesis, Plan
+from seedlock.prereg.plan.replication import replication
 from seedlock.prereg.plan.runs import Where, listed
 
 
@@ -39,6 +40,7 @@ def lint_plan(plan: Plan) -> list[Lint]:
         *_families(plan),
         *_claims(plan),
         *_replicates(plan),
+        *_drawn_once(plan),
         *_retrospective(plan),
     ]
     return acknowledge(plan, found)
@@ -181,6 +183,21 @@ def _replicates(plan: Plan) -> Iterator[Lint]:
                 where=identity,
                 says=f"the plan speaks of new seeds, but this hypothesis replicates over {hypothesis.unit}",
                 remedy='unit = "seed", or inference.seeds = "these"',
+            )
+
+
+def _drawn_once(plan: Plan) -> Iterator[Lint]:
+    """A treatment that every run of a level shares is not replicated by them."""
+    for identity, hypothesis, extra in plan.expanded():
+        found = replication(plan, hypothesis, extra)
+        if found.once:
+            yield Lint(
+                code="treatment-drawn-once",
+                severity="warn",
+                where=identity,
+                says=found.says,
+                remedy=f"leave out the seed of {', '.join(f'[stages.{name}]' for name in found.once)}: each run draws "
+                "its own",
             )
 
 

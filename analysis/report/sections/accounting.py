@@ -49,7 +49,18 @@ def accounting_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
         ("Looks at the data", (n("looks_planned"), " planned, ", n("looks_used"), " used")),
         *_looks(a),
         ("Amendments of the plan", (n("amendments"),)),
+        *_alike(a),
     )
+
+
+def _alike(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """The two runs of one arm whose answers are most alike."""
+    if not accounting.get("near_copies"):
+        return ()
+    ref = "/accounting/near_copies/0"
+    equal, near = Number(f"{ref}/equal", "percent1"), Number(f"{ref}/near", "percent1")
+    shares: Line = (equal, " of ", Number(f"{ref}/n", "integer"), " answers equal, ", near, " equal or nearly so")
+    return (("Most alike runs of one arm", (Quote(f"{ref}/runs/0"), " and ", Quote(f"{ref}/runs/1"), ": ", *shares)),)
 
 
 def _looks(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:
@@ -97,9 +108,20 @@ def gate_table(results: Mapping[str, Any]) -> Table | None:
             " ",
             *(interval(f"{ref}/ci", gate["ci"], spec) if gate["ci"] else ()),
         )
-        rows.append(((Quote(f"{ref}/name"),), (Quote(f"{ref}/need"),), left, number, (held,), why))
-    head = ("Gate", "Needs", "Left", "Estimate", "Held", "Reasons")
+        alike = _correlations(ref, gate)
+        rows.append(((Quote(f"{ref}/name"),), (Quote(f"{ref}/need"),), left, number, (held,), alike, why))
+    head = ("Gate", "Needs", "Left", "Estimate", "Held", "Correlation with what it guards, over runs", "Reasons")
     return Table(caption="Gates that stand before the hypotheses", head=head, rows=tuple(rows), is_prose=True)
+
+
+def _correlations(ref: str, gate: Mapping[str, Any]) -> Line:
+    """`H1 0.42`, one a hypothesis that the gate guards."""
+    found = [
+        (Quote(f"{ref}/correlations/{i}/hypothesis"), " ", Number(f"{ref}/correlations/{i}/r", "number2"))
+        for i, pair in enumerate(gate.get("correlations", []))
+        if pair["r"] is not None
+    ]
+    return joined(found) or ("not known",)
 
 
 def deviation_views(results: Mapping[str, Any]) -> tuple[DeviationView, ...]:

@@ -130,8 +130,16 @@ def _as_deviated(ref: str, h: Mapping[str, Any], spec: str) -> Line:
 def _replication(ref: str, h: Mapping[str, Any]) -> Line:
     """In what unit the number is, where it does not say so itself, and over how many of what it is replicated."""
     unit: Line = ("in ", Quote(f"{ref}/unit_text"), "; ") if hypothesis_kind(h) == "number" else ()
-    counted: Line = (", n = ", Number(f"{ref}/n_units", "integer")) if h["n_units"] is not None else ()
-    return (*unit, "unit of replication: ", Quote(f"{ref}/unit"), *counted)
+    return (*unit, "unit of replication: ", Quote(f"{ref}/unit"), *_counted(ref, h))
+
+
+def _counted(ref: str, h: Mapping[str, Any]) -> Line:
+    """Replicates of each level with weight, or of the only one."""
+    each = h.get("units_per_level") or {}
+    if h["n_units"] is None or len(each) < 2:
+        return (", n = ", Number(f"{ref}/n_units", "integer")) if h["n_units"] is not None else ()
+    levels = ((Number(f"{ref}{pointer('units_per_level', level)}", "integer"), " ", Code(level)) for level in each)
+    return (", n = ", *joined(levels, " + "))
 
 
 def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
@@ -193,6 +201,8 @@ def _found(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
         df = (", df ", Number(f"{ref}/df", exact_spec(round(h["df"], 1)) if h["df"] % 1 == 0 else "number1"))
         facts.append(("Standard error", (Number(f"{ref}/se", spread_spec(spec)), *df)))
     facts += _spread(ref, h, spec)
+    if h.get("replicated") is not None:
+        facts.append(("What was replicated", (Quote(f"{ref}/replicated"),)))
     facts.append(("p, that only the prediction is left", _p_values(ref, h)))
     return facts
 
