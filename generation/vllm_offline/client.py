@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.base.paths import CHECKOUT, HOME
 from seedlock.prereg.errors import BadInput, Finding, Incomplete
 
 PYTHON_VARIABLE = "SEEDLOCK_VLLM_PYTHON"
@@ -46,7 +46,8 @@ def vllm_python() -> Path:
 
 def _absent(found: str) -> BadInput:
     fault = Finding(where="vllm", found=found, promised=f".venv-vllm, or {PYTHON_VARIABLE}")
-    return BadInput("there is no environment with vLLM", fault, then="just setup-vllm-cpu  (or install it on a GPU)")
+    then = "pip install vllm, on a GPU" if CHECKOUT is None else "./just setup-vllm-cpu  (or install it on a GPU)"
+    return BadInput("there is no environment with vLLM", fault, then=then)
 
 
 class Line:

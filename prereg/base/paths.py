@@ -10,6 +10,9 @@ from seedlock.prereg.errors import BadInput, Finding
 
 HOME = Path(__file__).resolve().parents[2]
 """The folder that holds this code: the checkout, or the installed package."""
+CHECKOUT = HOME if (HOME / "src" / "seedlock").is_dir() and (HOME / ".git").exists() else None
+"""The checkout of Seedlock that this code lies in, or None where it is installed: git may be asked about it, and about
+nothing around an installed package, which may lie inside somebody else's repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

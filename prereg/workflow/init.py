@@ -8,7 +8,7 @@ from typing import Literal
 
 from seedlock.prereg.base import git
 from seedlock.prereg.base.base_models import folder_revision, model_folder
-from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.base.paths import CHECKOUT, HOME
 from seedlock.prereg.errors import BadInput, Finding
 
 type Example = Literal["trained", "imported"]
@@ -66,7 +66,8 @@ def _target(relative: Path) -> Path:
 
 def _filled(text: str) -> str:
     text = REVISION.sub(lambda found: _shipped_revision(found[1]), text)
-    return text.replace(COMMIT, git.head_commit(HOME) or "main")
+    commit = None if CHECKOUT is None else git.head_commit(CHECKOUT)
+    return text.replace(COMMIT, commit or "main")
 
 
 def _shipped_revision(base: str) -> str:

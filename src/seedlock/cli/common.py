@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.lock.gate import LockedPlan
+    from seedlock.prereg.plan.extras import PlanStage
 
 
 class Account(Protocol):
@@ -52,11 +53,15 @@ def studies(study: str | None, root: Path | None) -> list[StudyPaths]:
     return [StudyPaths(root=base, name=name) for name in list_studies(base)]
 
 
-def gate(study: str, root: Path | None) -> LockedPlan:
-    """The locked plan, every promise it rests on checked."""
+def gate(study: str, root: Path | None, *, stage: PlanStage | None = None) -> LockedPlan:
+    """The locked plan, every promise it rests on checked, and the libraries of a stage at hand."""
     from seedlock.prereg.lock.gate import require_lock
+    from seedlock.prereg.plan.extras import require_extras
 
-    return require_lock(find(study, root))
+    locked = require_lock(find(study, root))
+    if stage is not None:
+        require_extras(locked.plan, stage)
+    return locked
 
 
 def say(text: str = "") -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seedlock.generation.local.option_check import OptionCheck
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.plan.lint import Lint
+    from seedlock.prereg.plan.plan import Plan
 
 
 def init(
@@ -55,6 +56,7 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
         _print_lints(lints)
         for found in _options(paths):
             say(f"  {found.line()}")
+        _print_absent(plan)
     _require_lockable(paths, lints)
     if not as_json:
         from seedlock.prereg.workflow.status import next_before_lock
@@ -93,6 +95,17 @@ def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
     require_lockable(paths.name, lints)
 
 
+def _print_absent(plan: Plan) -> None:
+    """Libraries that the plan will need and that are not here: the lock may be made without them, a stage may not."""
+    from seedlock.prereg.plan.extras import install_command, needs
+
+    lacking = [need for need in needs(plan) if need.absent]
+    for need in lacking:
+        say(f"  needs   {need.where} = {need.asks!r} needs {', '.join(need.absent)} at  seedlock {need.stage}")
+    if lacking:
+        say(f"          not installed here: {install_command(need.extra for need in lacking)}")
+
+
 def _print_lints(lints: list[Lint]) -> None:
     for lint in lints:
         stands = f"  (acknowledged: {lint.acknowledged})" if lint.acknowledged else ""
@@ -119,9 +132,12 @@ def simulate(
     from seedlock.analysis.simulation.counting import count_items
     from seedlock.analysis.simulation.run import run_simulation, simulation_path
     from seedlock.analysis.simulation.table import tables
+    from seedlock.prereg.plan.extras import require_extras
     from seedlock.prereg.plan.read import read_plan
 
     paths = find(study, root)
+    if bayes:
+        require_extras(read_plan(paths.plan), "analyze")
     with bar() as advance:
         result = run_simulation(paths, simulations=simulations, seed=seed, progress=advance, bayes=bayes, to=to)
     plan = read_plan(paths.plan)

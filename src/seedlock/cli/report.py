@@ -41,7 +41,7 @@ def analyze(
         return
     from seedlock.analysis.analyze import analyze_study
 
-    locked = gate(study, root)
+    locked = gate(study, root, stage="analyze")
     with progress("analysing"):
         results = analyze_study(locked)
     page = locked.paths.report / "report.html"
@@ -165,8 +165,11 @@ def notebook(
     from seedlock.analysis.notebook.write import write_notebook
 
     made = write_notebook(find(study, root), to)
+    from seedlock.prereg.plan.extras import Need, install_command
+
+    marimo = Need(stage="notebook", where="seedlock notebook", asks="marimo", extra="notebook", modules=("marimo",))
     say(f"written   {made}")
-    say(f"Next: marimo edit {made}")
+    say(f"Next: {install_command(['notebook']) + '  and then  ' if marimo.absent else ''}marimo edit {made}")
 
 
 def export(

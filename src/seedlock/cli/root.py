@@ -99,11 +99,24 @@ def _run(asked: list[Command]) -> int:
         except ClickException as error:
             error.show()
             code = error.exit_code
+        except ModuleNotFoundError as error:
+            code = _absent(error)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED and asked[0].name != "run":  # a stage of `run` has said so itself
         print(_interrupted(asked[0]), file=sys.stderr)  # noqa: T201 - as above
     return code
+
+
+def _absent(error: ModuleNotFoundError) -> int:
+    """Refuse in one block where an extra is missing that no key of a plan named before."""
+    from seedlock.prereg.plan.extras import absent_module
+
+    refused = absent_module(error)
+    if refused is None:
+        raise error
+    print(refused, file=sys.stderr)  # noqa: T201 - as above
+    return refused.exit_code
 
 
 def _interrupted(command: Command) -> str:

@@ -91,12 +91,15 @@ def corpus(
 
     Example:  seedlock corpus my_study
     """
+    from seedlock.prereg.plan.extras import require_extras
     from seedlock.prereg.plan.read import read_plan
-    from seedlock.training.checks.study import check_study
-    from seedlock.training.corpus.write import write_corpus
 
     paths = find(study, root)
     plan = read_plan(paths.plan)
+    require_extras(plan, "corpus")
+    from seedlock.training.checks.study import check_study
+    from seedlock.training.corpus.write import write_corpus
+
     if not check_only:
         for name in plan.used_corpora:
             write_corpus(paths, plan, name)
@@ -138,12 +141,16 @@ def train(
     if finished is not None:
         _import_jobs(gate(study, root), finished, training_file or [])
         return
-    from seedlock.training.grid.progress import Quiet, terminal_progress
-    from seedlock.training.train import train_study
+    from seedlock.prereg.plan.extras import Need, require
 
     if executor not in {"local", "ray"}:
         raise BadInput("no such executor", Finding(where="--executor", found=executor, promised="local or ray"))
-    locked = gate(study, root)
+    locked = gate(study, root, stage="train")
+    if executor == "ray":
+        require([Need(stage="train", where="--executor", asks="ray", extra="ray", modules=("ray",))])
+    from seedlock.training.grid.progress import Quiet, terminal_progress
+    from seedlock.training.train import train_study
+
     kind: Literal["local", "ray"] = "ray" if executor == "ray" else "local"
     with terminal_progress() if sys.stderr.isatty() else nullcontext(Quiet()) as progress:
         done = train_study(
@@ -183,10 +190,10 @@ def generate(
 
     Example:  seedlock generate my_study
     """
+    locked = gate(study, root, stage="generate")
     from seedlock.generation.generate import generate_study
     from seedlock.generation.progress import terminal_progress
 
-    locked = gate(study, root)
     with terminal_progress() as progress:
         done = generate_study(locked, progress=progress, batch_size=batch, audit=_audit_first(locked))
     tell(done, locked.paths, as_json=as_json)
@@ -212,10 +219,10 @@ def judge(
 
     Example:  seedlock judge my_study --judge era
     """
+    locked = gate(study, root, stage="judge")
     from seedlock.generation.judge import judge_study
     from seedlock.generation.judging.progress import terminal_progress
 
-    locked = gate(study, root)
     with terminal_progress() as progress:
         done = judge_study(locked, only=judge, submit_only=submit, progress=progress)
     tell(done, locked.paths, as_json=as_json)
@@ -231,10 +238,10 @@ def inside(
 
     Example:  seedlock inside my_study
     """
+    locked = gate(study, root, stage="inside")
     from seedlock.generation.inside.progress import terminal_progress
     from seedlock.generation.inside.run import look_inside
 
-    locked = gate(study, root)
     with terminal_progress() as progress:
         done = look_inside(locked, progress=progress, batch_size=batch)
     tell(done, locked.paths, as_json=as_json)
@@ -250,10 +257,10 @@ def probe(
 
     Example:  seedlock probe my_study
     """
+    locked = gate(study, root, stage="generate")
     from seedlock.generation.generate import generate_study
     from seedlock.generation.progress import terminal_progress
 
-    locked = gate(study, root)
     with terminal_progress() as progress:
         done = generate_study(locked, progress=progress, batch_size=batch, probes_only=True, audit=_audit_first(locked))
     tell(done, locked.paths, as_json=as_json)
