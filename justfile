@@ -131,6 +131,10 @@ docs: (setup "models")
     .venv/bin/python -m docs.make_site
     @echo "open build/site/index.html"
 
+# The page that checks a study in a browser, from docs/check/: docs/check.html
+check-page:
+    @python3 -m docs.make_check_page
+
 # Pages whose numbers a command computes, written anew: validation, coverage, published claims, examples
 pages: (setup "models")
     #!/bin/sh

@@ -12,15 +12,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+SOURCES = HERE / "check"
 STAGED = HERE.parent / "build" / "pages"
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)]*)?\)")
-PAGES = {".md", ".png", ".svg", ".jpg", ".js"}
+PAGES = {".md", ".png", ".svg", ".jpg", ".js", ".html"}
 
 
 def stage() -> None:
     """Copy pages and pictures; a link that leaves `docs/` becomes the file's path in the repository."""
     shutil.rmtree(STAGED, ignore_errors=True)
-    for source in sorted(path for path in HERE.rglob("*") if path.suffix in PAGES):
+    for source in sorted(path for path in HERE.rglob("*") if path.suffix in PAGES and SOURCES not in path.parents):
         target = STAGED / source.relative_to(HERE)
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".md":

@@ -1,0 +1,95 @@
+// The list as a person reads it. Whatever comes from the files is written as text, never as markup.
+
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]/gu;
+const LINKS = { lock: "Lock", plan: "Plan", code: "Code", ledger: "Ledger", data: "Sealed data", report: "Report", results: "Results", page: "Page", numbers: "Numbers" };
+export const WORDS = { holds: "holds", changed: "changed", missing: "missing", unchecked: "cannot be checked here" };
+const SIGNS = { holds: "✓", changed: "✗", missing: "✗", unchecked: "–" };
+const MOST_FAULTS = 20;
+
+// Characters that would hide or reorder others are spelled out; a very long text is cut.
+export function safe(text) {
+  const shown = String(text).replace(HIDDEN, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return shown.length > 400 ? `${shown.slice(0, 400)} …` : shown;
+}
+
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    made.setAttribute(name, value);
+  }
+  made.append(...children.map((child) => (typeof child === "string" ? safe(child) : child)));
+  return made;
+}
+
+// The section of one study, filled in as lines come.
+export class StudyView {
+  constructor(study, number) {
+    const place = study.root ? ` in ${study.root}` : "";
+    this.title = element("h2", { id: `study-${number}`, tabindex: "-1" }, study.name);
+    this.verdict = element("p", { class: "verdict" });
+    this.groups = new Map();
+    this.counts = { holds: 0, changed: 0, missing: 0, unchecked: 0 };
+    this.section = element("section", { class: "study", "aria-labelledby": `study-${number}` }, this.title, element("p", { class: "place" }, place ? `Found${place}` : ""), this.verdict);
+  }
+
+  add(line) {
+    this.counts[line.state] += 1;
+    if (!this.groups.has(line.link)) {
+      const list = element("ul", { class: "lines" });
+      this.groups.set(line.link, list);
+      this.section.append(element("h3", {}, LINKS[line.link] ?? line.link), list);
+    }
+    this.groups.get(line.link).append(entry(line));
+  }
+
+  addRows(rows) {
+    if (rows.length) {
+      this.section.append(table(rows));
+    }
+  }
+
+  get isBroken() {
+    return this.counts.changed + this.counts.missing > 0;
+  }
+
+  close() {
+    this.section.classList.add(this.isBroken ? "broken" : "sound");
+    this.verdict.append(element("strong", {}, this.isBroken ? "Something does not hold." : "All that was checked here holds."), ` ${tally(this.counts)}`);
+  }
+}
+
+export function tally(counts) {
+  return Object.entries(WORDS).filter(([state]) => counts[state]).map(([state, words]) => `${counts[state]} ${counts[state] === 1 || state === "unchecked" ? words : { holds: "hold" }[state] ?? words}`).join(", ");
+}
+
+function entry(line) {
+  const state = element("span", { class: "state" }, element("span", { "aria-hidden": "true" }, SIGNS[line.state]), ` ${WORDS[line.state]}`);
+  const item = element("li", { class: line.state }, state, element("span", { class: "what" }, line.what));
+  if (line.note) {
+    item.append(element("p", { class: "note" }, line.note));
+  }
+  if (line.faults.length) {
+    const faults = line.faults.slice(0, MOST_FAULTS).map((fault) => element("li", {}, element("code", {}, fault.where), element("dl", {},
+      element("dt", {}, "found"), element("dd", {}, element("code", {}, fault.found)), element("dt", {}, "promised"), element("dd", {}, element("code", {}, fault.promised)))));
+    const more = line.faults.length > MOST_FAULTS ? [element("li", {}, `and ${line.faults.length - MOST_FAULTS} more`)] : [];
+    item.append(element("ul", { class: "faults" }, ...faults, ...more));
+  }
+  return item;
+}
+
+const digits = (value) => (Math.abs(value) >= 1e-4 || value === 0 ? String(Number(value.toPrecision(6))) : value.toExponential(3));
+const numbers = (found) => (found ? `${digits(found.estimate)} [${digits(found.ci[0])}, ${digits(found.ci[1])}]` : "–");
+
+// What was recomputed, a row a hypothesis.
+function table(rows) {
+  const head = ["Hypothesis", "Method", "Computed here", "In results.json", "Relative difference", ""];
+  const body = rows.map((row) => {
+    const why = row.why ? `: ${row.why}` : "";
+    const apart = row.apart === null ? "–" : Number.isFinite(row.apart) ? (row.apart === 0 ? "0" : row.apart.toExponential(1)) : "other units";
+    const cells = [row.id, row.test, numbers(row.mine), numbers(row.found), apart, `${SIGNS[row.state]} ${WORDS[row.state]}${why}`];
+    return element("tr", { class: row.state }, ...cells.map((cell, i) => element(i ? "td" : "th", i ? { "data-label": head[i] } : { scope: "row" }, cell)));
+  });
+  return element("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": "Recomputed headline numbers" }, element("table", {},
+    element("caption", {}, "Estimate and interval of each hypothesis, from the sealed rows"),
+    element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name || "Result")))), element("tbody", {}, ...body)));
+}
