@@ -255,10 +255,58 @@ def test_items_that_all_fail_count_as_one_answer_each() -> None:
     assert found.ci_method == "Clopper-Pearson exact, one answer an item (28 items)"
 
 
-def test_a_t_interval_that_would_leave_the_scale_becomes_wilson() -> None:
+def test_a_clustered_rate_by_hand() -> None:
+    # Rates .2 .. .8 of 10: ICC-based worth from cluster_summary, t(4) = 2.776445; far from the ends no floor binds.
+    k_I, n_I = [2, 3, 5, 7, 8], [10] * 5
+    worth = cluster_summary(*(dict(zip("abcde", x, strict=True)) for x in (k_I, n_I))).n_effective
+    assert worth is not None
+    shrink = 2.776445**2 / worth
+    half = math.sqrt(0.25 * shrink + shrink**2 / 4) / (1 + shrink)
+    found = clustered_t(one_run(items(k_I, n_I)), level=0.95, edges=())
+    assert (found.ci_low, found.ci_high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
+    assert found.ci_method == f"Wilson score, effective n {worth:.4g}, t with 4 df"
+
+
+def test_a_rate_near_the_end_is_no_narrower_than_no_miss_at_all_leaves_it() -> None:
     found = clustered_t(one_run(items([10, 10, 10, 7, 10], [10] * 5)), level=0.95, edges=())
-    assert found.ci_method.startswith("Wilson score, effective n")
+    assert found.ci_method.endswith("t with 4 df, no narrower than 5 items leave it at 1")
+    assert found.ci_low == pytest.approx(0.025 ** (1 / 5))
     assert found.ci_high < 1
+
+
+def test_no_hit_of_50_is_never_less_certain_than_one_of_50() -> None:
+    upper = [clustered_t(one_run(items([k, *[0] * 9], [5] * 10)), level=0.95, edges=()).ci_high for k in range(6)]
+    assert upper[0] == pytest.approx(1 - 0.025 ** (1 / 10))
+    assert upper == sorted(upper)
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=12), st.integers(1, 6), st.sampled_from([0.8, 0.95]))
+def test_more_prompts_without_a_hit_never_widen(k_I: list[int], more: int, confidence: float) -> None:
+    few, many = (
+        clustered_t(one_run(items(k, [5] * len(k))), level=confidence, edges=()) for k in (k_I, k_I + [0] * more)
+    )
+    assert many.ci_high <= few.ci_high + 1e-12
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=10))
+def test_no_cell_with_hits_ends_below_one_without(k_I: list[int]) -> None:
+    none = clustered_t(one_run(items([0] * len(k_I), [5] * len(k_I))), level=0.95, edges=())
+    some = clustered_t(one_run(items(k_I, [5] * len(k_I))), level=0.95, edges=())
+    assert none.ci_high <= some.ci_high + 1e-12
+
+
+@pytest.mark.parametrize("icc", [0.1, 0.5])
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
+def test_the_clustered_interval_covers_new_items_at_low_rates(rate: float, icc: float) -> None:
+    """Beta-binomial items, 20 of them with 10 answers each."""
+    rng = np.random.default_rng([int(1000 * rate), int(10 * icc)])
+    size = (1 - icc) / icc
+    k_KI = rng.binomial(10, rng.beta(rate * size, (1 - rate) * size, size=(1000, 20)))
+    covered = 0
+    for k_I in k_KI:
+        found = clustered_t(one_run(items(k_I.tolist(), [10] * 20)), level=0.95, edges=())
+        covered += found.ci_low <= rate <= found.ci_high
+    assert covered / 1000 > 0.95 - 4 * math.sqrt(0.95 * 0.05 / 1000)
 
 
 def test_two_runs_are_compared_item_by_item() -> None:

@@ -21,7 +21,7 @@ from seedlock.analysis.estimators.paired_t import paired_t
 from seedlock.analysis.estimators.pooled_t import pooled_t
 from seedlock.analysis.estimators.welch_t import welch_t
 from seedlock.prereg.errors import BadInput, EmptyCell, NoSpread, NotFinite, NotPaired, NotThisDesign, TooFewUnits
-from tests.sample_builders import level, sample, seeds_with_spread, two_arms
+from tests.sample_builders import level, sample, seeds_with_spread, two_arms, values
 
 T_METHODS = [pooled_t, welch_t, paired_t]
 BIRDS = [50, 72, 81, 59, 92, 64, 75, 40, 69, 79, 87, 72, 67, 84, 87, 70, 68, 75, 74, 73, 64, 75, 78]
@@ -232,10 +232,35 @@ def test_a_question_that_makes_no_sense_is_bad_input(bad: Sample, confidence: fl
         pooled_t(bad, level=confidence, edges=())
 
 
-def test_a_level_without_spread_borrows_it_when_pooled_and_costs_welch_its_df() -> None:
+def test_a_level_without_spread_takes_it_from_the_others_when_pooled_and_is_refused_by_welch() -> None:
     contrast = two_arms([0.2, 0.4, 0.6], [0.0, 0.0, 0.0])
-    assert pooled_t(contrast, level=0.95, edges=()).df == 4
-    assert welch_t(contrast, level=0.95, edges=()).df == pytest.approx(2)
+    found = pooled_t(contrast, level=0.95, edges=())
+    # SD .2 and 2 df, both from the one arm that has any: SE .2 sqrt(1/3 + 1/3).
+    assert (found.df, found.unit_sd, found.se) == pytest.approx((2, 0.2, 0.2 * math.sqrt(2 / 3)))
+    assert found.ci_method == "t on seed means, pooled variance (control: no spread, taken from the others), 2 df"
+    with pytest.raises(NoSpread, match="no evidence of precision") as refusal:
+        welch_t(contrast, level=0.95, edges=())
+    assert [f.where for f in refusal.value.findings] == ["level 'control'"]
+
+
+@given(seeds_with_spread(), st.integers(2, 9), values)
+def test_units_that_do_not_differ_never_narrow_an_interval(treated: list[float], n: int, at: float) -> None:
+    """7 of 26 against 0 of 6 is no more certain than the 26 are among themselves."""
+    found = pooled_t(two_arms(treated, [at] * n), level=0.95, edges=())
+    alone = one_sample_t(sample(level("treated", treated)), level=0.95, edges=())
+    assert found.ci_high - found.ci_low > alone.ci_high - alone.ci_low
+
+
+def test_seven_of_26_prompts_against_none_of_6_is_no_finding() -> None:
+    contrast = two_arms([1.0] * 7 + [0.0] * 19, [0.0] * 6)
+    with pytest.raises(NoSpread):
+        welch_t(contrast, level=0.95, edges=(0.0,))
+    # SS 26 p (1 - p) over 25, SE sqrt(. (1/26 + 1/6)), t with 25 df.
+    p = 7 / 26
+    se = math.sqrt(26 * p * (1 - p) / 25 * (1 / 26 + 1 / 6))
+    found = pooled_t(contrast, level=0.95, edges=(0.0,)).edges[0].p_above
+    assert found == pytest.approx(stats.t.sf(p / se, 25))
+    assert found > 0.09
 
 
 def test_a_rate_interval_is_cut_at_the_end_of_the_scale_and_says_so() -> None:

@@ -22,8 +22,8 @@ def clustered_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Es
     Parameters
     ----------
     sample
-        Every level one run. Item means come from `cluster_k` and `cluster_n` where they are known,
-        otherwise from `unit_means`, whose units are then the items. Several levels are paired by item.
+        Every level one run. Item means are `cluster_means`, or k of n of every cluster where those are known,
+        otherwise `unit_means`, whose units are then the items. Several levels are paired by item.
     level
         Two-sided confidence level.
     edges
@@ -32,7 +32,7 @@ def clustered_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Es
     Returns
     -------
     Estimate
-        For one rate the interval stays inside [0, 1] (see `cluster_summary`); otherwise it is the paired
+        For one rate the interval stays inside [0, 1] (see `clustered_rate`); otherwise it is the paired
         or one-sample t over items. `n_units` counts items. It says nothing about new runs.
 
     Raises
@@ -53,7 +53,7 @@ def clustered_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Es
     Miller (2024), https://doi.org/10.48550/arXiv.2411.00640, for clustered standard errors in evaluation;
     t with items - 1 df in place of z, which under-covers with few items.
     """
-    by_item = replace(sample, levels=tuple(_item_level(lv, sample) for lv in weighted_levels(sample)), unit="item")
+    by_item = replace(sample, levels=tuple(_item_level(lv) for lv in weighted_levels(sample)), unit="item")
     only = by_item.levels[0]
     if len(by_item.levels) > 1 or not sample.is_proportion or only.weight != 1:
         return replace(paired_t(by_item, level=level, edges=edges), assumes=CONDITIONAL)
@@ -62,21 +62,18 @@ def clustered_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Es
     return _estimate(rate, level=level, edges=edges)
 
 
-def _item_level(level: Level, sample: Sample) -> Level:
-    if not level.cluster_n:
-        return level
-    if len(level.unit_means) > 1 and level.unit_means.keys() != level.cluster_n.keys():
+def _item_level(level: Level) -> Level:
+    means = level.cluster_means or {item: level.cluster_k[item] / n for item, n in level.cluster_n.items() if n}
+    several = level.n_runs
+    if several is None and means and len(level.unit_means) > 1 and level.unit_means.keys() != means.keys():
+        several = len(level.unit_means)
+    if several is not None and several > 1:
         raise NotThisDesign(
             "clustered_t is for one run per level",
-            Finding(
-                where=f"level {level.name!r}",
-                found=f"{len(level.unit_means)} {sample.unit}s, with {len(level.cluster_n)} items",
-                promised="one run",
-            ),
+            Finding(where=f"level {level.name!r}", found=f"{several} runs", promised="one run"),
             then="name an estimator over units in the plan, such as pooled_t",
         )
-    means = {item: level.cluster_k[item] / n for item, n in level.cluster_n.items() if n}
-    return replace(level, unit_means=means)
+    return replace(level, unit_means=means or level.unit_means)
 
 
 def _effective_n(level: Level, confidence: float) -> float | None:

@@ -11,7 +11,13 @@ from seedlock.analysis.estimators.internals.cell_grid import CellGrid, cell_grid
 from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
-from seedlock.analysis.estimators.internals.units import FloatArray, scale_limits
+from seedlock.analysis.estimators.internals.units import (
+    FloatArray,
+    UnitSummary,
+    refuse_flat,
+    scale_limits,
+    summarise,
+)
 from seedlock.analysis.estimators.pooled_t import pooled_t
 from seedlock.prereg.errors import NotThisDesign, TooFewUnits
 
@@ -44,7 +50,7 @@ def cr2(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
     TooFewUnits
         A level with fewer than two units, fewer than two items, or fewer than 2 df.
     NoSpread
-        Units do not differ.
+        The units of a level do not differ: the variance would be estimated as 0 there, from nothing.
     NotFinite
         A cell is NaN or infinite.
 
@@ -55,6 +61,7 @@ def cr2(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
     Pustejovsky & Tipton (2018), https://doi.org/10.1080/07350015.2016.1247004
     """
     grid = cell_grid(sample, method="cr2")
+    refuse_flat(sample, _unit_summaries(sample, grid), then='test = "pooled_t" takes the spread from the other levels')
     fit = _fit(grid)
     if fit.df < LEAST_DF:
         raise TooFewUnits(
@@ -73,6 +80,16 @@ def cr2(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
         limits=scale_limits(sample),
         assumes=f"{sample.unit}s are a sample; these items",
     )
+
+
+def _unit_summaries(sample: Sample, grid: CellGrid) -> list[UnitSummary]:
+    """The mean of every unit over its cells, a summary a level of the contrast."""
+    means_U = np.nanmean(grid.y_UI, axis=1)
+    return [
+        summarise(lv.name, lv.weight, {str(u): float(means_U[u]) for u in np.flatnonzero(grid.level_U == place)})
+        for place, lv in enumerate(sample.levels)
+        if lv.weight != 0
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,8 @@ def crossed(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
     Returns
     -------
     Estimate
-        `df` by Satterthwaite; `unit_sd` is the SD between units once items and residual are taken out,
-        None where REML puts it at 0.
+        `df` by Satterthwaite, at most units less levels; `unit_sd` is the SD between units once items and
+        residual are taken out, None where REML puts it at 0.
 
     Raises
     ------

@@ -12,8 +12,9 @@ from scipy import stats
 from seedlock.analysis.estimators.internals.estimator import Estimator, Source
 from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, band_p
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Sample
-from seedlock.analysis.estimators.internals.t_interval import LEAST_P, ROUNDING, p_value, require_level, require_spread
+from seedlock.analysis.estimators.internals.t_interval import LEAST_P, p_value, require_level, require_spread
 from seedlock.analysis.estimators.internals.units import (
+    ROUNDING,
     FloatArray,
     require_units,
     summarise,

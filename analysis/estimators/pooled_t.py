@@ -11,7 +11,13 @@ from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, 
 from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, contrast, magnitude, many_t
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
-from seedlock.analysis.estimators.internals.units import require_units, scale_limits, summarise, weighted_levels
+from seedlock.analysis.estimators.internals.units import (
+    has_spread,
+    require_units,
+    scale_limits,
+    summarise,
+    weighted_levels,
+)
 
 
 def pooled_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
@@ -21,7 +27,8 @@ def pooled_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estim
     ----------
     sample
         Any number of levels with any weights; U_l units in level l. A level of weight 0 still lends
-        its spread to the pooled variance.
+        its spread to the pooled variance. A level whose units do not differ lends neither variance nor
+        degrees of freedom: it is no evidence of precision, and takes the spread of the others.
     level
         Two-sided confidence level.
     edges
@@ -30,8 +37,8 @@ def pooled_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estim
     Returns
     -------
     Estimate
-        `df` is the sum of (U_l - 1); `unit_sd` the pooled SD between units. With one level, also the
-        prediction interval for the mean of a new unit.
+        `df` is the sum of (U_l - 1) over levels with spread; `unit_sd` their pooled SD between units. With one
+        level, also the prediction interval for the mean of a new unit.
 
     Raises
     ------
@@ -50,8 +57,10 @@ def pooled_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estim
     """
     require_units(sample, [summarise(lv.name, lv.weight, lv.unit_means) for lv in weighted_levels(sample)])
     summaries = [summarise(lv.name, lv.weight, lv.unit_means) for lv in sample.levels]
-    df = sum(s.n - 1 for s in summaries)
-    mse = math.fsum(s.ss for s in summaries) / df
+    lenders = [s for s in summaries if has_spread(s.ss, magnitude=s.magnitude)] or summaries
+    flat = ", ".join(s.name for s in summaries if s not in lenders)
+    df = sum(s.n - 1 for s in lenders)
+    mse = math.fsum(s.ss for s in lenders) / df
     is_one_level = len(summaries) == 1
     estimate = math.fsum(s.weight * s.mean for s in summaries)
     se = math.sqrt(mse * math.fsum(s.weight**2 / s.n for s in summaries))
@@ -62,7 +71,9 @@ def pooled_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estim
         magnitude=math.fsum(abs(s.weight) * s.magnitude for s in summaries),
         level=level,
         edges=edges,
-        method=f"t on {sample.unit} means" + ("" if is_one_level else ", pooled variance"),
+        method=f"t on {sample.unit} means"
+        + ("" if is_one_level else ", pooled variance")
+        + (f" ({flat}: no spread, taken from the others)" if flat else ""),
         what=f"{sample.unit} means",
         n_units=sum(s.n for s in summaries),
         limits=scale_limits(sample),
@@ -77,13 +88,13 @@ def pooled_t_in_many(
     levels: Sequence[ManyLevels], *, level: float, edges: Sequence[float], limits: tuple[float, float]
 ) -> Many:
     """The same in K studies at once."""
-    df = float(sum(lv.n_units - 1 for lv in levels))
     factor = sum(lv.weight**2 / lv.n_units for lv in levels)
-    mse_K = np.sum([lv.ss_K for lv in levels], axis=0) / df
+    df_K = np.sum([lv.has_spread_K * (lv.n_units - 1.0) for lv in levels], axis=0)
+    mse_K = np.sum([lv.has_spread_K * lv.ss_K for lv in levels], axis=0) / np.maximum(df_K, 1.0)
     return many_t(
         estimate_K=contrast(levels),
         se_K=np.sqrt(mse_K * factor),
-        df_K=np.full(len(mse_K), df),
+        df_K=df_K,
         magnitude_K=magnitude(levels),
         level=level,
         edges=edges,

@@ -11,7 +11,13 @@ from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, 
 from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, contrast, magnitude, many_t
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
-from seedlock.analysis.estimators.internals.units import require_units, scale_limits, summarise, weighted_levels
+from seedlock.analysis.estimators.internals.units import (
+    refuse_flat,
+    require_units,
+    scale_limits,
+    summarise,
+    weighted_levels,
+)
 from seedlock.analysis.estimators.pooled_t import other_variance
 
 
@@ -37,8 +43,8 @@ def welch_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
     TooFewUnits
         A level of the contrast has fewer than two units.
     NoSpread
-        No level of the contrast shows any spread. (A single level without spread is a level whose
-        variance is estimated as 0; the df then fall to those of the others.)
+        A level of the contrast shows no spread: its variance would be estimated as 0, from nothing. The plan
+        may name a `fallback`; `pooled_t` takes the spread from the other levels.
     NotFinite
         A unit mean is NaN or infinite.
 
@@ -49,11 +55,12 @@ def welch_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
     """
     summaries = [summarise(lv.name, lv.weight, lv.unit_means) for lv in weighted_levels(sample)]
     require_units(sample, summaries)
+    refuse_flat(sample, summaries, then='fallback = "pooled_t" in the plan, or a test by counting')
     variances = [s.weight**2 * s.ss / (s.n - 1) / s.n for s in summaries]
     variance = math.fsum(variances)
     # Shares, not raw variances: their squares cannot underflow to 0 / 0.
-    shares = [v / variance for v in variances] if variance > 0 else [1.0]
-    df = 1 / math.fsum(share**2 / (s.n - 1) for share, s in zip(shares, summaries, strict=False))
+    shares = [v / variance for v in variances]
+    df = 1 / math.fsum(share**2 / (s.n - 1) for share, s in zip(shares, summaries, strict=True))
     is_one_level = len(summaries) == 1
     unit_sd = math.sqrt(summaries[0].ss / (summaries[0].n - 1)) if is_one_level else None
     new_unit_se = None
@@ -86,7 +93,7 @@ def _simulate(
     squares_K = np.sum([(p / safe_K) ** 2 / (lv.n_units - 1) for p, lv in zip(parts, used, strict=True)], axis=0)
     return many_t(
         estimate_K=contrast(used),
-        se_K=np.sqrt(variance_K),
+        se_K=np.sqrt(variance_K) * np.all([lv.has_spread_K for lv in used], axis=0),
         df_K=1 / np.maximum(squares_K, 1e-300),
         magnitude_K=magnitude(levels),
         level=level,

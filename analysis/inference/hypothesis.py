@@ -14,6 +14,7 @@ from seedlock.analysis.inference.bands import BandDecision, decide_bands
 from seedlock.analysis.inference.scale import Scale, scale_of
 from seedlock.analysis.inference.select import build_sample, select
 from seedlock.analysis.measures import MEASURES
+from seedlock.analysis.measures.base.measure import Params
 from seedlock.prereg.errors import DuplicatedSeeds, Finding, Refusal
 from seedlock.prereg.plan.plan import Estimand, Plan
 from seedlock.prereg.plan.runs import Where
@@ -47,6 +48,14 @@ class Data:
     def is_proportion(self, measure: str) -> bool:
         """Whether a measure is a yes/no rate."""
         return MEASURES[self.plan.measures[measure].kind].is_proportion
+
+    def limits(self, measure: str) -> tuple[float, float] | None:
+        """Least and greatest score of a measure; None where it has no ends."""
+        if self.is_proportion(measure):
+            return 0.0, 1.0
+        written = self.plan.measures[measure]
+        params: Params = MEASURES[written.kind].configure(written.params, where=f"measures.{measure}")
+        return params.limits
 
     def level_now(self, alpha: float) -> float:
         """What the planned look that the data are at leaves of `alpha`; all of it without planned looks."""
@@ -137,9 +146,16 @@ def _sample(data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Ma
         chosen,
         estimand,
         is_proportion=data.is_proportion(estimand.measure),
-        cluster=data.plan.report.cluster,
+        limits=data.limits(estimand.measure),
+        cluster=cluster_of(data.plan, estimand),
         missing_as=missing_as,
     )
+
+
+def cluster_of(plan: Plan, estimand: Estimand) -> str:
+    """What answers cluster by: the items' attribute that a hypothesis replicates over, else the report's."""
+    is_of_items = estimand.unit != "answer" and estimand.unit not in plan.run_factors
+    return estimand.unit if is_of_items else plan.report.cluster
 
 
 def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision]:
@@ -169,8 +185,7 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
         return tested
     if not chosen["n_missing"].any():
         return tested
-    measure = data.plan.measures[estimand.measure]
-    span = MEASURES[measure.kind].configure(measure.params, where=f"measures.{estimand.measure}").limits
+    span = data.limits(estimand.measure)
     if span is None:
         return replace(tested, reasons=(*tested.reasons, "missing-unbounded: the measure declares no range for bounds"))
     weights = estimand.contrast or {"all": 1.0}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from seedlock.analysis.inference.claims import ClaimPart, all_of, any_of
 from seedlock.analysis.inference.hypothesis import Data, Tested, estimate_hypothesis, redecided
 from seedlock.analysis.inference.metric_audit import audit
-from seedlock.analysis.inference.multiplicity import CORRECTIONS
+from seedlock.analysis.inference.multiplicity import holm, places
 from seedlock.analysis.results.schema import AuditResult, ClaimResult, GateResult
 from seedlock.prereg.plan.audit import AUDIT
 from seedlock.prereg.plan.plan import Claim, Gate, Hypothesis
@@ -66,6 +66,21 @@ def p_of_prediction(tested: Tested, hypothesis: Hypothesis) -> float | None:
     if tested.decision is None:
         return None
     return max(decision.p_for(hypothesis.predicted) for decision in (tested.decision, *tested.bounds))
+
+
+def p_of_any_band(tested: Tested) -> float | None:
+    """The smallest alpha at which some single band would be left, missing answers at their worst."""
+    if tested.decision is None:
+        return None
+    decisions = (tested.decision, *tested.bounds)
+    return min(max(decision.p_for(band.name) for decision in decisions) for band in tested.decision.bands)
+
+
+def _p_against(tested: Tested, band: str) -> float:
+    """The p of "the parameter lies in this band", missing answers at their worst; 1 where not testable."""
+    if tested.decision is None:
+        return 1.0
+    return max(found.p for each in (tested.decision, *tested.bounds) for found in each.bands if found.name == band)
 
 
 def _audit_gate(audited: AuditResult) -> GateResult:
@@ -135,17 +150,20 @@ def _families(
     hypotheses: Mapping[str, Hypothesis],
     p_values: Mapping[str, float | None],
 ) -> tuple[dict[str, Tested], dict[str, float | None]]:
-    """Correct each family; a member is then judged at the level that the correction leaves it."""
+    """Correct each family; every band of a member is then judged at the level that the correction leaves it."""
     corrected = dict(tested)
     adjusted: dict[str, float | None] = {}
     for family, method in data.plan.families.items():
-        members = {i: p_values[i] for i, h in hypotheses.items() if h.family == family}
+        members = [i for i, h in hypotheses.items() if h.family == family]
         if method == "none" or not members:
             continue
-        for identity, result in CORRECTIONS[method](members, alpha=data.plan.inference.alpha).items():
-            adjusted[identity] = result.p_adjusted
-            if result.p is not None and result.p_adjusted:
-                corrected[identity] = redecided(tested[identity], tested[identity].alpha * result.p / result.p_adjusted)
+        decided = {i: p_of_any_band(tested[i]) for i in members}
+        predicted = {i: p_values[i] for i in members}
+        alpha = data.level_now(data.plan.inference.alpha)
+        for identity, place in places(decided, predicted, alpha=alpha, method=method).items():
+            adjusted[identity] = place.p_adjusted
+            if place.p_adjusted is not None:
+                corrected[identity] = redecided(tested[identity], tested[identity].alpha * place.share)
     return corrected, adjusted
 
 
@@ -167,19 +185,28 @@ def _claim(
         for m in members
     ]
     combine = all_of if claim.all_of else any_of
-    result = combine(parts, alpha=data.level_now(data.plan.inference.alpha))
+    alpha = data.level_now(data.plan.inference.alpha)
+    result = combine(parts, alpha=alpha)
     contradicted = [m for m in members if tested[m].verdict and hypotheses[m].predicted not in tested[m].verdict]
+    # To refute "all of" one member is enough, so the members are a family; to refute "any of" takes every one.
+    against = holm({m: _p_against(tested[m], hypotheses[m].predicted) for m in members}, alpha=alpha)
+    refuting = [m for m in contradicted if not claim.all_of or against[m].rejected]
     reasons = [*left_out.values(), *([result.reason] if result.reason else [])]
     if result.holds:
         decision = "supported"
-    elif (claim.all_of and contradicted) or (contradicted and len(contradicted) == len(members)):
+    elif (claim.all_of and refuting) or (contradicted and len(contradicted) == len(members)):
         decision = "not supported"
-        reasons += [f"{m} ended in {' or '.join(tested[m].verdict)}" for m in contradicted]
+        reasons += [f"{m} ended in {' or '.join(tested[m].verdict)}" for m in refuting or contradicted]
     elif result.holds is None:
         decision = "not testable"
     else:
         decision = "undecided"
         reasons += [f"{m} leaves {' or '.join(tested[m].verdict)}" for m in members if len(tested[m].verdict) > 1]
+        reasons += [
+            f"{m} ended in {' or '.join(tested[m].verdict)}, which one of {len(members)} would by chance more often "
+            f"than alpha"
+            for m in contradicted
+        ]
     return ClaimResult.model_validate(
         {
             "id": claim.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -76,6 +77,7 @@ def build_sample(
     estimand: Estimand,
     *,
     is_proportion: bool,
+    limits: tuple[float, float] | None = None,
     cluster: str,
     missing_as: Mapping[str, float] | None = None,
 ) -> Sample:
@@ -85,6 +87,8 @@ def build_sample(
     ----------
     chosen
         From `select`.
+    limits
+        Least and greatest score of the measure; None where it has no ends.
     cluster
         Column that answers cluster by ("item" = each item its own cluster).
     missing_as
@@ -104,27 +108,33 @@ def build_sample(
         _level(name, weight, chosen[chosen["level"] == name], column, None if missing_as is None else missing_as[name])
         for name, weight in weights.items()
     )
-    return Sample(levels=levels, unit=estimand.unit, is_proportion=is_proportion)
+    return Sample(levels=levels, unit=estimand.unit, is_proportion=is_proportion, limits=limits)
 
 
 def _level(name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_as: float | None) -> Level:
     filled = _filled(rows, missing_as)
     scored = filled[filled["mean"].notna()]
     means = {str(unit): ordered_mean(group["mean"]) for unit, group in scored.groupby("unit_label", sort=True)}
-    cells = _unit_by_item(scored)
-    is_count = bool(scored["k"].notna().all() and scored["n_scored"].notna().all()) and len(scored) > 0
-    if not is_count:
-        return Level(name=name, weight=weight, unit_means=means, cells=cells)
-    clusters = scored.groupby(cluster, sort=True)[["k", "n_scored"]].sum()
-    return Level(
+    is_known = bool(scored["n_scored"].notna().all()) and len(scored) > 0
+    by_unit = scored.groupby("unit_label", sort=True)["n_scored"].sum()
+    known = Level(
         name=name,
         weight=weight,
         unit_means=means,
+        unit_n={str(unit): int(n) for unit, n in by_unit.items()} if is_known else {},
+        cluster_means={str(c): ordered_mean(group["mean"]) for c, group in scored.groupby(cluster, sort=True)},
+        n_runs=int(scored["run_id"].nunique()),
+        cells=_unit_by_item(scored),
+    )
+    if not is_known or not scored["k"].notna().all():
+        return known
+    clusters = scored.groupby(cluster, sort=True)[["k", "n_scored"]].sum()
+    return replace(
+        known,
         k=int(scored["k"].sum()),
         n=int(scored["n_scored"].sum()),
         cluster_k={str(c): int(k) for c, k in clusters["k"].items()},
         cluster_n={str(c): int(n) for c, n in clusters["n_scored"].items()},
-        cells=cells,
     )
 
 

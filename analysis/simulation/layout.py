@@ -9,7 +9,7 @@ from typing import Literal
 
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.estimator import Estimator
-from seedlock.analysis.estimators.internals.units import rate_limits
+from seedlock.analysis.estimators.internals.units import contrast_limits
 from seedlock.analysis.simulation.assumptions import Assumed
 from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
 from seedlock.prereg.plan.runs import Where, listed
@@ -91,7 +91,7 @@ class Target:
         """Least and greatest raw value; infinite unless it is a weighted sum of rates."""
         if self.is_share or not is_rate:
             return -math.inf, math.inf
-        return rate_limits([level.weight for level in self.levels])
+        return contrast_limits([level.weight for level in self.levels])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

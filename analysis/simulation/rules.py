@@ -148,7 +148,8 @@ def _look(
     }
     p_K = {t.id: p_favoured(t, outcomes[t.id]) for t in targets}
     alpha_K = {t.id: np.full(len(p_K[t.id]), rule.nominal(t.alpha)) for t in targets}
-    alpha_K |= _family_levels(plan, targets, p_K, alpha_K)
+    decided_K = {t.id: p_decided(outcomes[t.id]) for t in targets}
+    alpha_K |= _family_levels(plan, targets, decided_K, alpha_K, rule.nominal(plan.inference.alpha))
     endings = {
         t.id: Ending(
             estimate_K=outcomes[t.id].many.estimate_K,
@@ -175,13 +176,19 @@ def p_favoured(target: Target, outcome: Outcome) -> FloatArray:
     return np.where(outcome.many.has_answer_K, outcome.many.p_KB[:, keep].max(axis=1), np.nan)
 
 
+def p_decided(outcome: Outcome) -> FloatArray:
+    """Smallest alpha at which some single band is left, the second largest p, shape (K,); NaN without an answer."""
+    return np.where(outcome.many.has_answer_K, np.sort(outcome.many.p_KB, axis=1)[:, -2], np.nan)
+
+
 def _family_levels(
     plan: Plan,
     targets: Sequence[Target],
-    p_K: Mapping[str, FloatArray],
+    decided_K: Mapping[str, FloatArray],
     alpha_K: Mapping[str, FloatArray],
+    alpha: float,
 ) -> dict[str, FloatArray]:
-    """The level that its family leaves each member, as `analysis.inference.infer` does: alpha x p / adjusted p."""
+    """The level that its family leaves each member, as `analysis.inference.multiplicity.places` does."""
     left: dict[str, FloatArray] = {}
     families = [(family_of(t), t.id) for t in targets if family_of(t) is not None]
     for family, group in groupby(sorted(families, key=lambda pair: str(pair[0])), key=lambda pair: pair[0]):
@@ -189,13 +196,21 @@ def _family_levels(
         method = plan.families.get(family or "", "none")
         if method == "none":
             continue
-        known_KM = np.stack([p_K[name] for name in members], axis=1)
-        adjust = holm_adjusted if method == "holm" else bh_adjusted
-        adjusted_KM = adjust(np.where(np.isnan(known_KM), 1.0, known_KM))
-        for m, name in enumerate(members):
-            share_K = np.where(np.isnan(known_KM[:, m]), 1.0, known_KM[:, m] / adjusted_KM[:, m])
-            left[name] = alpha_K[name] * share_K
+        known_KM = np.stack([decided_K[name] for name in members], axis=1)
+        share_KM = shares(np.where(np.isnan(known_KM), 1.0, known_KM), alpha=alpha, method=method)
+        left |= {name: alpha_K[name] * share_KM[:, m] for m, name in enumerate(members)}
     return left
+
+
+def shares(p_KM: FloatArray, *, alpha: float, method: str) -> FloatArray:
+    """Part of its alpha that each member of K families is judged at, shape (K, M)."""
+    n = p_KM.shape[1]
+    is_decided_KM = (holm_adjusted(p_KM) if method == "holm" else bh_adjusted(p_KM)) <= alpha
+    decided_K1 = is_decided_KM.sum(axis=1, keepdims=True)
+    if method == "bh":
+        return np.asarray(np.broadcast_to(np.maximum(decided_K1, 1) / n, p_KM.shape))
+    rank_KM = np.argsort(np.argsort(p_KM, axis=1, kind="stable"), axis=1, kind="stable")
+    return np.asarray(1 / np.maximum(n - np.minimum(rank_KM, decided_K1), 1))
 
 
 def family_of(target: Target) -> str | None:

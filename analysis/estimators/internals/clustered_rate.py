@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from scipy import stats
 
-from seedlock.analysis.estimators.internals.binomial import Counts, exact_edges, rate_edges
+from seedlock.analysis.estimators.internals.binomial import Counts, rate_edges
 from seedlock.analysis.estimators.internals.sample import EdgeTest
-from seedlock.analysis.estimators.internals.t_interval import ROUNDING, require_level, t_edges
+from seedlock.analysis.estimators.internals.t_interval import require_level
+from seedlock.analysis.estimators.internals.units import ROUNDING
 from seedlock.prereg.errors import NoSpread, TooFewUnits
-
-type Form = Literal["t", "score", "exact"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusteredRate:
-    """A mean over items and the one interval that suits it; `clustered_rate` chooses the form.
+    """A mean over items with its interval.
 
     Parameters
     ----------
@@ -29,52 +27,51 @@ class ClusteredRate:
     n_items
         Items; the t quantiles have n_items - 1 df.
     worth
-        Independent answers the sample is worth (effective n).
-    form
-        "t" on item means; "score" with `worth` and t quantiles; "exact" with one answer an item.
+        Independent answers the sample is worth (effective n); None at 0 and 1, where nothing tells.
     low, high
         The interval, inside [0, 1].
+    is_floored
+        An end of it is the one that items without a single hit (or miss) would leave.
     """
 
     rate: float
     se: float | None
     n_items: int
-    worth: float
-    form: Form
+    worth: float | None
     low: float
     high: float
+    is_floored: bool
 
     @property
     def method(self) -> str:
         """Say in words which interval this is."""
-        if self.form == "exact":
+        if self.worth is None:
             return f"Clopper-Pearson exact, one answer an item ({self.n_items} items)"
-        if self.form == "score":
-            return f"Wilson score, effective n {self.worth:.4g}, t with {self.n_items - 1} df"
-        return f"t on item means, {self.n_items - 1} df"
+        floor = f", no narrower than {self.n_items} items leave it at {round(self.rate)}" if self.is_floored else ""
+        return f"Wilson score, effective n {self.worth:.4g}, t with {self.n_items - 1} df{floor}"
 
     def edge_tests(self, edges: tuple[float, ...]) -> tuple[EdgeTest, ...]:
         """Test every edge by the test that the interval inverts."""
-        if self.form == "t" and self.se is not None:
-            return t_edges(self.rate, self.se, self.n_items - 1, edges)
-        if self.form == "exact":
-            return exact_edges(Counts(k=round(self.rate) * self.n_items, n=self.n_items), edges)
+        inside = Counts(k=1, n=2) if 0 < self.rate < 1 else Counts(k=round(self.rate), n=1)
         return rate_edges(
-            # Only whether the rate is strictly inside (0, 1) matters here, and it is.
-            Counts(k=1, n=2),
+            inside,
             edges,
-            p_above=lambda edge: float(stats.t.sf(self._score(edge), self.n_items - 1)),
-            p_below=lambda edge: float(stats.t.cdf(self._score(edge), self.n_items - 1)),
+            p_above=lambda edge: max(edge**self.n_items, self._tail(edge, 1.0)),
+            p_below=lambda edge: max((1 - edge) ** self.n_items, self._tail(edge, -1.0)),
         )
 
-    def _score(self, edge: float) -> float:
-        return (self.rate - edge) / math.sqrt(edge * (1 - edge) / self.worth)
+    def _tail(self, edge: float, side: float) -> float:
+        """The score test's p on one side; at 0 and 1 the exact one decides, and logic on the other side."""
+        if self.worth is None:
+            return 1.0 if side * (self.rate - 0.5) < 0 else 0.0
+        t = (self.rate - edge) / math.sqrt(edge * (1 - edge) / self.worth)
+        return float(stats.t.sf(side * t, self.n_items - 1))
 
 
 def clustered_rate(
     rates_I: list[float], *, worth: float | None, level: float, weights_I: list[float] | None = None
 ) -> ClusteredRate:
-    """Choose and compute the interval for a mean of item rates.
+    """Compute the interval for a mean of item rates.
 
     Parameters
     ----------
@@ -96,9 +93,10 @@ def clustered_rate(
 
     Notes
     -----
-    t where its interval lies strictly inside (0, 1). Otherwise Wilson's form with the effective n of
-    Korn & Graubard (1998): see Franco et al. (2019), https://doi.org/10.1093/jssam/smy019. At 0 or 1 the
-    correlation of answers within an item is unknown, so an item counts as one answer, the worst case.
+    Wilson's form with the effective n of Korn & Graubard (1998) and t quantiles: see Franco et al. (2019),
+    https://doi.org/10.1093/jssam/smy019. Few hits say next to nothing about how much items differ. So no interval
+    ends below what I items without a hit leave open, 1 - (alpha / 2)^(1 / I), nor begins above its mirror image:
+    an item that never hit counts as one answer, the worst case. More items without a hit never widen it.
     With weights w that sum to 1 the variance is I / (I - 1) * sum w^2 (x - mean)^2, the linearised one of a weighted
     mean of clusters (Cochran 1977, Sampling Techniques, 6.19); with equal weights the usual one.
     """
@@ -112,24 +110,29 @@ def clustered_rate(
     squares = math.fsum((weight * (x - rate)) ** 2 for weight, x in weighted)
     se = math.sqrt(squares * n_items / (n_items - 1)) / total
     spread = se if se > ROUNDING else None
-    form: Form = "exact"
-    if all(x == 0 for x in rates_I) or all(x == 1 for x in rates_I):
-        exact = stats.binomtest(round(rate) * n_items, n_items).proportion_ci(level, method="exact")
-        low, high, worth = float(exact.low), float(exact.high), float(n_items)
+    if all(x in (0, 1) and x == rates_I[0] for x in rates_I):
+        low = high = rate = float(rates_I[0])
+        worth = None
     else:
         if worth is None:
             if spread is None:
                 raise NoSpread(f"all {n_items} items have the rate {rate:g}: no standard error, no t statistic")
             worth = rate * (1 - rate) / spread**2
-        t = float(stats.t.isf((1 - level) / 2, n_items - 1))
-        low, high, form = _t_or_wilson(rate, spread, worth, t)
-    return ClusteredRate(rate=rate, se=spread, n_items=n_items, worth=worth, form=form, low=low, high=high)
+        low, high = _wilson(rate, worth, float(stats.t.isf((1 - level) / 2, n_items - 1)))
+    least = ((1 - level) / 2) ** (1 / n_items)
+    return ClusteredRate(
+        rate=rate,
+        se=spread,
+        n_items=n_items,
+        worth=worth,
+        low=min(low, least),
+        high=max(high, 1 - least),
+        is_floored=low > least or high < 1 - least,
+    )
 
 
-def _t_or_wilson(rate: float, se: float | None, worth: float, t: float) -> tuple[float, float, Form]:
-    if se is not None and rate - t * se > 0 and rate + t * se < 1:
-        return rate - t * se, rate + t * se, "t"
+def _wilson(rate: float, worth: float, t: float) -> tuple[float, float]:
     shrink = t**2 / worth
     centre = (rate + shrink / 2) / (1 + shrink)
     half = math.sqrt(rate * (1 - rate) * shrink + shrink**2 / 4) / (1 + shrink)
-    return max(0.0, centre - half), min(1.0, centre + half), "score"
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -73,9 +73,8 @@ def cluster_summary(
     Returns
     -------
     ClusterSummary
-        The interval is t on item means where that lies strictly inside (0, 1); otherwise Wilson's with
-        the effective n and t quantiles; at 0 or 1, Clopper-Pearson with one answer an item, since the
-        correlation of identical answers is unknown.
+        The interval is Wilson's with the effective n and t quantiles, and never narrower than items without a
+        hit (or a miss) leave it: see `clustered_rate`.
 
     Raises
     ------

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from seedlock.analysis.estimators.internals.t_interval import LEAST_P, ROUNDING
-from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.estimators.internals.t_interval import LEAST_P
+from seedlock.analysis.estimators.internals.units import ROUNDING, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,12 @@ class ManyLevels:
     def ss_K(self) -> FloatArray:
         """Sum of squares about the mean, shape (K,)."""
         return np.asarray(((self.means_KU - self.mean_K[:, None]) ** 2).sum(axis=1))
+
+    @property
+    def has_spread_K(self) -> NDArray[np.bool_]:
+        """Whether units differ by more than rounding error, shape (K,); `units.has_spread` in every study."""
+        ss_K, size_K = self.ss_K, np.abs(self.means_KU).max(axis=1)
+        return np.asarray((np.sqrt(ss_K) > ROUNDING * size_K) & (ss_K > sys.float_info.min))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate
-from seedlock.analysis.estimators.internals.t_interval import ROUNDING, cut, require_level
-from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.estimators.internals.t_interval import cut, require_level
+from seedlock.analysis.estimators.internals.units import ROUNDING, FloatArray
 from seedlock.prereg.errors import NoSpread, Unattainable
 
 MOST_ASSIGNMENTS = 1_000_000

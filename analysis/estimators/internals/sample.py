@@ -21,11 +21,17 @@ class Level:
     unit_means
         Unit label -> mean of the measure over that unit's items, each item weighing the same.
         A unit is whatever the plan replicates: a seed, an induction persona, a question.
+    unit_n
+        Unit label -> scored answers behind its mean; empty where not known.
     k, n
         Successes and scored answers, summed over the level; None where the measure is not a count
         or the counts are not known.
     cluster_k, cluster_n
         Item label -> successes and scored answers (several completions an item), where known.
+    cluster_means
+        Item label -> mean of the measure there, each run x item weighing the same; empty where not known.
+    n_runs
+        Runs whose answers the level holds; None where not known.
     cells
         (unit label, item label) -> mean of the measure there, for methods that cross units with items;
         empty where not known. A unit's `unit_means` entry is the mean of its cells.
@@ -34,10 +40,13 @@ class Level:
     name: str
     weight: float
     unit_means: Mapping[str, float]
+    unit_n: Mapping[str, int] = field(default_factory=dict)
     k: int | None = None
     n: int | None = None
     cluster_k: Mapping[str, int] = field(default_factory=dict)
     cluster_n: Mapping[str, int] = field(default_factory=dict)
+    cluster_means: Mapping[str, float] = field(default_factory=dict)
+    n_runs: int | None = None
     cells: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,11 +66,14 @@ class Sample:
         The unit of replication in the plan's words ("seed", "induction", "question").
     is_proportion
         True where unit means lie in [0, 1] because the measure is a yes/no rate.
+    limits
+        Least and greatest value of a unit mean; [0, 1] for a rate, None where the measure has no ends.
     """
 
     levels: tuple[Level, ...]
     unit: str
     is_proportion: bool
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

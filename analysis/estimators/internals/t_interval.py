@@ -8,10 +8,8 @@ import sys
 from scipy import stats
 
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate
+from seedlock.analysis.estimators.internals.units import ROUNDING
 from seedlock.prereg.errors import BadInput, NoSpread, NotFinite, TooFewUnits
-
-# A standard error this far below the data is rounding error: averaging n answers loses about n * 1e-16.
-ROUNDING = 1e-11
 
 # A p-value that underflows is reported as "less than this", never as 0.
 LEAST_P = sys.float_info.min

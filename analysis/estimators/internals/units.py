@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedlock.analysis.estimators.internals.sample import Level, Sample
-from seedlock.prereg.errors import BadInput, Finding, NotFinite, NotPaired, TooFewUnits
+from seedlock.prereg.errors import BadInput, Finding, NoSpread, NotFinite, NotPaired, TooFewUnits
 
 type FloatArray = NDArray[np.float64]
+
+# A standard error this far below the data is rounding error: averaging n answers loses about n * 1e-16.
+ROUNDING = 1e-11
 
 # Beyond this a squared deviation overflows; no measure of a completion comes near it.
 LARGEST = 1e150
@@ -138,12 +142,42 @@ def unit_contrasts(sample: Sample) -> dict[str, float]:
 
 
 def scale_limits(sample: Sample) -> tuple[float, float]:
-    """Return the least and greatest value the estimand can take; infinite unless it is made of rates."""
-    if not sample.is_proportion:
+    """Return the least and greatest value the estimand can take; infinite where the measure has no ends.
+
+    Ends that a unit mean lies beyond are only the ones that missing answers are bounded by, and cut nothing.
+    """
+    ends = (0.0, 1.0) if sample.is_proportion else sample.limits
+    levels = [level for level in sample.levels if level.weight != 0]
+    if ends is None or any(not ends[0] <= x <= ends[1] for level in levels for x in level.unit_means.values()):
         return -math.inf, math.inf
-    return rate_limits([level.weight for level in sample.levels])
+    return contrast_limits([level.weight for level in levels], ends)
 
 
-def rate_limits(weights: Sequence[float]) -> tuple[float, float]:
-    """Return the least and greatest value of a weighted sum of rates."""
-    return math.fsum(min(weight, 0.0) for weight in weights), math.fsum(max(weight, 0.0) for weight in weights)
+def contrast_limits(weights: Sequence[float], ends: tuple[float, float] = (0.0, 1.0)) -> tuple[float, float]:
+    """Return the least and greatest value of a weighted sum of means between `ends`; rates lie between 0 and 1."""
+    products = [sorted(weight * end for end in ends) for weight in weights]
+    return math.fsum(low for low, _ in products), math.fsum(high for _, high in products)
+
+
+def has_spread(ss: float, *, magnitude: float) -> bool:
+    """Whether a sum of squares is more than rounding error of values of this size."""
+    return math.sqrt(ss) > ROUNDING * magnitude and ss > sys.float_info.min
+
+
+def refuse_flat(sample: Sample, summaries: list[UnitSummary], *, then: str = "") -> None:
+    """Refuse levels without spread: they would lend a precision that nothing measured.
+
+    Raises
+    ------
+    NoSpread
+        A level of the contrast whose units all gave the same number; every such level is named.
+    """
+    flat = [
+        Finding(
+            where=f"level {s.name!r}", found=f"{s.n} {sample.unit}s, all {s.mean:.6g}", promised="units that differ"
+        )
+        for s in summaries
+        if not has_spread(s.ss, magnitude=s.magnitude)
+    ]
+    if flat:
+        raise NoSpread("a level without spread is no evidence of precision", *flat, then=then)
