@@ -70,11 +70,32 @@ def test_cr2_equals_clubsandwich(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["crossed_one", "crossed_two", "crossed_gaps"])
 def test_the_crossed_model_equals_lmertest(name: str) -> None:
-    expected = REFERENCE[name]["fit"]
-    found = crossed(from_rows(REFERENCE[name]["rows"]), level=0.95, edges=())
+    expected, data = REFERENCE[name]["fit"], from_rows(REFERENCE[name]["rows"])
+    found, grid = crossed(data, level=0.95, edges=()), cell_grid(data, method="test")
     assert found.estimate == pytest.approx(expected["estimate"], rel=1e-8)
     assert found.se == pytest.approx(expected["se"], rel=1e-6)
-    assert found.df == pytest.approx(expected["df"], rel=1e-5)
+    assert fit_crossed(grid).df == pytest.approx(expected["df"], rel=1e-5)
+    assert found.df == pytest.approx(min(expected["df"], len(grid.units) - len(data.levels)), rel=1e-5)
+
+
+def test_seeds_that_do_not_differ_leave_the_df_of_seeds_not_of_items() -> None:
+    """Six seeds, thirty items, no spread between seeds: the formula alone gives 29 df."""
+    rng = np.random.default_rng(8)
+    y_SI = rng.normal(0, 1, (1, 30)) + rng.normal(0, 0.3, (6, 30))
+    y_SI -= y_SI.mean(axis=1, keepdims=True) - y_SI.mean()
+    rows = [{"arm": "a", "unit": f"s{s}", "item": f"q{i}", "y": float(v)} for (s, i), v in np.ndenumerate(y_SI)]
+    found = crossed(from_rows(rows), level=0.95, edges=())
+    assert fit_crossed(cell_grid(from_rows(rows), method="test")).df > 25
+    assert found.df == 5
+    assert found.unit_sd is None
+    assert "SD at 0: unit" in found.assumes
+
+
+def test_cr2_refuses_a_level_whose_seeds_do_not_differ() -> None:
+    rng = np.random.default_rng(9)
+    first, second = rng.normal(0, 1, (3, 6)), np.tile(rng.normal(0, 1, 6), (3, 1))
+    with pytest.raises(NoSpread, match="no evidence of precision"):
+        cr2(from_arrays(first, second), level=0.95, edges=())
 
 
 @pytest.mark.parametrize("name", ["dyestuff", "dyestuff2", "dyestuff_ragged"])
@@ -146,7 +167,7 @@ def test_the_crossed_variance_by_hand() -> None:
     df = (24 * variance) ** 2 / (ms[0] ** 2 / 3 + ms[1] ** 2 / 5 + ms[2] ** 2 / 15)
     found = crossed(from_rows(rows), level=0.95, edges=())
     assert found.se == pytest.approx(math.sqrt(variance), rel=1e-6)
-    assert found.df == pytest.approx(df, rel=1e-4)
+    assert found.df == pytest.approx(min(df, 3), rel=1e-4)
     assert found.unit_sd == pytest.approx(math.sqrt((ms[0] - ms[2]) / 6), rel=1e-5)
 
 

@@ -52,7 +52,8 @@ def crossed(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
     return t_estimate(
         estimate=fit.estimate,
         se=fit.se,
-        df=fit.df,
+        # Where REML puts the unit SD at or near 0 the formula counts items, and the units are as few as before.
+        df=min(fit.df, float(len(grid.units) - len(sample.levels))),
         magnitude=grid.magnitude,
         level=level,
         edges=edges,

@@ -25,8 +25,7 @@ class CrossedFit:
     Parameters
     ----------
     estimate, se, df
-        Of the contrast; df by Satterthwaite, and never above units less levels: where REML puts the unit SD at 0
-        the formula sees only items, and the units are as few as before.
+        Of the contrast; df by Satterthwaite.
     unit_sd, item_sd, level_item_sd, residual_sd
         SD of each component; 0, with a `reason`, where REML puts it on its boundary. Components that the model
         does not have are 0 too.
@@ -95,7 +94,7 @@ def fit_crossed(grid: CellGrid, *, has_items: bool = True) -> CrossedFit:
     return CrossedFit(
         estimate=float(grid.weights_L @ (solved.beta_L * scale + centre)),
         se=math.sqrt(variance) * scale,
-        df=min(_satterthwaite(sums, logs_F, free, n_free, variance), float(len(grid.units) - n_levels)),
+        df=_satterthwaite(sums, logs_F, free, n_free, variance),
         unit_sd=float(sds[0]),
         item_sd=float(sds[1]),
         level_item_sd=float(sds[2]),
