@@ -19,8 +19,9 @@ from seedlock.prereg.base.canonical import sha256_bytes, sha256_file
 from seedlock.prereg.base.git import blob
 from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
+from seedlock.prereg.lock.document import Lock, lock_paths, read_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
-from seedlock.prereg.lock.lock import Lock, lock_paths, promised_paths, read_lock
+from seedlock.prereg.lock.lock import promised_paths
 from seedlock.prereg.plan.read import read_plan
 from seedlock.prereg.verify.chain import verify_study
 

@@ -14,12 +14,14 @@ from seedlock.analysis.decide import Sealed
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.errors import Finding, NotReproduced, SeedlockError
+from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.gate import require_lock, require_seals
-from seedlock.prereg.lock.lock import Lock, iter_changes, load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.lock import code_faults
 from seedlock.prereg.lock.run_at_lock import run_at_lock
 from seedlock.prereg.plan.extras import require_extras
 from seedlock.prereg.plan.plan import Tolerances
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
+from seedlock.prereg.verify.libraries import library_faults
 
 BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
 """Keys whose numbers carry Monte Carlo error."""
@@ -39,12 +41,12 @@ def replay_check(paths: StudyPaths) -> Check:
         return not_checked("X1", "replay", what, "no results yet", f"seedlock analyze {paths.name}")
     try:
         lock = read_lock(lock_paths(paths)[-1])
-        again: Any = _at_lock(paths, lock) if any(iter_changes(lock.code, HOME)) else recompute(paths)
+        again: Any = _at_lock(paths, lock) if code_faults(lock) else recompute(paths)
     except SeedlockError as error:
         return failed("X1", "replay", error)
     published: Any = read_json(file.read_bytes())
     differs = tuple(differences(published, again, load_locked_plan(lock).tolerances))
-    other = tuple(environment_differences())
+    other = tuple(library_faults(lock) if lock.version > 1 else environment_differences())
     if differs:
         return verdict("X1", "replay", what, (*differs[:40], *other), exit_code=11 if other else 10)
     numbers = sum(1 for _ in _numbers(published))

@@ -15,9 +15,9 @@ from seedlock.analysis.scoring.item_sets import plan_measures, with_sets
 from seedlock.analysis.scoring.scores import score_rows
 from seedlock.prereg.base.paths import find_study
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.lock.gate import LockedPlan, require_lock, require_seals
 from seedlock.prereg.lock.ledger import append_event, read_ledger
-from seedlock.prereg.lock.lock import lock_paths
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
 from seedlock.prereg.verify.chain import verify_study

@@ -12,11 +12,13 @@ import grimp
 import pytest
 
 from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.base.tool import files_digest
 from seedlock.prereg.errors import LockedFileChanged
-from seedlock.prereg.lock import gate, lock
+from seedlock.prereg.lock import lock
+from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.gate import require_lock
-from seedlock.prereg.lock.lock import iter_changes, locked_code
-from seedlock.prereg.lock.rooms import deciding_files
+from seedlock.prereg.lock.lock import code_faults, iter_changes, locked_code
+from seedlock.prereg.lock.rooms import deciding_files, place_of
 from tests.conftest import PROJECT, StudyFixture
 
 ENTRIES = (
@@ -150,10 +152,9 @@ def test_a_change_of_any_deciding_file_is_found_and_of_no_other(home: Path) -> N
 def test_the_gate_stops_where_a_deciding_file_changed(
     study: StudyFixture, home: Path, monkeypatch: pytest.MonkeyPatch, path: str, stops: bool
 ) -> None:
-    for module in (lock, gate):
-        monkeypatch.setattr(module, "HOME", home)
-    monkeypatch.setattr(deciding_files, "__defaults__", (home,))
-    monkeypatch.setattr(lock.locked_code, "__defaults__", (home,))
+    for reader in (lock.locked_code, lock.code_faults, deciding_files, place_of):
+        home_last = (*(reader.__defaults__ or ())[:-1], home)
+        monkeypatch.setattr(reader, "__defaults__", home_last)
     study.run("lock")
     content = (home / path).read_bytes()
     (home / path).write_bytes(content + b"\n")
@@ -168,4 +169,32 @@ def test_the_gate_stops_where_a_deciding_file_changed(
 
 
 def test_caches_and_hidden_files_are_no_source() -> None:
-    assert not [path for path in deciding_files() if "__pycache__" in path.parts or path.name.startswith(".")]
+    assert not [name for name in deciding_files() if "__pycache__" in name or "/." in name]
+
+
+def test_a_file_that_comes_to_a_locked_room_is_found(study: StudyFixture, home: Path) -> None:
+    study.run("lock")
+    made = read_lock(lock_paths(study.paths)[0])
+    assert code_faults(made, home) == []
+    shadow = home / "analysis" / "estimators" / "pooled_t"
+    shadow.mkdir()
+    (shadow / "__init__.py").write_text("# python imports a package before a module of the same name\n")
+    assert [fault.where for fault in code_faults(made, home)] == ["analysis/estimators/pooled_t/__init__.py"]
+    shutil.rmtree(shadow)
+
+
+def test_a_wheel_holds_the_locked_code_of_a_checkout(study: StudyFixture, home: Path, tmp_path: Path) -> None:
+    study.run("lock")
+    made = read_lock(lock_paths(study.paths)[0])
+    package = tmp_path / "seedlock"
+    for folder in ("prereg", "schemas", "analysis", "generation", "training"):
+        shutil.copytree(home / folder, package / folder)
+    shutil.copytree(home / "src" / "seedlock" / "cli", package / "cli")
+    shutil.copy(home / "src" / "seedlock" / "__init__.py", package / "__init__.py")
+    assert code_faults(made, package) == []
+    assert made.tool is not None
+    assert files_digest(package) == files_digest(home) == made.tool.files_sha256
+    (package / "__init__.py").write_text("import os\n")
+    assert [fault.where for fault in code_faults(made, package)] == ["src/seedlock/__init__.py"]
+    (package / "cli" / "report.py").write_text("")
+    assert files_digest(package) != made.tool.files_sha256

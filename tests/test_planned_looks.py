@@ -16,10 +16,10 @@ from seedlock.analysis.inference.alpha_spending import planned_looks
 from seedlock.generation.inside.run import look_inside
 from seedlock.generation.judge import judge_study
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.document import read_lock
 from seedlock.prereg.lock.due_runs import due_now, looks_passed_over
 from seedlock.prereg.lock.gate import require_lock, require_seals
 from seedlock.prereg.lock.ledger import append_event, read_ledger
-from seedlock.prereg.lock.lock import read_lock
 from seedlock.prereg.workflow.status import standing
 from seedlock.schemas.seal import unseal
 from tests.conftest import PLAN, StudyFixture, completions

@@ -18,8 +18,8 @@ from seedlock.analysis.report.overstatements import overstatements
 from seedlock.analysis.results.schema import Results, read_results
 from seedlock.prereg.base.canonical import sha256_file
 from seedlock.prereg.errors import ReportRefused
+from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.lock.gate import require_lock
-from seedlock.prereg.lock.lock import lock_paths
 from tests.conftest import StudyFixture
 from tests.report_fixture import make_results
 

@@ -590,7 +590,7 @@ def test_the_lock_records_the_simulation_and_refuses_one_of_another_plan(study: 
     study.write_plan(plan)
     study.run("lock")
     from seedlock.prereg.base.canonical import sha256_file
-    from seedlock.prereg.lock.lock import lock_paths, read_lock
+    from seedlock.prereg.lock.document import lock_paths, read_lock
 
     assert read_lock(lock_paths(study.paths)[-1]).design.simulation_sha256 == sha256_file(file)
 

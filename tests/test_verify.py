@@ -12,8 +12,8 @@ import pytest
 
 from seedlock.analysis.replay import pinned
 from seedlock.prereg.base.canonical import sha256_file, write_atomic
+from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.lock.ledger import append_event
-from seedlock.prereg.lock.lock import lock_paths
 from seedlock.prereg.verify.chain import verify_study
 from tests.conftest import PLAN, PROJECT, StudyFixture, completions, git
 

@@ -10,9 +10,10 @@ from seedlock.analysis.findings.summary_sentences import answer_of
 from seedlock.analysis.report.contradictions import fault
 from seedlock.analysis.report.lint import lint_report
 from seedlock.analysis.results.schema import Results
-from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import Finding, ReportRefused, SeedlockError
-from seedlock.prereg.lock.lock import iter_changes, load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.document import load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.lock import code_faults
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 
@@ -61,7 +62,7 @@ def reading_check(paths: StudyPaths) -> Check:
     moved_on = False
     try:
         lock = read_lock(lock_paths(paths)[-1])
-        moved_on = any(iter_changes(lock.code, HOME))
+        moved_on = bool(code_faults(lock))
         plan = load_locked_plan(lock)
         results = Results.model_validate_json((paths.report / "results.json").read_bytes())
         faults = read_report(paths.report, results, plan)

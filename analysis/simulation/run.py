@@ -18,7 +18,8 @@ from seedlock.analysis.simulation.truth import scenarios
 from seedlock.prereg.base.canonical import sha256_file, write_atomic
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
-from seedlock.prereg.lock.lock import holds_as_it_stands, lock_paths, read_lock
+from seedlock.prereg.lock.document import lock_paths, read_lock
+from seedlock.prereg.lock.lock import holds_as_it_stands
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
 

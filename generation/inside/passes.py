@@ -19,8 +19,8 @@ from seedlock.generation.requests.items import Item
 from seedlock.generation.requests.run_models import WEIGHTS, RunModel
 from seedlock.prereg.base.canonical import sha256_file
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged
+from seedlock.prereg.lock.document import LockedRun
 from seedlock.prereg.lock.gate import LockedPlan
-from seedlock.prereg.lock.lock import LockedRun
 from seedlock.prereg.plan.inside import Inside
 from seedlock.prereg.plan.plan import BASELINE_ARM
 

@@ -10,8 +10,8 @@ from typing import Any
 from seedlock.prereg.base.base_models import folder_revision, model_folder
 from seedlock.prereg.base.canonical import Sha256, sha256_file
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.document import LockedRun
 from seedlock.prereg.lock.gate import LockedPlan
-from seedlock.prereg.lock.lock import LockedRun
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 
 WEIGHTS = "adapter_model.safetensors"

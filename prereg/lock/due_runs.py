@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from seedlock.prereg.lock.document import Lock, LockedRun, load_locked_plan
 from seedlock.prereg.lock.ledger import Event
-from seedlock.prereg.lock.lock import Lock, LockedRun, load_locked_plan
 from seedlock.prereg.plan.plan import Plan
 
 

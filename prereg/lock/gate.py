@@ -12,21 +12,12 @@ from pydantic import ValidationError
 
 from seedlock.prereg.base.canonical import Sha256, canonical_json, sha256_file
 from seedlock.prereg.base.json_pointer import replaced
-from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
+from seedlock.prereg.lock.document import Lock, LockedRun, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.due_runs import due_now, looks_passed_over, unasked_runs
 from seedlock.prereg.lock.ledger import Event, read_ledger
-from seedlock.prereg.lock.lock import (
-    Lock,
-    LockedRun,
-    dump_plan,
-    iter_changes,
-    load_locked_plan,
-    lock_paths,
-    promised_paths,
-    read_lock,
-    study_files,
-)
+from seedlock.prereg.lock.lock import code_faults, dump_plan, iter_changes, promised_paths, study_files
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
@@ -108,7 +99,7 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
     events = tuple(read_ledger(paths.ledger))
     lock, lock_id = locks[-1], sha256_file(files[-1])
     reported = is_reported(events, lock_id)
-    code = [] if only_reading and reported else _code_faults(lock)
+    code = [] if only_reading and reported else code_faults(lock)
     faults = [*chain_faults(files, locks, events), *plan_faults(lock, paths), *code]
     if faults:
         restore = f"restore the files,  or record why with  seedlock amend {paths.name} --reason ... --note ..."
@@ -212,11 +203,7 @@ def _short(value: Any) -> str:
 
 def has_moved_on(lock: Lock) -> bool:
     """Whether the code here is no longer the locked code."""
-    return bool(_code_faults(lock))
-
-
-def _code_faults(lock: Lock) -> list[Finding]:
-    return list(iter_changes(lock.code, HOME))
+    return bool(code_faults(lock))
 
 
 def deviations(events: tuple[Event, ...]) -> list[Deviation]:

@@ -7,112 +7,42 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any
 
 from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import (
     Sha256,
-    canonical_json,
-    read_json,
     sha256_bytes,
     sha256_file,
     sha256_json,
     write_atomic,
 )
+from seedlock.prereg.base.distributions import installed
 from seedlock.prereg.base.paths import HOME, StudyPaths
-from seedlock.prereg.base.tool import tool_version
-from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
-from seedlock.prereg.lock.exposure import Exposure, compute_exposure
+from seedlock.prereg.base.tool import this_tool
+from seedlock.prereg.errors import Finding, OutOfOrder
+from seedlock.prereg.lock.document import (
+    Design,
+    Environment,
+    Library,
+    Lock,
+    LockedFile,
+    LockedModel,
+    LockedPlanFile,
+    LockedRun,
+    LockingTool,
+    lock_paths,
+    read_lock,
+)
+from seedlock.prereg.lock.exposure import compute_exposure
 from seedlock.prereg.lock.ledger import append_event, read_ledger
-from seedlock.prereg.lock.rooms import deciding_files
+from seedlock.prereg.lock.owed import Owed, owed_by_a_run
+from seedlock.prereg.lock.rooms import deciding_files, place_of
 from seedlock.prereg.plan.files import referenced_files
 from seedlock.prereg.plan.plan import Plan, PlannedRun
 from seedlock.prereg.plan.read import parse_plan, read_plan
 
 AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
-
-
-class Record(BaseModel):
-    """Part of a lock file: strict, frozen, unknown keys refused."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class LockedFile(Record):
-    """A file's promised bytes."""
-
-    path: str
-    sha256: Sha256
-    bytes: int
-
-
-class LockedPlanFile(Record):
-    """The plan's promised bytes, and what they said when they were parsed."""
-
-    path: str
-    raw_sha256: Sha256
-    parsed: dict[str, Any]
-
-
-class LockedRun(Record):
-    """One promised run; `n_expected` completions, null where the data are aggregated elsewhere."""
-
-    run_id: str
-    model: str
-    arm: str
-    seed: int | None
-    factors: dict[str, str]
-    n_expected: int | None
-
-
-class LockedModel(Record):
-    """A base model and its pinned revision."""
-
-    name: str
-    base: str
-    revision: str
-
-
-class Environment(Record):
-    """The machine and the environment files at the lock."""
-
-    python: str
-    platform: str
-    environment_sha256: Sha256
-
-
-class Design(Record):
-    """Digests of the design check and of the simulation; null with a reason where one was not made."""
-
-    check_sha256: Sha256
-    simulation_sha256: Sha256 | None
-    simulation_absent: str | None
-
-
-class Lock(Record):
-    """`lock-0001.json`."""
-
-    version: Literal[1]
-    study: str
-    n: int
-    prev_lock: Sha256 | None
-    amends: dict[str, str] | None
-    ledger_head: Sha256 | None
-    plan: LockedPlanFile
-    files: list[LockedFile]
-    code: list[LockedFile]
-    roots: list[str]
-    runs: list[LockedRun]
-    models: list[LockedModel]
-    environment: Environment
-    design: Design
-    exposure: Exposure
-    commit: str | None
-    work_tree: Literal["clean", "dirty", "no git"]
-    created_asserted: str
-    tool_version: str
 
 
 def run_id(plan: Plan, run: PlannedRun) -> str:
@@ -137,12 +67,16 @@ def run_id(plan: Plan, run: PlannedRun) -> str:
 
 def locked_code(home: Path = HOME) -> list[LockedFile]:
     """Every source file that decides a number, with its digest, in path order."""
-    return [lock_file(path, home) for path in sorted(deciding_files(home))]
+    return [_promised(path, name) for name, path in deciding_files(home).items()]
 
 
 def lock_file(path: Path, root: Path) -> LockedFile:
     """Promise the bytes of one file."""
-    return LockedFile(path=path.relative_to(root).as_posix(), sha256=sha256_file(path), bytes=path.stat().st_size)
+    return _promised(path, path.relative_to(root).as_posix())
+
+
+def _promised(path: Path, name: str) -> LockedFile:
+    return LockedFile(path=name, sha256=sha256_file(path), bytes=path.stat().st_size)
 
 
 def study_files(paths: StudyPaths) -> list[Path]:
@@ -243,8 +177,9 @@ def _write_lock(
     moment = now or datetime.now(UTC)
     clean = git.is_clean(paths.root)
     code = locked_code()
+    owed, tool = owed_by_a_run(plan, paths.study), this_tool()
     lock = Lock(
-        version=1,
+        version=2,
         study=paths.name,
         n=n,
         prev_lock=previous,
@@ -254,12 +189,13 @@ def _write_lock(
         files=[lock_file(path, paths.root) for path in promised_paths(paths, plan)],
         code=code,
         roots=[paths.relative(paths.study)],
-        runs=[_locked_run(plan, run) for run in plan.runs()],
+        runs=[_locked_run(plan, run, owed) for run in plan.runs()],
         models=[LockedModel(name=name, base=m.base, revision=m.revision) for name, m in plan.models.items()],
         environment=Environment(
             python=platform.python_version(),
             platform=f"{sys.platform}-{platform.machine()}",
             environment_sha256=sha256_json([f.model_dump() for f in code if f.path.startswith("lockfiles/")]),
+            libraries=[Library(name=x.name, version=x.version, record_sha256=x.record_sha256) for x in installed()],
         ),
         design=Design(
             check_sha256=sha256_json(design_check),
@@ -270,25 +206,27 @@ def _write_lock(
         commit=git.head_commit(paths.root),
         work_tree="no git" if clean is None else "clean" if clean else "dirty",
         created_asserted=moment.isoformat(timespec="seconds"),
-        tool_version=tool_version(),
+        tool_version=tool.version,
+        tool=LockingTool(version=tool.version, commit=tool.commit, files_sha256=tool.files_sha256),
+        owed=owed,
     )
     return lock, _commit_lock(paths, lock, moment)
 
 
-def _locked_run(plan: Plan, run: PlannedRun) -> LockedRun:
+def _locked_run(plan: Plan, run: PlannedRun, owed: Owed) -> LockedRun:
     return LockedRun(
         run_id=run_id(plan, run),
         model=run.model,
         arm=run.arm,
         seed=run.seed,
         factors=dict(run.factors),
-        n_expected=None,
+        n_expected=owed.answers,
     )
 
 
 def _commit_lock(paths: StudyPaths, lock: Lock, moment: datetime) -> Sha256:
     file = paths.locks / f"lock-{lock.n:04d}.json"
-    data = canonical_json(lock.model_dump(mode="json")) + b"\n"
+    data = lock.to_bytes()
     lock_id = sha256_bytes(data)
     write_atomic(file, data)
     write_atomic(file.with_suffix(".sha256"), coreutils_lines(lock, file, paths, lock_id))
@@ -318,63 +256,28 @@ def dump_plan(plan: Plan) -> dict[str, Any]:
     return dumped
 
 
-def lock_paths(paths: StudyPaths) -> list[Path]:
-    """The study's lock files, oldest first."""
-    return sorted(paths.locks.glob("lock-[0-9][0-9][0-9][0-9].json"))
+def code_faults(lock: Lock, home: Path = HOME) -> list[Finding]:
+    """Locked code that is not as it was, and files that came to the rooms that decide.
 
-
-def read_lock(path: Path) -> Lock:
-    """Read one lock file.
-
-    Raises
-    ------
-    LockedFileChanged
-        It is not a lock that this version can read, or not in canonical form.
+    The pinned environments are part of a checkout and of no wheel; there, the lock names the libraries themselves.
     """
-    try:
-        data = path.read_bytes()
-        lock = Lock.model_validate_json(data)
-        read_json(data)
-        is_canonical = canonical_json(lock.model_dump(mode="json")) + b"\n" == data
-    except (ValueError, ValidationError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        raise LockedFileChanged(
-            f"{path.name} is not a lock",
-            Finding(where=path.name, found=first, promised="the canonical JSON that `seedlock lock` wrote"),
-            then=f"git checkout -- lockfiles/{path.parent.name}/{path.name}",
-        ) from None
-    if not is_canonical:
-        raise LockedFileChanged(
-            f"{path.name} was rewritten",
-            Finding(where=path.name, found="another spelling", promised="canonical JSON (RFC 8785), one line feed"),
-            then=f"git checkout -- lockfiles/{path.parent.name}/{path.name}",
-        )
-    return lock
-
-
-def load_locked_plan(lock: Lock) -> Plan:
-    """The plan as the lock recorded it.
-
-    Raises
-    ------
-    BadInput
-        This version no longer reads it; analyse with `--at-lock`.
-    """
-    try:
-        return Plan.model_validate_json(canonical_json(lock.plan.parsed))
-    except ValidationError as error:
-        raise BadInput(
-            f"the plan in lock {lock.n} of {lock.study} is not one this version reads",
-            Finding(where="plan.parsed", found=str(error.errors()[0]["msg"]), promised=f"tool {lock.tool_version}"),
-            then=f"git worktree add ../at-lock {lock.commit}  and run that version there",
-        ) from None
+    has_environments = place_of("lockfiles/environment", home).is_dir()
+    promised = [file for file in lock.code if has_environments or not file.path.startswith("lockfiles/")]
+    faults = [fault for file in promised for fault in _change(file, place_of(file.path, home))]
+    if lock.version > 1:
+        came = deciding_files(home).keys() - {file.path for file in lock.code}
+        faults += [Finding(where=name, found="an extra file", promised="only the locked code") for name in sorted(came)]
+    return faults
 
 
 def iter_changes(promised: list[LockedFile], root: Path) -> Iterator[Finding]:
     """Files whose bytes are not the promised ones, or that are gone."""
     for file in promised:
-        path = root / file.path
-        if not path.is_file() or path.is_symlink():
-            yield Finding(where=file.path, found="missing" if not path.exists() else "a link", promised=file.sha256)
-        elif (digest := sha256_file(path)) != file.sha256:
-            yield Finding(where=file.path, found=f"sha256 {digest}", promised=f"sha256 {file.sha256}")
+        yield from _change(file, root / file.path)
+
+
+def _change(file: LockedFile, path: Path) -> Iterator[Finding]:
+    if not path.is_file() or path.is_symlink():
+        yield Finding(where=file.path, found="missing" if not path.exists() else "a link", promised=file.sha256)
+    elif (digest := sha256_file(path)) != file.sha256:
+        yield Finding(where=file.path, found=f"sha256 {digest}", promised=f"sha256 {file.sha256}")

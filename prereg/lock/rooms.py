@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.base.tool import BUILT_FROM
 
 LOCKED_CODE = (
     "src/seedlock/__init__.py",
@@ -41,6 +42,7 @@ LOCKED_CODE = (
     "analysis/findings/__init__.py",
     "analysis/findings/agreement.py",
     "analysis/findings/cells.py",
+    "analysis/findings/gate_correlation.py",
     "analysis/findings/hypothesis.py",
     "analysis/findings/judges.py",
     "analysis/findings/multiverse.py",
@@ -58,16 +60,26 @@ NEVER_DECIDES = ("generation/cost",)
 """Rooms within those that only reckon what a study would take."""
 
 
-def deciding_files(home: Path = HOME) -> set[Path]:
-    """Every source file of the rooms that decide, and the pinned environments."""
-    rooms = [home / room for room in LOCKED_CODE]
-    inside = {file for room in rooms for file in room.rglob("*") if file.is_file()}
-    listed = inside | {room for room in rooms if room.is_file()}
-    return {file for file in listed if _is_source(file.relative_to(home))}
+def deciding_files(home: Path = HOME) -> dict[str, Path]:
+    """Name and place of every source file of the rooms that decide, with the data they read, in order of the names."""
+    found: dict[str, Path] = {}
+    for room in LOCKED_CODE:
+        place = place_of(room, home)
+        for path in [place] if place.is_file() else place.rglob("*"):
+            name = room if path == place else f"{room}/{path.relative_to(place).as_posix()}"
+            if path.is_file() and _is_source(name):
+                found[name] = path
+    return dict(sorted(found.items()))
 
 
-def _is_source(file: Path) -> bool:
+def place_of(name: str, home: Path = HOME) -> Path:
+    """Where a file of the code lies; the top of an installed package is `src/seedlock` of a checkout."""
+    is_installed = not (home / "src").is_dir()
+    return home / (name.removeprefix("src/seedlock/") if is_installed else name)
+
+
+def _is_source(name: str) -> bool:
     """No cache and no hidden file, and in a room that decides."""
-    spelled = file.as_posix()
-    is_kept = "__pycache__" not in file.parts and not any(part.startswith(".") for part in file.parts)
-    return is_kept and not any(spelled.startswith(f"{room}/") for room in NEVER_DECIDES)
+    parts = name.split("/")
+    is_kept = "__pycache__" not in parts and not any(part.startswith(".") for part in parts)
+    return is_kept and parts[-1] != BUILT_FROM.name and not any(name.startswith(f"{room}/") for room in NEVER_DECIDES)

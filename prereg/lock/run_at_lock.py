@@ -1,4 +1,4 @@
-"""Run a command with the code of the locked commit, in a git worktree of its own."""
+"""Run a command with the Seedlock that made a lock: its commit in a git worktree, or that version installed."""
 
 from __future__ import annotations
 
@@ -9,38 +9,80 @@ import tempfile
 from pathlib import Path
 
 from seedlock.prereg.base import git
-from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
 from seedlock.prereg.errors import Finding, LockedFileChanged
-from seedlock.prereg.lock.lock import Lock
+from seedlock.prereg.lock.document import Lock
+
+INSTALLED = "SEEDLOCK_AT_LOCK"
+"""Environment variable: the Python of an environment that holds the version which made the lock."""
+WHO = "from seedlock.prereg.base.tool import this_tool; print(this_tool().files_sha256)"
 
 
 def run_at_lock(paths: StudyPaths, lock: Lock, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run `seedlock ARGUMENTS --root ROOT` with the source of the commit that the lock was made on.
+    """Run `seedlock ARGUMENTS --root ROOT` with the code that the lock was made with.
 
-    The environment is this one: `verify --replay` says where it differs from the locked environment.
+    Looked for in the environment that `SEEDLOCK_AT_LOCK` names, then among the commits of this checkout of Seedlock;
+    never in the study's own repository, whose code is its author's. The libraries are those of the environment:
+    `verify --replay` says where they differ from those at the lock.
 
     Raises
     ------
     LockedFileChanged
-        The commit is not in this clone, or the lock was made on a work tree whose code no commit holds.
+        That code is not here; the message says which it is and how to get it.
     """
-    commit = lock.commit
-    if commit is None or not git.has_commit(HOME, commit):
-        raise LockedFileChanged(
-            f"the locked code of {paths.name} is not in this clone",
-            Finding(where="lock.commit", found=str(commit), promised="a commit of this repository"),
-            then="git fetch --unshallow,  or install the version that made the lock",
-        )
+    python = os.environ.get(INSTALLED)
+    if python is not None:
+        _require_same_tool(python, lock)
+        return _run([python, "-m", "seedlock"], arguments, paths, Path(python).parent, {})
+    commit = lock.code_commit
+    if commit is None or CHECKOUT is None or not git.has_commit(CHECKOUT, commit):
+        raise _not_here(lock, f"commit {commit}" if commit else "no commit known")
+    return _run_commit(CHECKOUT, commit, arguments, paths)
+
+
+def _run_commit(checkout: Path, commit: str, arguments: tuple[str, ...], paths: StudyPaths) -> _Done:
+    quiet = ["git", "-C", str(checkout), "-c", "core.hooksPath=/dev/null", "worktree"]
     with tempfile.TemporaryDirectory(prefix="seedlock-at-lock-") as folder:
         tree = Path(folder) / "tree"
-        add = ["git", "-C", str(HOME), "worktree", "add", "--quiet", "--detach", str(tree), commit]
+        add = [*quiet, "add", "--quiet", "--detach", str(tree), commit]
         subprocess.run(add, check=True, capture_output=True)
         try:
             one_file = tree / "seedlock.py"  # the layout of version 0.1.0
             tool = [str(one_file)] if one_file.is_file() else ["-m", "seedlock"]
-            command = [sys.executable, "-B", *tool, *arguments, "--root", str(paths.root)]
-            environment = {**os.environ, "PYTHONPATH": str(tree if one_file.is_file() else tree / "src")}
-            return subprocess.run(command, capture_output=True, check=False, cwd=tree, env=environment)
+            source = {"PYTHONPATH": str(tree if one_file.is_file() else tree / "src")}
+            return _run([sys.executable, "-B", *tool], arguments, paths, tree, source)
         finally:
-            remove = ["git", "-C", str(HOME), "worktree", "remove", "--force", str(tree)]
+            remove = [*quiet, "remove", "--force", str(tree)]
             subprocess.run(remove, check=False, capture_output=True)
+
+
+type _Done = subprocess.CompletedProcess[bytes]
+
+
+def _run(tool: list[str], arguments: tuple[str, ...], paths: StudyPaths, folder: Path, source: dict[str, str]) -> _Done:
+    command = [*tool, *arguments, "--root", str(paths.root)]
+    return subprocess.run(command, capture_output=True, check=False, cwd=folder, env={**os.environ, **source})
+
+
+def _require_same_tool(python: str, lock: Lock) -> None:
+    promised = None if lock.tool is None else lock.tool.files_sha256
+    try:
+        done = subprocess.run([python, "-c", WHO], capture_output=True, check=False, cwd="/", timeout=120)
+        found = done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else "no Seedlock that can say"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        found = str(error)
+    if promised is None or found != promised:
+        raise _not_here(lock, f"{INSTALLED}={python}: files sha256:{found}")
+
+
+def _not_here(lock: Lock, found: str) -> LockedFileChanged:
+    """Say which Seedlock made a lock, and how to have it run."""
+    made_by = f"seedlock {lock.tool_version}, commit {lock.code_commit}"
+    if lock.tool is not None:
+        made_by += f", files sha256:{lock.tool.files_sha256}"
+    return LockedFileChanged(
+        f"the Seedlock that locked {lock.study} is not here",
+        Finding(where="lock.tool", found=found, promised=made_by),
+        then=f"python -m venv ../at-lock && ../at-lock/bin/pip install seedlock=={lock.tool_version}  and then  "
+        f"export {INSTALLED}=$PWD/../at-lock/bin/python;  in a shallow checkout:  git fetch --unshallow",
+    )

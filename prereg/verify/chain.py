@@ -5,21 +5,23 @@ Read-only, offline and quick: nothing heavier than pydantic is imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import read_json, sha256_bytes, sha256_file
-from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
-from seedlock.prereg.lock.due_runs import due_runs, look_reached, missing_runs
+from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.due_runs import look_reached, missing_runs
 from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, plan_faults, status_of
 from seedlock.prereg.lock.ledger import Event, read_ledger
-from seedlock.prereg.lock.lock import Lock, coreutils_lines, iter_changes, load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.lock import coreutils_lines
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.plan.read import parse_plan
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
+from seedlock.prereg.verify.code import code_check
+from seedlock.prereg.verify.counts import runs_check
 from seedlock.prereg.verify.evidence import evidence_checks, level_reached
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
 
@@ -72,7 +74,7 @@ def verify_study(
         *_locks(paths, files, locks, events),
         *_plan(paths, lock),
         _simulation(paths, lock),
-        _code(lock, is_reported(events, lock_id)),
+        code_check(lock, paths, has_report=is_reported(events, lock_id)),
         ledger_check,
         *_order(events),
         *_data(paths, events, lock),
@@ -158,30 +160,6 @@ def _simulation(paths: StudyPaths, lock: Lock) -> Check:
     return verdict("P3", "plan", what, faults, exit_code=3)
 
 
-def _code(lock: Lock, has_report: bool) -> Check:
-    what = "schemas, measures, estimators and decision code are the locked ones"
-    drift = tuple(iter_changes(lock.code, HOME))
-    if not drift:
-        return verdict("C1", "code", what, (), exit_code=3)
-    if not has_report:
-        return verdict("C1", "code", what, drift, exit_code=3)
-    if lock.commit is None or not git.has_commit(HOME, lock.commit):
-        where = lock.commit or "no commit"
-        gone = Finding(where="lock.commit", found=f"{where} is not in this clone", promised="the commit locked on")
-        return Check(
-            id="C1", link="code", state="warn", what=f"{what} (not checked: they moved on)", findings=(gone, *drift)
-        )
-    lost = [
-        Finding(where=f"{file.path} at {lock.commit[:12]}", found="other bytes", promised=f"sha256 {file.sha256}")
-        for file in lock.code
-        if sha256_bytes(git.blob(HOME, lock.commit, file.path) or b"") != file.sha256
-    ]
-    if lost:
-        return verdict("C1", "code", f"{what}; nor are they those of the locked commit", lost, exit_code=3)
-    moved = f"the locked code stands at commit {lock.commit[:12]}; {len(drift)} files have moved on since the report"
-    return Check(id="C1", link="code", state="warn", what=moved, findings=drift)
-
-
 def _order(events: list[Event]) -> Iterator[Check]:
     needs = {
         "data.sealed": "plan.locked",
@@ -252,23 +230,7 @@ def _data(paths: StudyPaths, events: list[Event], lock: Lock) -> Iterator[Check]
         ]
     yield verdict("D1", "data", what, changed, exit_code=3)
     yield verdict("D2", "data", "every sealed file is there", gone, exit_code=6)
-    yield _runs(sealed, lock, look_reached(events))
-
-
-def _runs(sealed: list[Event], lock: Lock, look: Mapping[str, Any] | None) -> Check:
-    due = len(due_runs(sealed, lock))
-    later = (
-        "are due at a later look"
-        if look is None or look["goes_on"] is not False
-        else "are for a look that was not called for"
-    )
-    interim = "" if due == len(lock.runs) else f"; {len(lock.runs) - due} {later}"
-    what = f"every planned run has sealed data ({due} runs{interim})"
-    missing = missing_runs(sealed, lock)
-    faults = tuple(Finding(where=run, found="no row", promised="a run of the plan") for run in missing)
-    if faults and lock.plan.parsed["missing"]["runs"] == "analyse and disclose":
-        return Check(id="D3", link="runs", state="warn", what=f"{len(faults)} planned runs never came", findings=faults)
-    return verdict("D3", "runs", what, faults, exit_code=6)
+    yield runs_check(sealed, lock, paths, look_reached(events))
 
 
 def _report(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import Finding, Incomplete
-from seedlock.prereg.lock.lock import lock_paths
+from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.plan.read import read_plan
 from seedlock.prereg.workflow.status import standing
 

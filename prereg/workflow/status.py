@@ -9,6 +9,7 @@ from typing import Any
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import SeedlockError
+from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.due_runs import (
     due_now,
     look_at_hand,
@@ -19,7 +20,6 @@ from seedlock.prereg.lock.due_runs import (
 )
 from seedlock.prereg.lock.gate import status_of
 from seedlock.prereg.lock.ledger import Event, read_ledger
-from seedlock.prereg.lock.lock import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.superseded import judgements_of, readings_of
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan

@@ -12,7 +12,7 @@ from typing import Any
 from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json, sha256_bytes, sha256_json, write_atomic
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
-from seedlock.prereg.lock.lock import lock_paths
+from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.plan.plan import Plan
 from seedlock.training.corpora import RECIPES
 from seedlock.training.instruct.model import TextModel

@@ -157,7 +157,7 @@ def simulate(
         say(f"not simulated: {caveat}")
     say(f"written   {', '.join(written)}")
     if to is None:
-        from seedlock.prereg.lock.lock import lock_paths
+        from seedlock.prereg.lock.document import lock_paths
 
         then = "amend" if lock_paths(paths) else "lock"
         say(f"Next: git add -A && git commit,  then  seedlock {then} {paths.name}  records the simulation's digest")

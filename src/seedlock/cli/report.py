@@ -63,7 +63,7 @@ def analyze(
 
 def _analyze_at_lock(paths: StudyPaths) -> None:
     from seedlock.prereg.errors import OutOfOrder
-    from seedlock.prereg.lock.lock import lock_paths, read_lock
+    from seedlock.prereg.lock.document import lock_paths, read_lock
     from seedlock.prereg.lock.run_at_lock import run_at_lock
 
     files = lock_paths(paths)
@@ -202,7 +202,7 @@ def sign(
 
     Example:  seedlock sign my_study --key ~/.ssh/id_ed25519
     """
-    from seedlock.prereg.lock.lock import lock_paths
+    from seedlock.prereg.lock.document import lock_paths
     from seedlock.prereg.verify.evidence import sign as sign_file
 
     locked = gate(study, root)

@@ -40,9 +40,9 @@ def _first_words(typed: list[str]) -> str | None:
     if typed in ([], ["--help"]):
         return help_page()
     if typed == ["--version"]:
-        from seedlock.prereg.base.tool import tool_version
+        from seedlock.prereg.base.tool import this_tool
 
-        return f"seedlock {tool_version()}"
+        return f"seedlock {this_tool()}"
     return None
 
 

@@ -1,0 +1,44 @@
+"""C1: the code that decides is the locked code, here or at the commit that the lock names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seedlock.prereg.base import git
+from seedlock.prereg.base.canonical import sha256_bytes
+from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
+from seedlock.prereg.errors import Finding
+from seedlock.prereg.lock.document import Lock
+from seedlock.prereg.lock.lock import code_faults
+from seedlock.prereg.verify.checks import Check, verdict
+
+WHAT = "schemas, measures, estimators and decision code are the locked ones"
+
+
+def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
+    """Compare the locked code with this one; once the study is reported, it may stand in history instead."""
+    drift = tuple(code_faults(lock))
+    if not drift or not has_report:
+        return verdict("C1", "code", WHAT, drift, exit_code=3)
+    commit = lock.code_commit
+    home = _holder(commit, paths)
+    if commit is None or home is None:
+        tool = f"seedlock {lock.tool_version}, commit {commit}"
+        gone = Finding(where="lock.commit", found=f"{commit} is not in this clone", promised=tool)
+        older = f"{WHAT} (not checked: they moved on)"
+        return Check(id="C1", link="code", state="warn", what=older, findings=(gone, *drift))
+    lost = [
+        Finding(where=f"{file.path} at {commit[:12]}", found="other bytes", promised=f"sha256 {file.sha256}")
+        for file in lock.code
+        if sha256_bytes(git.blob(home, commit, file.path) or b"") != file.sha256
+    ]
+    if lost:
+        return verdict("C1", "code", f"{WHAT}; nor are they those of the locked commit", lost, exit_code=3)
+    moved = f"the locked code stands at commit {commit[:12]}; {len(drift)} files have moved on since the report"
+    return Check(id="C1", link="code", state="warn", what=moved, findings=drift)
+
+
+def _holder(commit: str | None, paths: StudyPaths) -> Path | None:
+    """Whose objects hold the commit: this checkout of Seedlock, or the repository that is verified."""
+    places = [place for place in (CHECKOUT, paths.root) if place is not None]
+    return next((place for place in places if commit is not None and git.has_commit(place, commit)), None)
