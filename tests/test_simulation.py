@@ -564,7 +564,9 @@ def test_every_rate_has_a_monte_carlo_error_above_zero() -> None:
             assert measured is not None
             assert measured.mc_error is not None
             assert measured.mc_error > 0
-        assert sum(v.probability.value or 0 for v in row.verdicts) == pytest.approx(1.0)
+        assert row.refused is not None
+        ended = sum(v.probability.value or 0 for v in row.verdicts) + (row.refused.value or 0)
+        assert ended == pytest.approx(1.0)
 
 
 def test_answers_of_one_draw_have_the_same_rate_as_of_many() -> None:

@@ -55,7 +55,10 @@ def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_ra
     edges = tuple(edge * raw for edge in target.estimand.partition.edges)
     simulate = target.estimator.simulate
     if simulate is not None and is_vectorised(target, data.runs):
-        levels = [ManyLevels(weight=lv.weight, means_KU=unit_means(lv, data)) for lv in target.levels]
+        levels = [
+            ManyLevels(weight=lv.weight, means_KU=unit_means(lv, data), answers=_answers(lv, data) if is_rate else None)
+            for lv in target.levels
+        ]
         limits = target.limits(is_rate=is_rate)
         with contextlib.suppress(NotThisDesign):  # then study by study, which counts the refusals
             many = simulate(levels, level=1 - 2 * alpha, edges=edges, limits=limits)
@@ -82,6 +85,13 @@ def _labels(level: LevelRows, runs: frozenset[int]) -> tuple[str, ...]:
 
 def _rows(level: LevelRows, runs: frozenset[int]) -> list[int]:
     return [r for rows in level.units.values() for r in rows if r in runs]
+
+
+def _answers(level: LevelRows, data: Simulated) -> float:
+    """Answers behind one unit's mean, on average."""
+    n_items = data.cells[level.block].shape[2]
+    units = level.item_groups or len(_labels(level, data.runs))
+    return len(_rows(level, data.runs)) * n_items * data.draws / units
 
 
 def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
@@ -146,6 +156,7 @@ def _level(level: LevelRows, data: Simulated, study: int, *, is_rate: bool) -> L
         name=level.name,
         weight=level.weight,
         unit_means=dict(zip(labels, means.tolist(), strict=True)),
+        unit_n=dict.fromkeys(labels, round(_answers(level, data))) if is_rate else {},
         k=int(k_I.sum()) if is_rate else None,
         n=n_item * n_items if is_rate else None,
         cluster_k=dict(zip(items, k_I.tolist(), strict=True)) if is_rate else {},

@@ -13,6 +13,7 @@ from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 type Family = Literal[
     "t on unit means",
     "t on item means",
+    "t on logits of unit rates",
     "cluster-robust",
     "mixed model",
     "randomisation",

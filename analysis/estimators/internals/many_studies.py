@@ -18,10 +18,11 @@ from seedlock.analysis.estimators.internals.units import ROUNDING, FloatArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyLevels:
-    """Unit means of one level: its weight, and shape (K, U)."""
+    """Unit means of one level: its weight, shape (K, U), and the answers behind one of them where they are counted."""
 
     weight: float
     means_KU: FloatArray
+    answers: float | None = None
 
     @property
     def n_units(self) -> int:
@@ -106,6 +107,14 @@ def band_p(above_KE: FloatArray, below_KE: FloatArray) -> FloatArray:
     below_KE = np.maximum.accumulate(below_KE[:, ::-1], axis=1)[:, ::-1]
     inner = np.minimum(above_KE[:, :-1] + above_KE[:, 1:], below_KE[:, :-1] + below_KE[:, 1:])
     return np.hstack([above_KE[:, :1], np.minimum(1.0, inner), below_KE[:, -1:]])
+
+
+def two_sided_band_p(above_KE: FloatArray, below_KE: FloatArray) -> FloatArray:
+    """Give every band its p from tests that are no tails of one t: an inner band pays twice, shape (K, E + 1)."""
+    above_KE = np.maximum.accumulate(above_KE, axis=1)
+    below_KE = np.maximum.accumulate(below_KE[:, ::-1], axis=1)[:, ::-1]
+    inner = np.minimum(1.0, 2 * np.minimum(above_KE[:, 1:], below_KE[:, :-1]))
+    return np.hstack([above_KE[:, :1], inner, below_KE[:, -1:]])
 
 
 def magnitude(levels: Sequence[ManyLevels]) -> FloatArray:
