@@ -6,15 +6,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seedlock.prereg.base.base_models import WEIGHTS, folder_revision, model_folder
 from seedlock.prereg.base.paths import StudyPaths, list_studies
+from seedlock.prereg.lock.document import recorded_plan
 from seedlock.prereg.lock.ledger import append_event, read_ledger
 from seedlock.prereg.lock.lock import create_lock
-from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan, read_plan
 from seedlock.prereg.workflow.status import standing
+from tests.conftest import StudyFixture
 
 ROOT = Path(__file__).parents[1]
 STUDY = "published_bird_seeds"
@@ -92,6 +96,30 @@ def test_a_study_is_trained_only_when_every_run_of_its_newest_lock_ended(tmp_pat
     append_event(paths.ledger, "run.finished", {"run_id": "0" * 64})
     for run in trained[:-1]:
         append_event(paths.ledger, "run.finished", {"run_id": run.run_id})
-    assert standing(paths).next_command.split()[1] == "train"
+    assert standing(paths).next_stage == "train"
     append_event(paths.ledger, "run.failed", {"run_id": trained[-1].run_id, "reason": "no memory"})
-    assert standing(paths).next_command.split()[1] == "generate"
+    assert standing(paths).next_stage == "generate"
+
+
+def test_a_command_parses_each_record_of_the_plan_once(study: StudyFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse, parsed = Plan.model_validate_json, list[str]()
+
+    def counted(data: str | bytes, **settings: Any) -> Plan:
+        parsed.append(str(data))
+        return parse(data, **settings)
+
+    monkeypatch.setattr(Plan, "model_validate_json", counted)
+
+    def parses(command: str, *options: str) -> int:
+        parse_plan.cache_clear()
+        recorded_plan.cache_clear()
+        parsed.clear()
+        study.run(command, *options)
+        return len(parsed)
+
+    assert parses("check") == 1
+    assert parses("lock") == 2  # plan.toml, and what the lock recorded of it
+    assert parses("import", str(study.bring_data())) == 1
+    assert parses("analyze") == 1
+    assert parses("status") == 1
+    assert parses("verify") == 2  # plan.toml and the lock's record of it, which are held to each other

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -175,10 +177,16 @@ def load_locked_plan(lock: Lock) -> Plan:
         This version no longer reads it; analyse with `--at-lock`.
     """
     try:
-        return Plan.model_validate_json(canonical_json(lock.plan.parsed))
+        return recorded_plan(json.dumps(lock.plan.parsed))
     except ValidationError as error:
         raise BadInput(
             f"the plan in lock {lock.n} of {lock.study} is not one this version reads",
             Finding(where="plan.parsed", found=str(error.errors()[0]["msg"]), promised=f"tool {lock.tool_version}"),
             then=f"git worktree add ../at-lock {lock.commit}  and run that version there",
         ) from None
+
+
+@lru_cache(maxsize=64)
+def recorded_plan(recorded: str) -> Plan:
+    """A recorded plan, parsed once however often a command asks: plans are frozen."""
+    return Plan.model_validate_json(recorded)

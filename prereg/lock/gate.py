@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +14,11 @@ from seedlock.prereg.base.canonical import Sha256, canonical_json, sha256_file
 from seedlock.prereg.base.json_pointer import replaced
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
-from seedlock.prereg.lock.document import Lock, LockedRun, load_locked_plan, lock_paths, read_lock
-from seedlock.prereg.lock.due_runs import due_now, looks_passed_over, unasked_runs
-from seedlock.prereg.lock.ledger import Event, read_ledger
+from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths
+from seedlock.prereg.lock.due_runs import looks_passed_over
+from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.lock.lock import code_faults, dump_plan, iter_changes, promised_paths, study_files
+from seedlock.prereg.lock.state import StudyState, read_state
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
@@ -38,27 +39,12 @@ class Deviation:
     at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedPlan:
-    """A plan whose bytes matched its lock. Only this module builds one."""
+@dataclass(frozen=True, kw_only=True)
+class LockedPlan(StudyState):
+    """A study whose bytes matched its lock, and whose plan can be read. Only this module builds one."""
 
-    plan: Plan
-    lock: Lock
     lock_id: Sha256
-    paths: StudyPaths
-    locks: tuple[Lock, ...]
-    events: tuple[Event, ...]
     deviations: tuple[Deviation, ...]
-
-    @property
-    def run_ids(self) -> Mapping[tuple[str, str, int | None], str]:
-        """(model, arm, seed) -> run id, for every promised run."""
-        return {(run.model, run.arm, run.seed): run.run_id for run in self.lock.runs}
-
-    @property
-    def due(self) -> list[LockedRun]:
-        """Promised runs that a stage may carry out now: all of them, or those of the planned look at hand."""
-        return due_now(self.events, self.lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +74,17 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
     LedgerBroken
         The ledger does not hold.
     """
-    files = lock_paths(paths)
-    if not files:
+    state, files = read_state(paths), lock_paths(paths)
+    if state is None:
         raise OutOfOrder(
             f"{paths.name} has no locked plan",
             Finding(where=f"lockfiles/{paths.name}/", found="no lock", promised="a lock before any other stage"),
             then=f"seedlock check {paths.name}  and then  seedlock lock {paths.name}",
         )
-    locks = tuple(read_lock(file) for file in files)
-    events = tuple(read_ledger(paths.ledger))
-    lock, lock_id = locks[-1], sha256_file(files[-1])
-    reported = is_reported(events, lock_id)
-    code = [] if only_reading and reported else code_faults(lock)
-    faults = [*chain_faults(files, locks, events), *plan_faults(lock, paths), *code]
+    lock_id = sha256_file(files[-1])
+    reported = is_reported(state.events, lock_id)
+    code = [] if only_reading and reported else code_faults(state.lock)
+    faults = [*chain_faults(files, state.locks, state.events), *plan_faults(state.lock, paths), *code]
     if faults:
         restore = f"restore the files,  or record why with  seedlock amend {paths.name} --reason ... --note ..."
         at_lock = f"seedlock analyze {paths.name} --at-lock  works with the code of the locked commit"
@@ -109,15 +93,15 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
             *faults[:20],
             then=at_lock if reported and len(code) == len(faults) else restore,
         )
-    return LockedPlan(
-        plan=load_locked_plan(lock),
-        lock=lock,
-        lock_id=lock_id,
+    locked = LockedPlan(
         paths=paths,
-        locks=locks,
-        events=events,
-        deviations=tuple(deviations(events)),
+        locks=state.locks,
+        events=state.events,
+        lock_id=lock_id,
+        deviations=tuple(deviations(state.events)),
     )
+    _ = locked.plan  # or a refusal: this version must read it
+    return locked
 
 
 def is_reported(events: Iterable[Event], lock_id: Sha256) -> bool:
@@ -148,10 +132,11 @@ def chain_faults(files: list[Path], locks: tuple[Lock, ...], events: tuple[Event
 def plan_faults(lock: Lock, paths: StudyPaths) -> list[Finding]:
     """The plan's bytes, the files it names, and files that appeared in a locked folder."""
     faults = list(iter_changes(lock.files, paths.root))
-    if any(fault.where == lock.plan.path for fault in faults):
+    is_changed = any(fault.where == lock.plan.path for fault in faults)
+    if is_changed:
         faults += _changed_keys(lock, paths)
     promised = {file.path for file in lock.files}
-    here = {paths.relative(path) for path in promised_paths_if_readable(paths)}
+    here = {paths.relative(path) for path in _promised_now(lock, paths, is_changed=is_changed)}
     faults += [
         Finding(where=path, found="an extra file", promised="only the locked files in this folder")
         for path in sorted(here - promised)
@@ -159,10 +144,10 @@ def plan_faults(lock: Lock, paths: StudyPaths) -> list[Finding]:
     return faults
 
 
-def promised_paths_if_readable(paths: StudyPaths) -> list[Path]:
+def _promised_now(lock: Lock, paths: StudyPaths, *, is_changed: bool) -> list[Path]:
     """Files of the study folder; those that the plan names too, where it can still be read."""
     try:
-        return promised_paths(paths, read_plan(paths.plan))
+        return promised_paths(paths, read_plan(paths.plan) if is_changed else load_locked_plan(lock))
     except BadInput:
         return study_files(paths)
 
@@ -255,8 +240,7 @@ def require_seals(locked: LockedPlan) -> list[SealedTable]:
     LockedFileChanged
         A sealed file's bytes are not those the ledger promised.
     """
-    sealed = [event for event in locked.events if event.name == "data.sealed"]
-    study = locked.paths.name
+    sealed, study = locked.sealed, locked.paths.name
     if not sealed:
         file = locked.plan.import_.file if locked.plan.import_ else None
         data = f"seedlock import {study}" if file else f"seedlock import {study} FILE  or  seedlock generate {study}"
@@ -300,7 +284,7 @@ def require_generated(locked: LockedPlan) -> None:
     Incomplete
         Some runs are sealed, and others that could be asked are not.
     """
-    left, study = unasked_runs(locked.events, locked.lock), locked.paths.name
+    left, study = locked.unasked, locked.paths.name
     if left:
         raise Incomplete(
             f"{len(left)} runs of {study} are not answered yet, and others are",

@@ -8,6 +8,7 @@ import math
 import tomllib
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
@@ -43,8 +44,9 @@ def read_plan(path: Path) -> Plan:
     return parse_plan(path.read_bytes(), path)
 
 
+@lru_cache(maxsize=64)
 def parse_plan(data: bytes, path: Path) -> Plan:
-    """Parse plan bytes; `path` is for messages only."""
+    """Parse plan bytes, once however often a command asks: plans are frozen. `path` is for messages only."""
     document = _toml(data, path)
     faults = list(_text_faults(document, ""))
     if faults:

@@ -79,4 +79,4 @@ def _stages(paths: StudyPaths, *, may_lock: bool) -> Iterator[str]:
 
 
 def _next(paths: StudyPaths) -> str:
-    return standing(paths).next_command.split()[1]
+    return standing(paths).next_stage

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from seedlock.prereg.base.canonical import read_json
+from seedlock.prereg.base.canonical import read_json, sha256_file
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import SeedlockError
-from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
-from seedlock.prereg.lock.due_runs import (
-    due_now,
-    look_at_hand,
-    look_reached,
-    runs_with_data,
-    unasked_runs,
-    untrained_runs,
-)
+from seedlock.prereg.lock.due_runs import runs_with_data
 from seedlock.prereg.lock.gate import status_of
-from seedlock.prereg.lock.ledger import Event, read_ledger
+from seedlock.prereg.lock.ledger import Event
+from seedlock.prereg.lock.state import StudyState, read_state
 from seedlock.prereg.lock.superseded import judgements_of, readings_of
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
+
+type Stage = Literal[
+    "check", "corpus", "simulate", "lock", "import", "train", "generate", "inside", "judge", "analyze", "verify"
+]
+"""What a study waits for; each is a command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,76 +37,78 @@ class Standing:
     answers_done: int | None = None
     answers_failed: int | None = None
     look: str | None = None
-    next_command: str
+    next_stage: Stage
+
+    @property
+    def next_command(self) -> str:
+        """The next stage as it is typed."""
+        return f"seedlock {self.next_stage} {self.study}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
-        return asdict(self)
+        return asdict(self) | {"next_command": self.next_command}
 
 
 def standing(paths: StudyPaths) -> Standing:
     """How far one study has come. A study that cannot be read says so in `status`; nothing is raised."""
     try:
-        plan = read_plan(paths.plan)
+        state = read_state(paths)
+        if state is None or not paths.plan.is_file() or sha256_file(paths.plan) != state.lock.plan.raw_sha256:
+            try:
+                plan = read_plan(paths.plan)
+            except SeedlockError as error:
+                return _unreadable(paths, error, "check")
+            if state is None:
+                return _not_locked(paths, plan)
+        status = status_of(state.locks, state.events, state.plan)
     except SeedlockError as error:
-        return _unreadable(paths, error, f"seedlock check {paths.name}")
-    files = lock_paths(paths)
-    if not files:
-        return Standing(
-            study=paths.name,
-            status="not locked",
-            gates=("planned",),
-            runs_planned=sum(1 for _ in plan.runs()),
-            runs_done=0,
-            runs_failed=0,
-            next_command=next_before_lock(paths, plan),
-        )
-    try:
-        locks = tuple(read_lock(file) for file in files)
-        events = tuple(read_ledger(paths.ledger))
-        status = status_of(locks, events, load_locked_plan(locks[-1]))
-    except SeedlockError as error:
-        return _unreadable(paths, error, f"seedlock verify {paths.name}")
-    names = [event.name for event in events]
-    sealed = [event for event in events if event.name == "data.sealed"]
-    waits = any(judgements_of(events, judge) is None for judge in plan.judges)
-    untrained, unasked = untrained_runs(events, locks[-1]), unasked_runs(events, locks[-1])
-    passed = {
-        "planned": True,
-        "locked": True,
-        "trained": "run.finished" in names and not untrained,
-        "sealed": bool(sealed) and not untrained and not unasked,
-        "looked": "look.opened" in names,
-        "reported": "report.built" in names and not (plan.look and (untrained or unasked or _has_news(events))),
-    }
+        return _unreadable(paths, error, "verify")
+    passed = _passed(state)
     return Standing(
         study=paths.name,
         status=status,
         gates=tuple(gate for gate, is_passed in passed.items() if is_passed),
-        runs_planned=len(locks[-1].runs),
-        runs_done=len(runs_with_data(sealed, locks[-1])),
-        runs_failed=names.count("run.failed"),
-        next_command=_next_command(
-            paths,
-            plan,
-            passed=passed,
-            waits=waits,
-            unread=_is_unread(plan, events, locks[-1]),
-            untrained=bool(untrained),
-        ),
-        look=_look(plan, events, locks[-1]),
+        runs_planned=len(state.lock.runs),
+        runs_done=len(runs_with_data(state.sealed, state.lock)),
+        runs_failed=sum(event.name == "run.failed" for event in state.events),
+        next_stage=_next_stage(state, passed),
+        look=_look(state),
         **_answers(paths),
     )
 
 
-def next_before_lock(paths: StudyPaths, plan: Plan) -> str:
+def _not_locked(paths: StudyPaths, plan: Plan) -> Standing:
+    return Standing(
+        study=paths.name,
+        status="not locked",
+        gates=("planned",),
+        runs_planned=sum(1 for _ in plan.runs()),
+        runs_done=0,
+        runs_failed=0,
+        next_stage=next_before_lock(paths, plan),
+    )
+
+
+def next_before_lock(paths: StudyPaths, plan: Plan) -> Stage:
     """Return what an unlocked study lacks: its corpora, its simulation, or only the lock."""
     described = [name for name in plan.used_corpora if name in plan.corpora]
     if any(not (paths.study / plan.corpus_file(name)).is_file() for name in described):
-        return f"seedlock corpus {paths.name}"
-    if not (paths.locks / "simulation.json").is_file():
-        return f"seedlock simulate {paths.name}"
-    return f"seedlock lock {paths.name}"
+        return "corpus"
+    return "lock" if (paths.locks / "simulation.json").is_file() else "simulate"
+
+
+def _passed(state: StudyState) -> dict[str, bool]:
+    """Every gate in order, and whether the study is through it."""
+    names = {event.name for event in state.events}
+    is_behind = state.plan.look and (state.untrained or state.unasked or _has_news(state.events))
+    return {
+        "planned": True,
+        "locked": True,
+        "trained": "run.finished" in names and not state.untrained,
+        "sealed": bool(state.sealed) and not state.untrained and not state.unasked,
+        "looked": "look.opened" in names,
+        "reported": "report.built" in names and not is_behind,
+    }
 
 
 def _answers(paths: StudyPaths) -> dict[str, int]:
@@ -124,43 +124,37 @@ def _answers(paths: StudyPaths) -> dict[str, int]:
     }
 
 
-def _is_unread(plan: Plan, events: Sequence[Event], lock: Lock) -> bool:
-    """Whether the plan looks inside the models and some that are due are not read yet."""
-    return plan.inside is not None and readings_of(events, due=len(due_now(events, lock))) is None
-
-
 def _has_news(events: Sequence[Event]) -> bool:
     """Whether data were sealed after the last report."""
     built = max((event.n for event in events if event.name == "report.built"), default=0)
     return any(event.name == "data.sealed" and event.n > built for event in events)
 
 
-def _look(plan: Plan, events: Sequence[Event], lock: Lock) -> str | None:
+def _look(state: StudyState) -> str | None:
     """Which planned look is at hand, and what the last one decided."""
-    place, told = look_at_hand(events, lock), look_reached(events)
-    if place is None:
+    if state.look is None:
         return None
+    told = state.look_reached
     decided = {True: "; the plan went on to it", False: "; the plan ends here"}
     after = "" if told is None else decided.get(told["goes_on"], "")
-    return f"{place + 1} of {len(plan.look)}, at {plan.look[place].seeds} seeds an arm{after}"
+    looks = state.plan.look
+    return f"{state.look + 1} of {len(looks)}, at {looks[state.look].seeds} seeds an arm{after}"
 
 
-def _next_command(
-    paths: StudyPaths, plan: Plan, *, passed: dict[str, bool], waits: bool, unread: bool, untrained: bool
-) -> str:
-    study = paths.name
+def _next_stage(state: StudyState, passed: Mapping[str, bool]) -> Stage:
+    plan, events = state.plan, state.events
     if passed["reported"]:
-        return f"seedlock verify {study}"
-    if passed["sealed"] and unread:
-        return f"seedlock inside {study}"
+        return "verify"
     if passed["sealed"]:
-        return f"seedlock judge {study}" if waits else f"seedlock analyze {study}"
+        if plan.inside is not None and readings_of(events, due=len(state.due)) is None:
+            return "inside"
+        return "judge" if any(judgements_of(events, judge) is None for judge in plan.judges) else "analyze"
     if plan.import_ is not None:
-        return f"seedlock import {study}"
-    return f"seedlock train {study}" if untrained else f"seedlock generate {study}"
+        return "import"
+    return "train" if state.untrained else "generate"
 
 
-def _unreadable(paths: StudyPaths, error: SeedlockError, then: str) -> Standing:
+def _unreadable(paths: StudyPaths, error: SeedlockError, then: Stage) -> Standing:
     return Standing(
         study=paths.name,
         status=f"unreadable: {error.what}",
@@ -168,5 +162,5 @@ def _unreadable(paths: StudyPaths, error: SeedlockError, then: str) -> Standing:
         runs_planned=0,
         runs_done=0,
         runs_failed=0,
-        next_command=then,
+        next_stage=then,
     )

@@ -61,7 +61,7 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
     if not as_json:
         from seedlock.prereg.workflow.status import next_before_lock
 
-        say(f"No fault found.  Next: {next_before_lock(paths, plan)}")
+        say(f"No fault found.  Next: seedlock {next_before_lock(paths, plan)} {paths.name}")
 
 
 def _design(paths: StudyPaths) -> list[Lint]:
