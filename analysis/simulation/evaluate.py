@@ -91,7 +91,7 @@ def _answers(level: LevelRows, data: Simulated) -> float:
     """Answers behind one unit's mean, on average."""
     n_items = data.cells[level.block].shape[2]
     units = level.item_groups or len(_labels(level, data.runs))
-    return len(_rows(level, data.runs)) * n_items * data.draws / units
+    return float(len(_rows(level, data.runs)) * n_items * data.draws / units)
 
 
 def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
