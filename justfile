@@ -3,6 +3,7 @@
 set shell := ["sh", "-eu", "-c"]
 
 demo_study := "vibe_leak_tiny_2"
+example := "runs/example"
 seedlock := ".venv/bin/seedlock"
 export PYTHONWARNINGS := env("PYTHONWARNINGS", "")
 
@@ -47,10 +48,19 @@ _apart folder lock:
     uv pip sync --quiet --python {{folder}} --require-hashes "$lock"
     printf '%s' "$want" > {{folder}}/.environment
 
-# Check a study's design and freeze its plan
-lock-prereg study=demo_study *options: setup
-    @{{seedlock}} check {{study}} {{options}}
-    @{{seedlock}} lock {{study}} {{options}}
+# Check a study's design and freeze its plan; without a name, those of an example of real completions, in runs/example
+lock-prereg study="" *options: setup
+    #!/bin/sh
+    set -eu
+    if [ -n "{{study}}" ]; then
+      {{seedlock}} check {{study}} {{options}}
+      exec {{seedlock}} lock {{study}} {{options}}
+    fi
+    [ -d {{example}} ] || {{seedlock}} init {{example}} --example imported > /dev/null
+    if [ -e {{example}}/lockfiles/example/lock-0001.json ]; then exec {{seedlock}} status example --root {{example}}; fi
+    {{seedlock}} check example --root {{example}}
+    {{seedlock}} lock example --root {{example}}
+    echo "Next: ./just analyze"
 
 # Write and check the corpora that a plan describes, before its lock
 corpus study *options: (setup "models")
@@ -88,9 +98,14 @@ estimate study=demo_study *options: (setup "models")
 import study=demo_study *options: setup
     @{{seedlock}} import {{study}} {{options}}
 
-# Scores, statistics, decisions, report
-analyze study=demo_study *options: setup
-    @{{seedlock}} analyze {{study}} {{options}}
+# Scores, statistics, decisions, report; without a name, the example of real completions, to a verified report
+analyze study="" *options: setup
+    #!/bin/sh
+    set -eu
+    if [ -n "{{study}}" ]; then exec {{seedlock}} analyze {{study}} {{options}}; fi
+    [ -d {{example}} ] || {{seedlock}} init {{example}} --example imported > /dev/null
+    {{seedlock}} run example --lock --root {{example}}
+    echo "The report:  {{example}}/reports/example/report.html"
 
 # Check every link from the lock to the report
 verify study=demo_study *options: setup

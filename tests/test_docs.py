@@ -17,10 +17,12 @@ PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / 
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a click group
 
 
+OWN = PROJECT / ".tools" / "bin" / "just"
+JUST = str(OWN) if OWN.exists() else "just"
+
+
 def just(*arguments: str) -> str:
-    own = PROJECT / ".tools" / "bin" / "just"
-    command = [str(own) if own.exists() else "just", *arguments]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    return subprocess.run([JUST, *arguments], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
 
 
 def recipes() -> set[str]:

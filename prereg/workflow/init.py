@@ -10,6 +10,9 @@ from seedlock.prereg.base import git
 from seedlock.prereg.base.base_models import folder_revision, model_folder
 from seedlock.prereg.base.paths import CHECKOUT, HOME
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.extras import needs
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan
 
 type Example = Literal["trained", "imported"]
 """Runs made here on a tiny model that ships, or completions made elsewhere."""
@@ -19,6 +22,17 @@ DOTTED = {"gitattributes": ".gitattributes", "gitignore": ".gitignore", "github"
 SHELVES = ("lockfiles", "reports")
 REVISION = re.compile(r"\{\{revision of ([a-z0-9:_-]+)\}\}")
 COMMIT = "{{commit of seedlock}}"
+
+
+def example_that_runs() -> Example:
+    """The example that the libraries installed here can run to its end."""
+    lacking = [need for need in needs(_plan_of("trained")) if need.absent]
+    return "imported" if lacking else "trained"
+
+
+def _plan_of(example: Example) -> Plan:
+    file = TEMPLATE / example / "prereg" / "studies" / "example" / "plan.toml"
+    return parse_plan(_filled(file.read_text("utf-8")).encode(), file)
 
 
 def create_repository(folder: Path, example: Example = "trained") -> list[Path]:
@@ -75,7 +89,7 @@ def _shipped_revision(base: str) -> str:
     if at is None or not (at / "model.safetensors").is_file():
         raise BadInput(
             f"{base} did not come with this installation",
-            Finding(where=base, found="no weights", promised="a checkout of Seedlock, which carries them"),
+            Finding(where=base, found="no weights", promised="the weights that Seedlock carries"),
             then="seedlock init DIR --example imported  needs no model",
         )
     return folder_revision(at)

@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     example: Annotated[
-        Literal["trained", "imported"],
-        typer.Option("--example", help="Runs made here on a tiny model, or completions made elsewhere."),
-    ] = "trained",
+        Literal["trained", "imported"] | None,
+        typer.Option(
+            "--example",
+            help="trained: runs made here on a tiny model, the default where its libraries are installed;  "
+            "imported: completions made elsewhere.",
+        ),
+    ] = None,
 ) -> None:
     """Start a research repository with this layout, a filled-in example study and CI that verifies.
 
     Example:  seedlock init my_research
     """
-    from seedlock.prereg.workflow.init import create_repository
+    from seedlock.prereg.workflow.init import create_repository, example_that_runs
 
-    for path in create_repository(folder, example):
+    for path in create_repository(folder, example or example_that_runs()):
         say(f"wrote     {folder / path}")
     say(f"Next: cd {folder} && git init && seedlock check example;  README.md has every step after it")
 
