@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.base.tool import files_digest
 from tests.conftest import PROJECT, git
 
 MINE = "MINE = True\n"
@@ -27,6 +29,8 @@ ROOMS = ("src", "prereg", "schemas", "generation", "training", "analysis")
 
 class Lab:
     """Somebody's repository, with an environment inside it that holds the wheel and nothing of this checkout."""
+
+    built_from: str
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -62,14 +66,19 @@ class Lab:
 def build(to: Path) -> Path:
     """The wheel of the tracked files, by the backend that pip and uv call."""
     listed = git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard", *ROOMS).split("\0")
-    for name in [*filter(None, listed), "pyproject.toml", "README.md", "LICENSE"]:
-        target = to / "source" / name
+    source = to / "source"
+    for name in [*filter(None, listed), "pyproject.toml", "setup.py", "README.md", "LICENSE"]:
+        target = source / name
         if name.startswith("prereg/studies/") or not (PROJECT / name).exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(PROJECT / name, target, follow_symlinks=False)
+    git(source, "init", "-q")
+    (source / ".git" / "info" / "exclude").write_text("build/\n*.egg-info/\n__pycache__/\n")
+    git(source, "add", "-A")
+    git(source, "commit", "-qm", "Built from here")
     command = [sys.executable, "-c", f"from setuptools import build_meta as b; b.build_wheel({str(to)!r})"]
-    subprocess.run(command, cwd=to / "source", check=True, capture_output=True)
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
     return next(to.glob("seedlock-*.whl"))
 
 
@@ -81,7 +90,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     lab.own_modules(lab.root)
     git(lab.root, "add", "training", "analysis", "schemas.py")
     git(lab.root, "commit", "-qm", "Mine")
-    assert lab.install(build(tmp_path_factory.mktemp("wheel")))
+    wheel = build(tmp_path_factory.mktemp("wheel"))
+    lab.built_from = git(wheel.parent / "source", "rev-parse", "HEAD").strip()
+    assert lab.install(wheel)
     found = {re.sub(r"-.*", "-*", path.name) for path in lab.packages.iterdir()}
     assert found == {"seedlock", "seedlock-*"}
     if not lab.install("prereg==0.6"):  # no index in reach: a package of that name
@@ -95,7 +106,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 def test_what_is_imported_is_the_wheels_and_the_users_names_stay_theirs(lab: Lab) -> None:
     said = lab.type("python -c 'import seedlock.training, training, prereg; print(seedlock.__file__, training.MINE)'")
     assert said.split() == [str(lab.packages / "seedlock" / "__init__.py"), "True"]
-    assert "seedlock" in lab.type("python -m seedlock --version")
+
+
+def test_the_wheel_names_the_commit_it_was_built_from_and_the_bytes_of_the_checkout(lab: Lab) -> None:
+    said = lab.type("python -m seedlock --version")
+    assert f"commit {lab.built_from[:12]}" in said
+    assert files_digest(HOME)[:12] in said
 
 
 def test_the_wheel_holds_every_file_of_the_rooms(lab: Lab) -> None:
@@ -118,8 +134,7 @@ def readme_commands(root: Path) -> str:
 def test_the_imported_example_runs_by_its_readme_to_a_replayed_report(lab: Lab) -> None:
     lab.type("seedlock init rows --example imported")
     root = lab.root / "rows"
-    head = git(lab.root, "rev-parse", "HEAD").strip()
-    assert head not in (root / ".github" / "workflows" / "verify.yml").read_text("utf-8")  # it is not Seedlock's
+    assert f'ref: "{lab.built_from}"' in (root / ".github" / "workflows" / "verify.yml").read_text("utf-8")
     lab.own_modules(root)
     said = lab.type(readme_commands(root), root)
     assert "No fault found.  Next: seedlock simulate example" in said

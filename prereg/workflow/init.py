@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from seedlock.prereg.base import git
 from seedlock.prereg.base.base_models import folder_revision, model_folder
-from seedlock.prereg.base.paths import CHECKOUT, HOME
+from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.extras import needs
 from seedlock.prereg.plan.plan import Plan
@@ -39,7 +39,7 @@ def create_repository(folder: Path, example: Example = "trained") -> list[Path]:
     """Write the layout with one of the examples into `folder`.
 
     Texts of the form `{{revision of organism:NAME}}` become the digest of the weights that ship with this version, and
-    `{{commit of seedlock}}` the commit of this checkout.
+    `{{commit of seedlock}}` the commit of this tool.
 
     Returns
     -------
@@ -80,8 +80,7 @@ def _target(relative: Path) -> Path:
 
 def _filled(text: str) -> str:
     text = REVISION.sub(lambda found: _shipped_revision(found[1]), text)
-    commit = None if CHECKOUT is None else git.head_commit(CHECKOUT)
-    return text.replace(COMMIT, commit or "main")
+    return text.replace(COMMIT, this_tool().commit or "main")
 
 
 def _shipped_revision(base: str) -> str:
