@@ -52,6 +52,17 @@ def was_ever_tracked(root: Path, folder: str) -> bool:
     return _line(root, "log", "--all", "-1", "--format=%H", "--", folder) is not None
 
 
+def was_tracked_by(root: Path, commit: str, folder: str) -> bool:
+    """Whether `commit` or one before it touched `folder`."""
+    return _line(root, "rev-list", "-1", commit, "--", folder) is not None
+
+
+def files_at(root: Path, commit: str) -> list[str] | None:
+    """Paths of every file at `commit`; None where there is no such commit."""
+    out = _git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    return None if out is None else [path for path in out.decode("utf-8", "replace").split("\0") if path]
+
+
 def commit_time(root: Path, commit: str) -> str | None:
     """Committer time, ISO 8601. Its author asserts it; git proves only the order."""
     return _line(root, "show", "-s", "--format=%cI", commit)

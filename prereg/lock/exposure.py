@@ -46,9 +46,9 @@ def compute_exposure(plan: Plan, paths: StudyPaths, events: Sequence[Event]) -> 
         outputs.append(paths.relative(paths.study / plan.import_.file))
     is_first = not events
     if is_first:
-        for folder in (paths.runs, paths.report):
-            outputs += [paths.relative(path) for path in sorted(folder.rglob("*")) if _is_output(path, paths)][:20]
-            relative = paths.relative(folder)
+        for relative in output_folders(paths):
+            here = sorted((paths.root / relative).rglob("*"))
+            outputs += [paths.relative(path) for path in here if _is_output(path, paths)][:20]
             if git.was_ever_tracked(paths.root, relative):
                 outputs.append(f"{relative} (in git history)")
     return Exposure(
@@ -57,6 +57,11 @@ def compute_exposure(plan: Plan, paths: StudyPaths, events: Sequence[Event]) -> 
         outputs=outputs,
         is_retrospective=bool(outputs) or plan.study.exposure == "published",
     )
+
+
+def output_folders(paths: StudyPaths) -> tuple[str, str]:
+    """Where the outputs of a study lie, relative to the repository: the workbench and the report."""
+    return paths.relative(paths.runs), paths.relative(paths.report)
 
 
 def _is_output(path: Path, paths: StudyPaths) -> bool:

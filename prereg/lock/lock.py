@@ -189,7 +189,7 @@ def _write_lock(
         files=[lock_file(path, paths.root) for path in promised_paths(paths, plan)],
         code=code,
         roots=[paths.relative(paths.study)],
-        runs=[_locked_run(plan, run, owed) for run in plan.runs()],
+        runs=locked_runs(plan, owed),
         models=[LockedModel(name=name, base=m.base, revision=m.revision) for name, m in plan.models.items()],
         environment=Environment(
             python=platform.python_version(),
@@ -213,15 +213,19 @@ def _write_lock(
     return lock, _commit_lock(paths, lock, moment)
 
 
-def _locked_run(plan: Plan, run: PlannedRun, owed: Owed) -> LockedRun:
-    return LockedRun(
-        run_id=run_id(plan, run),
-        model=run.model,
-        arm=run.arm,
-        seed=run.seed,
-        factors=dict(run.factors),
-        n_expected=owed.answers,
-    )
+def locked_runs(plan: Plan, owed: Owed | None) -> list[LockedRun]:
+    """Every run that a plan promises, in its order."""
+    return [
+        LockedRun(
+            run_id=run_id(plan, run),
+            model=run.model,
+            arm=run.arm,
+            seed=run.seed,
+            factors=dict(run.factors),
+            n_expected=None if owed is None else owed.answers,
+        )
+        for run in plan.runs()
+    ]
 
 
 def _commit_lock(paths: StudyPaths, lock: Lock, moment: datetime) -> Sha256:

@@ -67,7 +67,7 @@ def deciding_files(home: Path = HOME) -> dict[str, Path]:
         place = place_of(room, home)
         for path in [place] if place.is_file() else place.rglob("*"):
             name = room if path == place else f"{room}/{path.relative_to(place).as_posix()}"
-            if path.is_file() and _is_source(name):
+            if path.is_file() and is_source(name):
                 found[name] = path
     return dict(sorted(found.items()))
 
@@ -78,8 +78,8 @@ def place_of(name: str, home: Path = HOME) -> Path:
     return home / (name.removeprefix("src/seedlock/") if is_installed else name)
 
 
-def _is_source(name: str) -> bool:
+def is_source(name: str, never: tuple[str, ...] = NEVER_DECIDES) -> bool:
     """No cache and no hidden file, and in a room that decides."""
     parts = name.split("/")
     is_kept = "__pycache__" not in parts and not any(part.startswith(".") for part in parts)
-    return is_kept and parts[-1] != BUILT_FROM.name and not any(name.startswith(f"{room}/") for room in NEVER_DECIDES)
+    return is_kept and parts[-1] != BUILT_FROM.name and not any(name.startswith(f"{room}/") for room in never)

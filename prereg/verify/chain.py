@@ -22,6 +22,7 @@ from seedlock.prereg.plan.read import parse_plan
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
 from seedlock.prereg.verify.code import code_check
 from seedlock.prereg.verify.counts import runs_check
+from seedlock.prereg.verify.derived import derived_check
 from seedlock.prereg.verify.evidence import evidence_checks, level_reached
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
 
@@ -72,6 +73,7 @@ def verify_study(
     checks = [
         verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
         *_locks(paths, files, locks, events),
+        derived_check(paths, locks, events),
         *_plan(paths, lock),
         _simulation(paths, lock),
         code_check(lock, paths, has_report=is_reported(events, lock_id)),

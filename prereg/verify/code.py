@@ -21,7 +21,7 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
     if not drift or not has_report:
         return verdict("C1", "code", WHAT, drift, exit_code=3)
     commit = lock.code_commit
-    home = _holder(commit, paths)
+    home = holder_of(commit, paths)
     if commit is None or home is None:
         tool = f"seedlock {lock.tool_version}, commit {commit}"
         gone = Finding(where="lock.commit", found=f"{commit} is not in this clone", promised=tool)
@@ -38,7 +38,7 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
     return Check(id="C1", link="code", state="warn", what=moved, findings=drift)
 
 
-def _holder(commit: str | None, paths: StudyPaths) -> Path | None:
+def holder_of(commit: str | None, paths: StudyPaths) -> Path | None:
     """Whose objects hold the commit: this checkout of Seedlock, or the repository that is verified."""
     places = [place for place in (CHECKOUT, paths.root) if place is not None]
     return next((place for place in places if commit is not None and git.has_commit(place, commit)), None)
