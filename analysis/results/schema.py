@@ -145,7 +145,21 @@ class ClaimResult(Part):
 
 
 class CellResult(Part):
-    """One cell: a measure in one run (or arm) and item set. `naive_ci` counts answers as independent."""
+    """One cell: a measure in one run (or arm) and item set.
+
+    Parameters
+    ----------
+    ci, ci_method
+        Over `n_units` of `unit`: the plan's unit where the cell holds several runs, items where it holds one.
+    naive_ci
+        Counts answers as independent.
+    sd, icc, design_effect, n_effective
+        Of single answers, grouped by `unit`.
+    unit_sd
+        Sample SD of the unit means.
+    weighs
+        What the mean gives equal weight to, in words.
+    """
 
     keys: dict[str, str | None]
     measure: str
@@ -165,6 +179,11 @@ class CellResult(Part):
     missing: dict[str, int]
     reasons: list[str]
     is_proportion: bool | None = None
+    unit: str | None = None
+    n_units: int | None = None
+    unit_sd: float | None = None
+    sd: float | None = None
+    weighs: str | None = None
 
 
 class Correlation(Part):

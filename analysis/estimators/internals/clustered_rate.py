@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from scipy import stats
 
@@ -13,10 +14,12 @@ from seedlock.analysis.estimators.internals.t_interval import require_level
 from seedlock.analysis.estimators.internals.units import ROUNDING
 from seedlock.prereg.errors import NoSpread, TooFewUnits
 
+type Form = Literal["t", "score", "exact"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusteredRate:
-    """A mean over items with its interval.
+    """A mean over items and the interval that suits it; `clustered_rate` chooses the form.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ class ClusteredRate:
         Items; the t quantiles have n_items - 1 df.
     worth
         Independent answers the sample is worth (effective n); None at 0 and 1, where nothing tells.
+    form
+        "t" on item means; "score" with `worth` and t quantiles; "exact" with one answer an item.
     low, high
         The interval, inside [0, 1].
     is_floored
@@ -38,6 +43,7 @@ class ClusteredRate:
     se: float | None
     n_items: int
     worth: float | None
+    form: Form
     low: float
     high: float
     is_floored: bool
@@ -45,10 +51,12 @@ class ClusteredRate:
     @property
     def method(self) -> str:
         """Say in words which interval this is."""
-        if self.worth is None:
+        if self.form == "exact":
             return f"Clopper-Pearson exact, one answer an item ({self.n_items} items)"
         floor = f", no narrower than {self.n_items} items leave it at {round(self.rate)}" if self.is_floored else ""
-        return f"Wilson score, effective n {self.worth:.4g}, t with {self.n_items - 1} df{floor}"
+        if self.form == "score":
+            return f"Wilson score, effective n {self.worth:.4g}, t with {self.n_items - 1} df{floor}"
+        return f"t on item means, {self.n_items - 1} df{floor}"
 
     def edge_tests(self, edges: tuple[float, ...]) -> tuple[EdgeTest, ...]:
         """Test every edge by the test that the interval inverts."""
@@ -61,10 +69,11 @@ class ClusteredRate:
         )
 
     def _tail(self, edge: float, side: float) -> float:
-        """The score test's p on one side; at 0 and 1 the exact one decides, and logic on the other side."""
+        """The p of t or the score on one side; at 0 and 1 the exact test decides, and logic on the other side."""
         if self.worth is None:
             return 1.0 if side * (self.rate - 0.5) < 0 else 0.0
-        t = (self.rate - edge) / math.sqrt(edge * (1 - edge) / self.worth)
+        se = self.se if self.form == "t" and self.se is not None else math.sqrt(edge * (1 - edge) / self.worth)
+        t = (self.rate - edge) / se
         return float(stats.t.sf(side * t, self.n_items - 1))
 
 
@@ -93,10 +102,11 @@ def clustered_rate(
 
     Notes
     -----
-    Wilson's form with the effective n of Korn & Graubard (1998) and t quantiles: see Franco et al. (2019),
-    https://doi.org/10.1093/jssam/smy019. Few hits say next to nothing about how much items differ. So no interval
-    ends below what I items without a hit leave open, 1 - (alpha / 2)^(1 / I), nor begins above its mirror image:
-    an item that never hit counts as one answer, the worst case. More items without a hit never widen it.
+    t where its interval lies strictly inside (0, 1). Otherwise Wilson's form with the effective n of Korn & Graubard
+    (1998) and t quantiles: see Franco et al. (2019), https://doi.org/10.1093/jssam/smy019. Few hits say next to nothing
+    about how much items differ. So no interval ends below what I items without a hit leave open,
+    1 - (alpha / 2)^(1 / I), nor begins above its mirror image: an item that never hit counts as one answer, the worst
+    case.
     With weights w that sum to 1 the variance is I / (I - 1) * sum w^2 (x - mean)^2, the linearised one of a weighted
     mean of clusters (Cochran 1977, Sampling Techniques, 6.19); with equal weights the usual one.
     """
@@ -110,6 +120,7 @@ def clustered_rate(
     squares = math.fsum((weight * (x - rate)) ** 2 for weight, x in weighted)
     se = math.sqrt(squares * n_items / (n_items - 1)) / total
     spread = se if se > ROUNDING else None
+    form: Form = "exact"
     if all(x in (0, 1) and x == rates_I[0] for x in rates_I):
         low = high = rate = float(rates_I[0])
         worth = None
@@ -118,21 +129,24 @@ def clustered_rate(
             if spread is None:
                 raise NoSpread(f"all {n_items} items have the rate {rate:g}: no standard error, no t statistic")
             worth = rate * (1 - rate) / spread**2
-        low, high = _wilson(rate, worth, float(stats.t.isf((1 - level) / 2, n_items - 1)))
+        low, high, form = _t_or_score(rate, spread, worth, float(stats.t.isf((1 - level) / 2, n_items - 1)))
     least = ((1 - level) / 2) ** (1 / n_items)
     return ClusteredRate(
         rate=rate,
         se=spread,
         n_items=n_items,
         worth=worth,
+        form=form,
         low=min(low, least),
         high=max(high, 1 - least),
         is_floored=low > least or high < 1 - least,
     )
 
 
-def _wilson(rate: float, worth: float, t: float) -> tuple[float, float]:
+def _t_or_score(rate: float, se: float | None, worth: float, t: float) -> tuple[float, float, Form]:
+    if se is not None and rate - t * se > 0 and rate + t * se < 1:
+        return rate - t * se, rate + t * se, "t"
     shrink = t**2 / worth
     centre = (rate + shrink / 2) / (1 + shrink)
     half = math.sqrt(rate * (1 - rate) * shrink + shrink**2 / 4) / (1 + shrink)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, centre - half), min(1.0, centre + half), "score"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from scipy import stats
 
 from seedlock.analysis.estimators.internals.binomial import Counts, checked_counts
 from seedlock.analysis.estimators.internals.clustered_rate import clustered_rate
+from seedlock.analysis.estimators.internals.design_effect import Group, worth_of
 from seedlock.prereg.errors import Finding, NotPaired, TooFewUnits
 
 
@@ -73,8 +73,9 @@ def cluster_summary(
     Returns
     -------
     ClusterSummary
-        The interval is Wilson's with the effective n and t quantiles, and never narrower than items without a
-        hit (or a miss) leave it: see `clustered_rate`.
+        The interval is t on item means where that lies strictly inside (0, 1), otherwise Wilson's with the
+        effective n and t quantiles, and never narrower than items without a hit (or a miss) leave it: see
+        `clustered_rate`.
 
     Raises
     ------
@@ -87,34 +88,29 @@ def cluster_summary(
 
     Notes
     -----
-    Conditional on the run; items are the sample. Cluster sizes may differ: m is then the size-weighted
-    mean size, and m0 of ICC(1) the usual adjusted one. The design effect is never taken below 1, so that
-    a negative estimated correlation cannot make answers worth more than independent ones.
-    Donner & Koval (1980), https://doi.org/10.2307/2530490; Kish (1965), Survey Sampling.
+    Conditional on the run; items are the sample, of unequal sizes where they are: see `worth_of`.
     """
     counts_I = _counts_by_item(k_I, n_I)
     k, n, n_items = sum(c.k for c in counts_I), sum(c.n for c in counts_I), len(counts_I)
-    icc, reason = _icc(counts_I)
-    design_effect = None if k in (0, n) else max(1.0, 1 + (sum(c.n**2 for c in counts_I) / n - 1) * (icc or 0.0))
-    n_effective = None if design_effect is None else n / design_effect
+    worth = worth_of([Group(n=c.n, total=c.k, squares=c.k) for c in counts_I], named="item")
     means = [means_I[item] for item in sorted(n_I)] if means_I is not None else [(c.k / c.n, 1) for c in counts_I]
     rates_I, weights_I = [mean for mean, _ in means], [float(weight) for _, weight in means]
-    rate = clustered_rate(rates_I, worth=n_effective, level=level, weights_I=weights_I)
+    rate = clustered_rate(rates_I, worth=worth.n_effective, level=level, weights_I=weights_I)
     t = float(stats.t.isf((1 - level) / 2, n_items - 1))
     return ClusterSummary(
         k=k,
         n=n,
         n_clusters=n_items,
         rate=rate.rate,
-        icc=icc,
-        design_effect=design_effect,
-        n_effective=n_effective,
+        icc=worth.icc,
+        design_effect=worth.design_effect,
+        n_effective=worth.n_effective,
         half_width=None if rate.se is None else t * rate.se,
         ci_low=rate.low,
         ci_high=rate.high,
         ci_level=level,
         ci_method=rate.method,
-        reason=reason,
+        reason=worth.reason,
     )
 
 
@@ -128,17 +124,3 @@ def _counts_by_item(k_I: Mapping[str, int], n_I: Mapping[str, int]) -> list[Coun
     if len(n_I) < 2:
         raise TooFewUnits(f"{len(n_I)} item(s): how much items differ cannot be estimated")
     return [checked_counts(item, k_I[item], n_I[item]) for item in sorted(n_I)]
-
-
-def _icc(counts_I: list[Counts]) -> tuple[float | None, str]:
-    """ICC(1) of 0/1 answers by one-way ANOVA, from the counts alone."""
-    k, n, n_items = sum(c.k for c in counts_I), sum(c.n for c in counts_I), len(counts_I)
-    if k in (0, n):
-        return None, "every answer is the same: the intraclass correlation is undefined"
-    if n == n_items:
-        return None, "one answer an item: the intraclass correlation is undefined"
-    grand = k / n
-    between = math.fsum(c.n * (c.k / c.n - grand) ** 2 for c in counts_I) / (n_items - 1)
-    within = math.fsum(c.k * (c.n - c.k) / c.n for c in counts_I) / (n - n_items)
-    m0 = (n - sum(c.n**2 for c in counts_I) / n) / (n_items - 1)
-    return (between - within) / (between + (m0 - 1) * within), ""

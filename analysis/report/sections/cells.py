@@ -10,15 +10,33 @@ from seedlock.analysis.report.text.formats import exact_spec, interval, is_propo
 from seedlock.analysis.report.text.pieces import Line, Number, Quote, Table, joined, pointer
 from seedlock.analysis.report.text.records import bullets, mapping_line, words
 
-_NUMBERS = ("k of n", "rate or mean", "interval", "naive interval", "effective n", "missing", "method", "naive method")
+_NUMBERS = (
+    "k of n",
+    "rate or mean",
+    "SD",
+    "interval",
+    "units",
+    "naive interval",
+    "ICC",
+    "design effect",
+    "effective n",
+    "missing",
+    "method",
+    "the mean weighs",
+    "naive method",
+)
 _ALWAYS = ("k of n", "rate or mean", "interval", "missing")
 
 
 def cell_spec(cell: Mapping[str, Any]) -> str:
     """Format of a cell's mean and intervals."""
     width = cell["ci"][1] - cell["ci"][0] if cell["ci"] else None
-    kind = is_proportion(cell) or (cell.get("is_proportion") is None and cell["k"] is not None)
-    return resolved_spec(width, "percent" if kind else "number")
+    return resolved_spec(width, "percent" if is_rate(cell) else "number")
+
+
+def is_rate(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell's mean is a rate of yes/no answers."""
+    return is_proportion(cell) or (cell.get("is_proportion") is None and cell["k"] is not None)
 
 
 def cell_tables(results: Mapping[str, Any]) -> tuple[Table, ...]:
@@ -33,7 +51,7 @@ def _table(measure: str, keys: tuple[str, ...], cells: list[tuple[int, Mapping[s
     rows = [_row(i, cell, keys) for i, cell in cells]
     head = (*(words(key) for key in keys), *_NUMBERS, "notes")
     kept = [j for j in range(len(head)) if head[j] in _ALWAYS or any(row[j] for row in rows)]
-    numeric = {"k of n", "rate or mean", "interval", "naive interval", "effective n"}
+    numeric = {*_NUMBERS} - {"units", "missing", "method", "the mean weighs", "naive method"}
     return Table(
         caption="Measure" if any(c.isdigit() for c in measure) else f"Measure: {words(measure)}",
         head=tuple(head[j] for j in kept),
@@ -48,7 +66,11 @@ def _row(i: int, cell: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Line, 
     labels: list[Line] = [
         (Quote(f"{ref}/keys{pointer(key)}"),) if cell["keys"][key] is not None else ("all",) for key in keys
     ]
-    effective: Line = (Number(f"{ref}/n_effective", "number1"),) if cell["n_effective"] is not None else ()
+    units: Line = ()
+    if cell.get("n_units") is not None:
+        units = (Number(f"{ref}/n_units", "integer"), " ", Quote(f"{ref}/unit"), "" if cell["n_units"] == 1 else "s")
+    # An SD of yes/no answers follows from their rate.
+    sd = () if cell.get("sd") is None or is_rate(cell) else (Number(f"{ref}/sd", spec),)
     missing = mapping_line(f"{ref}/missing", cell["missing"], spec) if cell["missing"] else ("none",)
     (ci, method), (naive, naive_method) = (
         _interval(ref, cell, "ci", "ci_method", spec),
@@ -58,14 +80,23 @@ def _row(i: int, cell: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Line, 
         *labels,
         _count(ref, cell),
         (Number(f"{ref}/mean", spec),),
+        sd,
         ci,
+        units,
         naive,
-        effective,
+        _known(ref, cell, "icc", "number2"),
+        _known(ref, cell, "design_effect", "number1"),
+        _known(ref, cell, "n_effective", "number1"),
         missing,
         method,
+        (Quote(f"{ref}/weighs"),) if cell.get("weighs") else (),
         naive_method,
         joined(bullets(f"{ref}/reasons", cell["reasons"]), "; "),
     )
+
+
+def _known(ref: str, cell: Mapping[str, Any], name: str, spec: str) -> Line:
+    return (Number(f"{ref}/{name}", spec),) if cell[name] is not None else ()
 
 
 def _count(ref: str, cell: Mapping[str, Any]) -> Line:
