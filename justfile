@@ -129,6 +129,21 @@ demo: (anew demo_study)
 test *options: (setup "models")
     OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadscope -q {{options}}
 
+core_tests := "plan lock ledger schemas store import bands intervals t_estimators multiplicity verify command_line extras"
+
+# The core's tests on a newer Python than the pinned one, where this machine has one; SEEDLOCK_PYTHON names another
+test-newer:
+    #!/bin/sh
+    set -eu
+    newer="${SEEDLOCK_PYTHON:-$(ls -d "$HOME"/.pyenv/versions/3.1[34]*/bin/python3 /usr/bin/python3.1[34] 2>/dev/null | tail -n 1)}"
+    if [ -z "$newer" ]; then echo "no Python 3.13 or 3.14 on this machine: nothing was tried" >&2; exit 0; fi
+    "$newer" --version
+    [ -x .venv-newer/bin/python ] || uv venv --quiet --python "$newer" .venv-newer
+    uv pip sync --quiet --python .venv-newer --require-hashes lockfiles/environment/dev.txt
+    uv pip install --quiet --python .venv-newer --no-deps --no-build-isolation --editable .
+    for name in {{core_tests}}; do set -- "$@" "tests/test_$name.py"; done
+    OMP_NUM_THREADS=1 .venv-newer/bin/python -m pytest -n 2 --dist loadscope -q "$@"
+
 # Style, types, import layers, and the commands and examples of the docs
 check: (setup "models")
     .venv/bin/ruff check .

@@ -44,6 +44,14 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_map_names_every_room() -> None:
+    rows = (PROJECT / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+    for folder in ("prereg", "generation", "training", "analysis"):
+        row = next(line for line in rows if line.startswith(f"| `{folder}/` |"))
+        rooms = {path.parent.name for path in (PROJECT / folder).glob("*/__init__.py")}
+        assert set(re.findall(r"`([a-z_]+)`", row.split("|")[3])) == rooms, folder
+
+
 def test_the_plan_in_the_docs_is_a_plan() -> None:
     text = (PROJECT / "docs" / "plan.md").read_text("utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", text, flags=re.S)

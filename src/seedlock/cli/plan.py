@@ -38,6 +38,8 @@ def init(
 
     for path in create_repository(folder, example or example_that_runs()):
         say(f"wrote     {folder / path}")
+    if example is None and example_that_runs() == "imported":
+        say("example   of completions made elsewhere: libraries of runs made here are missing (--example trained)")
     say(f"Next: cd {folder} && git init && seedlock check example;  README.md has every step after it")
 
 
