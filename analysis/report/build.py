@@ -9,15 +9,9 @@ from typing import Any
 
 from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
 from seedlock.analysis.report.check import require_sound
-from seedlock.analysis.report.figures.cells import cell_figures
-from seedlock.analysis.report.figures.convergence import convergence_figures
+from seedlock.analysis.report.figures import FIGURES
 from seedlock.analysis.report.figures.design import design_picture
-from seedlock.analysis.report.figures.forest import forest_figures
-from seedlock.analysis.report.figures.inside import inside_figures
-from seedlock.analysis.report.figures.multiverse import multiverse_figures
 from seedlock.analysis.report.figures.style import Figure
-from seedlock.analysis.report.figures.unit_sd import unit_sd_figures
-from seedlock.analysis.report.figures.units import unit_figures
 from seedlock.analysis.report.markdown import render_markdown
 from seedlock.analysis.report.page import Digest, render_page
 from seedlock.analysis.report.view import gather
@@ -58,15 +52,7 @@ def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, 
 
 def draw_figures(results: Mapping[str, Any], posteriors: Mapping[str, PosteriorDraws]) -> Iterator[Figure]:
     """Every figure that these results have something to show in."""
-    yield from chain(
-        forest_figures(results),
-        unit_figures(results),
-        cell_figures(results),
-        unit_sd_figures(results, posteriors),
-        convergence_figures(results, posteriors),
-        multiverse_figures(results),
-        inside_figures(results),
-    )
+    yield from chain.from_iterable(draw(results, posteriors) for draw in FIGURES)
 
 
 def _design_figure(locked: LockedPlan) -> Iterator[Figure]:

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedlock.analysis.report.figures.style import Figure
+from seedlock.analysis.report.sections import FOUND
 from seedlock.analysis.report.sections.accounting import (
     DeviationView,
     accounting_facts,
-    claim_table,
     deviation_views,
     gate_table,
     input_table,
     missing_runs,
 )
 from seedlock.analysis.report.sections.answer import AnswerView, StatusView, answer_view, status_view
-from seedlock.analysis.report.sections.asymmetry import asymmetry_table
 from seedlock.analysis.report.sections.audit import AuditView, audit_view
 from seedlock.analysis.report.sections.cells import cell_tables
 from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
@@ -43,8 +42,7 @@ class View:
     status: StatusView
     answer: AnswerView
     hypotheses: tuple[HypothesisView, ...]
-    claims: Table | None
-    asymmetry: Table | None
+    found: tuple[Table, ...]
     accounting: tuple[Fact, ...]
     missing_runs: tuple[Line, ...]
     gates: Table | None
@@ -72,8 +70,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         status=status_view(results),
         answer=answer_view(results, locked),
         hypotheses=hypothesis_views(results),
-        claims=claim_table(results),
-        asymmetry=asymmetry_table(results),
+        found=tuple(table for section in FOUND if (table := section(results)) is not None),
         accounting=accounting_facts(results),
         missing_runs=missing_runs(results),
         gates=gate_table(results),

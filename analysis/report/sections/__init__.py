@@ -1,1 +1,16 @@
 """What each section of the report says, in pieces that are written as HTML and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from seedlock.analysis.report.sections.accounting import claim_table
+from seedlock.analysis.report.sections.asymmetry import asymmetry_table
+from seedlock.analysis.report.text.pieces import Table
+
+FOUND: tuple[Callable[[Mapping[str, Any]], Table | None], ...] = (
+    asymmetry_table,
+    claim_table,
+)
+"""What stands below the hypotheses, in the order of the page: one table of the results each, where there is one."""
