@@ -12,7 +12,7 @@ from seedlock.generation.requests.items import Item
 from seedlock.generation.requests.request import draws_of
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.cost.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total
-from seedlock.prereg.plan.judges import ClassifierJudge, HostedJudge, LexiconJudge
+from seedlock.prereg.plan.judges import AnyJudge, ClassifierJudge, HostedJudge
 from seedlock.prereg.plan.plan import Plan
 
 BOUNDARY_BYTES = 80
@@ -88,13 +88,13 @@ def _chosen(study: SealedStudy, plan: Plan, name: str, items: Sequence[Item]) ->
     return at_most(n, "completions with the marker may be fewer") if needs else exact(n)
 
 
-def _seconds(judge: LexiconJudge | ClassifierJudge | HostedJudge, chosen: Amount) -> Amount:
+def _seconds(judge: AnyJudge, chosen: Amount) -> Amount:
     if not isinstance(judge, HostedJudge) or not judge.twice:
         return exact(0)
     return chosen.times(judge.twice, certainty="about", note=f"a share of {judge.twice:g} is read twice")
 
 
-def _canaries(paths: StudyPaths, judge: LexiconJudge | ClassifierJudge | HostedJudge) -> int:
+def _canaries(paths: StudyPaths, judge: AnyJudge) -> int:
     if isinstance(judge, ClassifierJudge) or judge.gold is None:
         return 0
     gold = (paths.study / judge.gold).read_bytes().splitlines()

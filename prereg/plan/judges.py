@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -193,11 +193,12 @@ class HostedJudge(Tested):
         return tuple(self.labels or self.classes)
 
 
-type Judge = Annotated[LexiconJudge | ClassifierJudge | HostedJudge, Field(discriminator="kind")]
-KINDS = ("lexicon", "classifier", "anthropic", "openai")
+AnyJudge = LexiconJudge | ClassifierJudge | HostedJudge
+type Judge = Annotated[AnyJudge, Field(discriminator="kind")]
+KINDS = tuple(kind for table in get_args(AnyJudge) for kind in get_args(table.model_fields["kind"].annotation))
 
 
-def verdict_labels(judge: LexiconJudge | ClassifierJudge | HostedJudge, study: Path) -> list[str] | None:
+def verdict_labels(judge: AnyJudge, study: Path) -> list[str] | None:
     """Every label that a judge's verdict may have; None where verdicts are numbers.
 
     Raises
@@ -212,7 +213,7 @@ def verdict_labels(judge: LexiconJudge | ClassifierJudge | HostedJudge, study: P
     return (judge.labels or None) if isinstance(judge, HostedJudge) else None
 
 
-def files_of(judge: LexiconJudge | ClassifierJudge | HostedJudge) -> dict[str, str]:
+def files_of(judge: AnyJudge) -> dict[str, str]:
     """Key -> file that a judge names; the lock pins each."""
     named = {"words": getattr(judge, "words", None), "rubric": getattr(judge, "rubric", None)}
     named["gold"] = getattr(judge, "gold", None)
