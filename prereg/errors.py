@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from seedlock.prereg.printable import printable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One mismatch: where it is, what was found there and what was promised."""
+    """One mismatch: where it is, what was found there and what was promised.
+
+    All three may quote a stranger's repository: what would steer a terminal is spelled out.
+    """
 
     where: str
     found: str
     promised: str
+
+    def __post_init__(self) -> None:
+        for name in ("where", "found", "promised"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"  {self.where}\n      found     {self.found}\n      promised  {self.promised}"
@@ -35,9 +44,9 @@ class SeedlockError(Exception):
 
     def __init__(self, what: str, *findings: Finding, then: str = "") -> None:
         super().__init__(what)
-        self.what = what
+        self.what = printable(what)
         self.findings = findings
-        self.then = then
+        self.then = printable(then)
 
     def __str__(self) -> str:
         lines = [f"{type(self).__name__}: {self.what}", *map(str, self.findings)]
@@ -50,6 +59,10 @@ class BadInput(SeedlockError):
     """The plan, a table or an argument cannot be used as it is."""
 
     exit_code = 2
+
+
+class UnreadableFile(BadInput):
+    """A file is missing, a link, a device, too large, or not text where text was promised."""
 
 
 class CorpusRefused(BadInput):

@@ -7,10 +7,13 @@ import json
 import math
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import rfc8785
+
+from seedlock.prereg.base.json_shape import MAX_DEPTH, MAX_DIGITS, is_deeper_than
 
 type Sha256 = str
 """64 lower-case hexadecimal digits."""
@@ -54,20 +57,52 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def read_json(data: bytes) -> Any:
-    """Parse JSON, refusing duplicate keys and non-finite numbers (both would hash as one and mean two)."""
-    return json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    """Parse JSON that a stranger may have written.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON; a key appears twice or a number is not finite (both would hash as one and mean two); a number
+        has more than 40 digits, or values lie in one another more than 64 times.
+    """
+    try:
+        document = json.loads(
+            data,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_short_integer,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise ValueError("values lie in one another too deep") from None
+    if is_deeper_than(document):
+        raise ValueError(f"values lie in one another more than {MAX_DEPTH} times")
+    return document
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        repeated = sorted({key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1})
+        repeated = sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise ValueError(f"the key {repeated[0]!r} appears twice")
     return found
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number JSON can carry")
+
+
+def _short_integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits) if len(digits) <= MAX_DIGITS else math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:MAX_DIGITS]} is not a number JSON can carry")
+    return number
 
 
 def finite_or_none(value: float | None) -> float | None:

@@ -1,16 +1,191 @@
-"""What git can say about a checkout; every question has the answer None where git cannot tell."""
+"""What git can say about a checkout, asked so that a stranger's repository cannot answer with a program of its own.
+
+A repository's configuration can name programs that git then runs: fsmonitor, hooks, filters, pagers, gpg, external
+diffs, remote helpers. It is therefore never read. Git works in an empty folder made here, with a configuration written
+here; only refs and objects are those of `ROOT/.git`, which must be the root's own. Every question is one of plumbing,
+and has the answer None where git cannot tell.
+"""
 
 from __future__ import annotations
 
+import atexit
+import hashlib
+import os
+import re
+import shutil
+import stat
 import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from seedlock.prereg.base.reading import read_regular
+from seedlock.prereg.errors import UnreadableFile
 
-def _git(root: Path, *arguments: str) -> bytes | None:
-    """Standard output of a git command, or None where it failed or git is not there."""
+TIMEOUT_S = 30
+MAX_BLOB = 64 * 2**20
+MAX_REFS_FILE = 64 * 2**20
+_HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_CONFIG = """[core]
+\trepositoryformatversion = {version}
+\tfilemode = true
+\tfsmonitor = false
+\thooksPath = /dev/null
+\tcommitGraph = false
+\tmultiPackIndex = false
+\tattributesFile = /dev/null
+{extensions}"""
+_ENVIRONMENT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_PAGER": "cat",
+    "LC_ALL": "C",
+}
+
+
+class NotBelieved(Exception):
+    """What lies at `ROOT/.git` is not used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Own:
+    """Where the git folder of a root lies: `folder` holds HEAD and the index, `common` refs and objects."""
+
+    folder: Path
+    common: Path
+
+
+def why_not(root: Path) -> str | None:
+    """Why git is not asked about `root`; None where it is."""
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
+        _view(*_key(root))
+    except NotBelieved as error:
+        return str(error)
+    return None
+
+
+def forget() -> None:
+    """Look again at what a process that lives long has seen of its repositories."""
+    _view.cache_clear()
+    _changes.cache_clear()
+
+
+def _own(root: Path) -> _Own:
+    """The git folder of `root` itself: never one above it, a bare one inside it, or one that a link or file points to.
+
+    The one file that is believed is a linked work tree's: its git folder names this very root in return.
+    """
+    dot = root / ".git"
+    try:
+        mode = dot.lstat().st_mode
+    except OSError:
+        raise NotBelieved("no git repository of its own (no .git here)") from None
+    if stat.S_ISDIR(mode):
+        return _Own(folder=dot, common=dot)
+    if not stat.S_ISREG(mode):
+        raise NotBelieved(".git is a link or a special file, which is not followed")
+    try:
+        said = _one_line(dot).removeprefix("gitdir: ")
+        folder = (root / said).resolve()
+        common = (folder / _one_line(folder / "commondir")).resolve()
+        back = (folder / _one_line(folder / "gitdir")).resolve()
+    except (OSError, UnreadableFile, ValueError):
+        raise NotBelieved(".git is a file that points to no work tree of this root") from None
+    if back != dot or folder.parent != common / "worktrees":
+        raise NotBelieved(".git is a file that points to a repository which does not name this root in return")
+    return _Own(folder=folder, common=common)
+
+
+def _one_line(file: Path) -> str:
+    return read_regular(file, limit=4096).decode().strip()
+
+
+def _key(root: Path) -> tuple[Path, Path, bytes, bytes]:
+    """What a view of the repository depends on, beside refs and objects, which it looks up live."""
+    own = _own(root)
+    try:
+        head = read_regular(own.folder / "HEAD", limit=4096)
+        shallow = own.common / "shallow"
+        return own.folder, own.common, head, read_regular(shallow, limit=MAX_REFS_FILE) if shallow.exists() else b""
+    except UnreadableFile as error:
+        raise NotBelieved(f".git: {error.findings[0].found}") from None
+
+
+@lru_cache(maxsize=16)
+def _view(folder: Path, common: Path, head: bytes, shallow: bytes) -> tuple[Path, Mapping[str, str]]:
+    """A git folder made here, with refs and objects of another; and the environment in which git works in it."""
+    if (common / "objects" / "info" / "alternates").exists():
+        raise NotBelieved(
+            "it borrows objects from elsewhere (.git/objects/info/alternates); git repack -a -d ends that"
+        )
+    for special in (*_not_regular(common / "refs"), *_not_regular(common / "objects")):
+        raise NotBelieved(f"{special.relative_to(common)} in .git is neither a file nor a folder")
+    made = Path(tempfile.mkdtemp(prefix="seedlock-git-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    is_sha256 = _uses_sha256(common / "config")
+    extensions = "[extensions]\n\tobjectFormat = sha256\n" if is_sha256 else ""
+    (made / "config").write_text(_CONFIG.format(version=int(is_sha256), extensions=extensions))
+    (made / "HEAD").write_bytes(head)
+    (made / "refs").symlink_to(common / "refs")
+    (made / "packed-refs").symlink_to(common / "packed-refs")
+    (made / "info").mkdir()
+    (made / "info" / "exclude").symlink_to(common / "info" / "exclude")
+    if shallow:
+        (made / "shallow").write_bytes(shallow)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    places = {
+        "GIT_DIR": str(made),
+        "GIT_OBJECT_DIRECTORY": str(common / "objects"),
+        "GIT_INDEX_FILE": str(folder / "index"),
+    }
+    return made, {**inherited, **_ENVIRONMENT, **places}
+
+
+def _not_regular(folder: Path) -> Iterator[Path]:
+    """Links, FIFOs and devices below `folder`: git would follow the first and wait for the others."""
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                elif not entry.is_file(follow_symlinks=False):
+                    yield Path(entry.path)
+
+
+def _uses_sha256(config: Path) -> bool:
+    try:
+        return re.search(rb"(?mi)^\s*objectformat\s*=\s*sha256\s*$", read_regular(config, limit=2**20)) is not None
+    except UnreadableFile:
+        return False
+
+
+def _git(root: Path, *arguments: str, stdin: bytes = b"", in_work_tree: bool = False) -> bytes | None:
+    """Standard output of a git command, or None where it failed, took too long or git is not there."""
+    try:
+        made, environment = _view(*_key(root))
+        place = {"GIT_WORK_TREE": str(root)} if in_work_tree else {}
+        done = subprocess.run(
+            ["git", *arguments],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT_S,
+            cwd=root if in_work_tree else made,
+            env={**environment, **place},
+        )
+    except (OSError, NotBelieved, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
 
@@ -20,55 +195,169 @@ def _line(root: Path, *arguments: str) -> str | None:
     return out.decode("utf-8", "replace").strip() or None if out is not None else None
 
 
+def is_commit_id(text: str) -> bool:
+    """Whether `text` is a full commit id: anything else from a lock could be an option, a path or a range."""
+    return _HEX.fullmatch(text) is not None
+
+
 def head_commit(root: Path) -> str | None:
     """The commit checked out, or None outside git or before the first commit."""
-    return _line(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    return _line(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+
+def is_shallow(root: Path) -> bool:
+    """Whether this clone was cut off: older commits are elsewhere."""
+    try:
+        return bool(_key(root)[3])
+    except NotBelieved:
+        return False
 
 
 def is_clean(root: Path) -> bool | None:
     """True when nothing tracked is changed and nothing untracked is there."""
-    out = _git(root, "status", "--porcelain")
-    return None if out is None else out.strip() == b""
+    if (head := head_commit(root)) is None:
+        return None if why_not(root) is not None or _git(root, "for-each-ref", "--count=1") is None else False
+    staged = _git(root, "diff-index", "--cached", "--no-ext-diff", "--ignore-submodules", head)
+    listed = ("ls-files", "--modified", "--deleted", "--others", "--exclude-standard", "--directory")
+    changed = _git(root, *listed, "--no-empty-directory", "-z", in_work_tree=True)
+    return None if staged is None or changed is None else staged == b"" and changed == b""
 
 
 def blob(root: Path, commit: str, path: str) -> bytes | None:
     """Bytes of `path` (relative to `root`) at `commit`."""
-    return _git(root, "show", f"{commit}:./{path}")
+    return blobs(root, commit, [path])[path]
+
+
+def blobs(root: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes | None]:
+    """Bytes of each path at `commit`; None where it is not there."""
+    wanted = list(paths)
+    if not is_commit_id(commit):
+        return dict.fromkeys(wanted)
+    found = objects(root, [f"{commit}:{path}" for path in wanted if "\n" not in path])
+    return {path: found.get(f"{commit}:{path}") for path in wanted}
+
+
+def sizes(root: Path, names: Iterable[str]) -> dict[str, int]:
+    """Size of each blob that is there, by the name asked for; one process for all of them."""
+    wanted = list(dict.fromkeys(names))
+    out = _git(root, "cat-file", "--batch-check", stdin="".join(f"{name}\n" for name in wanted).encode())
+    lines = (out or b"").decode("utf-8", "replace").splitlines()
+    told = (line.rsplit(" ", 2) for line in lines)
+    return {name: int(said[2]) for name, said in zip(wanted, told, strict=False) if said[1:2] == ["blob"]}
+
+
+def objects(root: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """Bytes of each blob that is there, none above `MAX_BLOB`, each one's id checked against its bytes."""
+    here = [name for name, size in sizes(root, names).items() if size <= MAX_BLOB]
+    out = _git(root, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in here).encode()) if here else b""
+    found, at = {}, 0
+    for name in here if out else []:
+        head_end = out.index(b"\n", at)  # type: ignore[union-attr]
+        identity, _, size = out[at:head_end].split(b" ")  # type: ignore[index]
+        at = head_end + 1 + int(size) + 1
+        data = out[head_end + 1 : at - 1]  # type: ignore[index]
+        if blob_id(data, len(identity)) == identity.decode():
+            found[name] = data
+    return found
+
+
+def blob_id(data: bytes, digits: int = 40) -> str:
+    """The id that git gives to a file of these bytes."""
+    algorithm = "sha1" if digits == 40 else "sha256"
+    return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def has_commit(root: Path, commit: str) -> bool:
     """Whether the object store holds `commit`."""
-    return _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
-
-
-def adding_commit(root: Path, path: str) -> str | None:
-    """The oldest commit reachable from HEAD that added `path`."""
-    out = _line(root, "log", "--diff-filter=A", "--format=%H", "--", path)
-    return out.splitlines()[-1] if out else None
+    return is_commit_id(commit) and _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
 
 
 def was_ever_tracked(root: Path, folder: str) -> bool:
     """Whether any commit reachable from any ref touched `folder`."""
-    return _line(root, "log", "--all", "-1", "--format=%H", "--", folder) is not None
+    return _line(root, "rev-list", "--all", "--full-history", "--max-count=1", "HEAD", "--", folder) is not None
 
 
 def was_tracked_by(root: Path, commit: str, folder: str) -> bool:
     """Whether `commit` or one before it touched `folder`."""
-    return _line(root, "rev-list", "-1", commit, "--", folder) is not None
+    asked = ("rev-list", "--full-history", "--max-count=1", commit, "--", folder)
+    return is_commit_id(commit) and _line(root, *asked) is not None
 
 
-def files_at(root: Path, commit: str) -> list[str] | None:
-    """Paths of every file at `commit`; None where there is no such commit."""
-    out = _git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
-    return None if out is None else [path for path in out.decode("utf-8", "replace").split("\0") if path]
+def remote_tips(root: Path) -> list[tuple[str, str]]:
+    """Remote-tracking branches, each with its commit."""
+    out = _line(root, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/remotes")
+    told = (line.partition(" ") for line in (out or "").splitlines())
+    return [(name, commit) for commit, _, name in told if not name.endswith("/HEAD")]
 
 
-def commit_time(root: Path, commit: str) -> str | None:
-    """Committer time, ISO 8601. Its author asserts it; git proves only the order."""
-    return _line(root, "show", "-s", "--format=%cI", commit)
+def files_at(root: Path, commit: str, *folders: str) -> dict[str, tuple[str, str]] | None:
+    """Path -> (mode, blob id) of every file below `folders` at `commit`; None where there is no such commit."""
+    listed = _git(root, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders) if is_commit_id(commit) else None
+    if listed is None:
+        return None
+    found = {}
+    for entry in listed.split(b"\0")[:-1]:
+        told, _, path = entry.partition(b"\t")
+        mode, kind, identity = told.decode().split(" ")
+        if kind == "blob" and not {"..", ".git", ""} & set(os.fsdecode(path).split("/")):
+            found[os.fsdecode(path)] = (mode, identity)
+    return found
 
 
-def published_refs(root: Path, commit: str) -> list[str]:
-    """Remote-tracking branches that contain `commit`."""
-    out = _line(root, "branch", "-r", "--contains", commit, "--format=%(refname:short)")
-    return out.splitlines() if out else []
+def write_files(root: Path, commit: str, to: Path, *folders: str) -> bool:
+    """Write the regular files and links of `commit` below `to`; no filter and no hook is run. False: none is there."""
+    files = files_at(root, commit, *folders) or {}
+    found = objects(root, {identity for _, identity in files.values()})
+    for path, (mode, identity) in files.items():
+        (to / path).parent.mkdir(parents=True, exist_ok=True)
+        if mode == "120000":
+            (to / path).symlink_to(os.fsdecode(found[identity]))
+        else:
+            (to / path).write_bytes(found[identity])
+    return bool(files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One file that differs between a commit and one of its parents, by blob id; None where it was not there."""
+
+    commit: str
+    path: str
+    before: str | None
+    after: str | None
+
+
+def changes(root: Path, *folders: str) -> tuple[Change, ...] | None:
+    """Every change below `folders` along every parent edge of every commit that a ref or HEAD reaches, newest first."""
+    tips = _git(root, "for-each-ref", "--format=%(objectname)")
+    return None if tips is None else _changes(root, tips + (head_commit(root) or "").encode(), folders)
+
+
+@lru_cache(maxsize=8)
+def _changes(root: Path, tips: bytes, folders: tuple[str, ...]) -> tuple[Change, ...] | None:  # noqa: ARG001  (tips: cache)
+    commits = _git(root, "rev-list", "--all", *(["HEAD"] if head_commit(root) else []))
+    options = ("-r", "-m", "--root", "--no-renames", "--raw", "--no-abbrev", "--no-ext-diff", "--no-textconv", "-z")
+    out = None if commits is None else _git(root, "diff-tree", "--stdin", *options, "--", *folders, stdin=commits)
+    return None if out is None else tuple(_read_changes(out))
+
+
+def _read_changes(out: bytes) -> Iterator[Change]:
+    commit = ""
+    tokens = iter(out.split(b"\0"))
+    for token in tokens:
+        if token.startswith(b":"):
+            _, _, before, after, _ = token.decode().split(" ")
+            path = os.fsdecode(next(tokens))
+            yield Change(commit=commit, path=path, before=_blob_or_none(before), after=_blob_or_none(after))
+        elif token:
+            commit = token.decode().strip()
+
+
+def _blob_or_none(identity: str) -> str | None:
+    return identity if identity.strip("0") else None
+
+
+def reachable_from_head(root: Path) -> frozenset[str]:
+    """Every commit that HEAD reaches."""
+    out = _git(root, "rev-list", "HEAD")
+    return frozenset((out or b"").decode().split())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from seedlock.prereg.base.reading import is_regular
 from seedlock.prereg.errors import BadInput, Finding
 
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 HOME = Path(__file__).resolve().parents[2]
 """The folder that holds this code: the checkout, or the installed package."""
 CHECKOUT = HOME if (HOME / "src" / "seedlock").is_dir() and (HOME / ".git").exists() else None
@@ -71,8 +74,15 @@ class StudyPaths:
         return path.relative_to(self.root).as_posix()
 
 
+def is_study_name(name: str) -> bool:
+    """Whether `name` can be a study's: a plain name of a folder, nothing that climbs, hides or steers."""
+    return _NAME.fullmatch(name) is not None
+
+
 def find_study(study: str, root: Path | None = None) -> StudyPaths:
     """Resolve a study's name, or a path to its folder, in the repository at `root` (default: here).
+
+    A study whose plan is gone is found by its lock.
 
     Raises
     ------
@@ -80,16 +90,15 @@ def find_study(study: str, root: Path | None = None) -> StudyPaths:
         There is no such study; the message lists those there are.
     """
     folder = Path(study)
-    if root is None and len(folder.parts) > 1 and (folder / "plan.toml").is_file():
+    if root is None and len(folder.parts) > 1 and is_regular((folder / "plan.toml").resolve()):
         folder = folder.resolve()
         if folder.parent.name == "studies" and folder.parent.parent.name == "prereg":
             return StudyPaths(root=folder.parents[2], name=folder.name)
     base = (root or Path.cwd()).resolve()
     name = folder.name
-    paths = StudyPaths(root=base, name=name)
-    if paths.plan.is_file():
-        return paths
     known = list_studies(base)
+    if name in known:
+        return StudyPaths(root=base, name=name)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"studies here: {', '.join(known) or 'none'}"
     raise BadInput(
@@ -100,5 +109,9 @@ def find_study(study: str, root: Path | None = None) -> StudyPaths:
 
 
 def list_studies(root: Path) -> list[str]:
-    """Names of the studies in the repository at `root`."""
-    return sorted(path.parent.name for path in (root / "prereg" / "studies").glob("*/plan.toml"))
+    """Names of the studies in the repository at `root`: those with a plan, and those with a lock or a ledger."""
+    plans = {path.parent.name for path in (root / "prereg" / "studies").glob("*/plan.toml")}
+    locks = {
+        path.parent.name for kind in ("lock-*.json", "ledger.jsonl") for path in (root / "lockfiles").glob(f"*/{kind}")
+    }
+    return sorted(name for name in plans | locks if is_study_name(name))

@@ -16,6 +16,7 @@ from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths
 from seedlock.prereg.lock.due_runs import looks_passed_over
+from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.lock.lock import code_faults, dump_plan, iter_changes, promised_paths, study_files
 from seedlock.prereg.lock.state import StudyState, read_state
@@ -81,6 +82,8 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
             Finding(where=f"lockfiles/{paths.name}/", found="no lock", promised="a lock before any other stage"),
             then=f"seedlock check {paths.name}  and then  seedlock lock {paths.name}",
         )
+    if not only_reading and was_withdrawn(event.name for event in state.events):
+        raise OutOfOrder(f"{paths.name} was withdrawn", then=f"seedlock verify {paths.name}  says when and why")
     lock_id = sha256_file(files[-1])
     reported = is_reported(state.events, lock_id)
     code = [] if only_reading and reported else code_faults(state.lock)

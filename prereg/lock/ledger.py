@@ -14,23 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json, sha256_bytes, write_atomic
-from seedlock.prereg.errors import Finding, LedgerBroken
+from seedlock.prereg.base.reading import read_regular
+from seedlock.prereg.errors import Finding, LedgerBroken, UnreadableFile
+from seedlock.prereg.lock.events import EVENTS, body_faults
 
-EVENTS: Mapping[str, frozenset[str]] = {
-    "plan.locked": frozenset({"lock", "lock_id"}),
-    "plan.amended": frozenset({"lock", "lock_id", "reason", "data_seen"}),
-    "deviation.declared": frozenset({"pointer", "before", "after", "reason", "effect", "hypotheses"}),
-    "run.started": frozenset({"run_id"}),
-    "run.finished": frozenset({"run_id"}),
-    "run.failed": frozenset({"run_id", "reason"}),
-    "data.sealed": frozenset({"table", "file", "sha256", "rows"}),
-    "audit.judged": frozenset({"lock_id", "passed", "measures", "data"}),
-    "look.opened": frozenset({"lock_id", "data"}),
-    "report.built": frozenset({"lock_id", "manifest_sha256", "results_sha256"}),
-    "signature.added": frozenset({"file", "sha256"}),
-    "timestamp.added": frozenset({"file", "sha256"}),
-}
-"""Known events and the keys each must carry. An unknown event fails closed."""
+MAX_LEDGER_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +40,9 @@ def read_ledger(path: Path) -> list[Event]:
     LedgerBroken
         A line is not canonical, the chain does not hold, an event is unknown, or the end was cut off.
     """
-    data = path.read_bytes() if path.exists() else b""
     faults: list[Finding] = []
     events: list[Event] = []
+    data = _bytes(path, faults)
     if data and not data.endswith(b"\n"):
         faults.append(Finding(where=path.name, found="an unfinished last line", promised="a line feed at the end"))
     previous: str | None = None
@@ -74,11 +62,21 @@ def read_ledger(path: Path) -> list[Event]:
     return events
 
 
+def _bytes(path: Path, faults: list[Finding]) -> bytes:
+    if not os.path.lexists(path):
+        return b""
+    try:
+        return read_regular(path, limit=MAX_LEDGER_BYTES)
+    except UnreadableFile as error:
+        faults += error.findings
+        return b""
+
+
 def _parse_line(line: bytes, where: str, previous: str | None, n: int, faults: list[Finding]) -> Event | None:
     try:
         body = read_json(line)
         is_canonical = isinstance(body, dict) and canonical_json(body) == line
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         faults.append(Finding(where=where, found=f"not JSON: {error}", promised="one canonical JSON object"))
         return None
     if not is_canonical:
@@ -87,14 +85,14 @@ def _parse_line(line: bytes, where: str, previous: str | None, n: int, faults: l
     if body.get("prev") != previous:
         found, promised = str(body.get("prev")), str(previous)
         faults.append(Finding(where=f"{where} prev", found=found, promised=promised))
-    if body.get("n") != n:
+    if type(body.get("n")) is not int or body["n"] != n:
         faults.append(Finding(where=f"{where} n", found=str(body.get("n")), promised=str(n)))
     name = str(body.get("event"))
     if name not in EVENTS:
         faults.append(Finding(where=where, found=f"event {name!r}", promised=f"one of {', '.join(EVENTS)}"))
         return None
-    if absent := EVENTS[name] - body.keys():
-        faults.append(Finding(where=where, found=f"{name} without {sorted(absent)}", promised="these keys"))
+    if wrong := list(body_faults(body)):
+        faults.append(Finding(where=where, found=f"{name} with {', '.join(wrong)}", promised="the keys of this event"))
         return None
     return Event(n=n, name=name, at=str(body.get("at")), body=body, sha256=sha256_bytes(line + b"\n"))
 
@@ -105,8 +103,10 @@ def head_path(ledger: Path) -> Path:
 
 
 def _head(ledger: Path) -> str | None:
-    file = head_path(ledger)
-    return file.read_text("ascii", "replace").strip() if file.exists() else None
+    try:
+        return read_regular(head_path(ledger), limit=4096).decode("ascii", "replace").strip()
+    except UnreadableFile:
+        return None
 
 
 def _head_faults(path: Path, events: list[Event], last: str | None) -> list[Finding]:
@@ -120,7 +120,7 @@ def _head_faults(path: Path, events: list[Event], last: str | None) -> list[Find
 
 def _drop_torn_line(path: Path) -> None:
     """Cut off a half-written last line that no head acknowledges: a crash during an append left it."""
-    data = path.read_bytes() if path.exists() else b""
+    data = read_regular(path, limit=MAX_LEDGER_BYTES) if path.exists() else b""
     whole = data[: data.rfind(b"\n") + 1]
     last = sha256_bytes(whole.splitlines(keepends=True)[-1]) if whole else None
     if whole != data and _head(path) == last:

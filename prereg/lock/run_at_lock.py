@@ -1,4 +1,4 @@
-"""Run a command with the Seedlock that made a lock: its commit in a git worktree, or that version installed."""
+"""Run a command with the Seedlock that made a lock: its commit, written out of git, or that version installed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from seedlock.prereg.lock.document import Lock
 INSTALLED = "SEEDLOCK_AT_LOCK"
 """Environment variable: the Python of an environment that holds the version which made the lock."""
 WHO = "from seedlock.prereg.base.tool import this_tool; print(this_tool().files_sha256)"
+
+CODE = ("seedlock.py", "src", "prereg", "schemas", "analysis", "generation", "training", "lockfiles/environment")
 
 
 def run_at_lock(paths: StudyPaths, lock: Lock, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -41,19 +43,13 @@ def run_at_lock(paths: StudyPaths, lock: Lock, *arguments: str) -> subprocess.Co
 
 
 def _run_commit(checkout: Path, commit: str, arguments: tuple[str, ...], paths: StudyPaths) -> _Done:
-    quiet = ["git", "-C", str(checkout), "-c", "core.hooksPath=/dev/null", "worktree"]
     with tempfile.TemporaryDirectory(prefix="seedlock-at-lock-") as folder:
         tree = Path(folder) / "tree"
-        add = [*quiet, "add", "--quiet", "--detach", str(tree), commit]
-        subprocess.run(add, check=True, capture_output=True)
-        try:
-            one_file = tree / "seedlock.py"  # the layout of version 0.1.0
-            tool = [str(one_file)] if one_file.is_file() else ["-m", "seedlock"]
-            source = {"PYTHONPATH": str(tree if one_file.is_file() else tree / "src")}
-            return _run([sys.executable, "-B", *tool], arguments, paths, tree, source)
-        finally:
-            remove = [*quiet, "remove", "--force", str(tree)]
-            subprocess.run(remove, check=False, capture_output=True)
+        git.write_files(checkout, commit, tree, *CODE)
+        one_file = tree / "seedlock.py"  # the layout of version 0.1.0
+        tool = [str(one_file)] if one_file.is_file() else ["-m", "seedlock"]
+        source = {"PYTHONPATH": str(tree if one_file.is_file() else tree / "src")}
+        return _run([sys.executable, "-B", *tool], arguments, paths, tree, source)
 
 
 type _Done = subprocess.CompletedProcess[bytes]

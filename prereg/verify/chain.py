@@ -14,6 +14,7 @@ from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.due_runs import look_reached, missing_runs
+from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, plan_faults, status_of
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import coreutils_lines
@@ -23,12 +24,16 @@ from seedlock.prereg.verify.checks import Check, Verification, failed, not_check
 from seedlock.prereg.verify.code import code_check
 from seedlock.prereg.verify.counts import runs_check
 from seedlock.prereg.verify.derived import derived_check
-from seedlock.prereg.verify.evidence import evidence_checks, level_reached
+from seedlock.prereg.verify.evidence import level_reached, weigh_evidence
+from seedlock.prereg.verify.history import history_checks
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
+from seedlock.prereg.verify.trust import Trust
 
+NOTHING_BROUGHT = Trust()
 CANNOT_KNOW = (
     "runs or looks that were made outside this tool and never entered in the ledger",
     "a history that was wiped and begun again before anyone else had a copy",
+    "runs made earlier and entered later: a beacon dates the ledger's lines, not the weights",
     "whether the times in lock, ledger and commits are true: their author's clock asserts them",
 )
 
@@ -36,8 +41,7 @@ CANNOT_KNOW = (
 def verify_study(
     paths: StudyPaths,
     *,
-    signers: Path | None = None,
-    ca_file: Path | None = None,
+    trust: Trust = NOTHING_BROUGHT,
     reading: Callable[[StudyPaths], Check] | None = None,
     replay: Callable[[StudyPaths], Check] | None = None,
 ) -> Verification:
@@ -45,6 +49,8 @@ def verify_study(
 
     Parameters
     ----------
+    trust
+        What the reviewer brings from outside: whose signatures and stamps count.
     reading
         Reads the published report against its results, which takes the analysis's own rules; left out without it.
     replay
@@ -56,6 +62,8 @@ def verify_study(
         return _verification(
             paths, None, None, [verdict("L1", "lock", "the lock is there", [fault], exit_code=3)], level=None
         )
+    if not files and (gone := history_checks(paths, ()))[1].state == "fail":
+        return _verification(paths, None, None, gone, level=None)
     if not files:
         absent = not_checked("L1", "lock", "the study is locked", "no lock yet", f"seedlock lock {paths.name}")
         return _verification(paths, None, None, [absent], level=None)
@@ -69,7 +77,10 @@ def verify_study(
     if ledger_check.state == "fail":
         what = "everything that the ledger vouches for"
         rest = not_checked("G2", "ledger", what, "the ledger is broken", "mend the ledger first")
-        return _verification(paths, lock_id, None, [*_plan(paths, lock), ledger_check, rest], level=None)
+        return _verification(
+            paths, lock_id, None, [*_plan(paths, lock), ledger_check, rest, *history_checks(paths, ())], level=None
+        )
+    evidence = weigh_evidence(lock_file, lock_id, paths, events, trust)
     checks = [
         verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
         *_locks(paths, files, locks, events),
@@ -79,14 +90,16 @@ def verify_study(
         code_check(lock, paths, has_report=is_reported(events, lock_id)),
         ledger_check,
         *_order(events),
+        *history_checks(paths, events),
         *_data(paths, events, lock),
         *_report(paths, events, lock, locks, lock_id),
         *([reading(paths)] if reading and is_reported(events, lock_id) else []),
-        *evidence_checks(lock_file, paths, events, signers=signers, ca_file=ca_file),
+        *evidence.checks,
         replay(paths) if replay else _no_replay(),
     ]
-    status = status_of(locks, tuple(events), load_locked_plan(lock))
-    return _verification(paths, lock_id, status, checks, level=level_reached(checks))
+    ended = was_withdrawn(event.name for event in events)
+    status = "withdrawn" if ended else status_of(locks, tuple(events), load_locked_plan(lock))
+    return _verification(paths, lock_id, status, checks, level=level_reached(checks), facts=evidence.facts)
 
 
 def _no_replay() -> Check:
@@ -94,10 +107,22 @@ def _no_replay() -> Check:
 
 
 def _verification(
-    paths: StudyPaths, lock_id: str | None, status: str | None, checks: list[Check], *, level: int | None
+    paths: StudyPaths,
+    lock_id: str | None,
+    status: str | None,
+    checks: list[Check],
+    *,
+    level: int | None,
+    facts: tuple[str, ...] = (),
 ) -> Verification:
     return Verification(
-        study=paths.name, lock_id=lock_id, status=status, checks=tuple(checks), level=level, cannot_know=CANNOT_KNOW
+        study=paths.name,
+        lock_id=lock_id,
+        status=status,
+        checks=tuple(checks),
+        level=level,
+        facts=facts,
+        cannot_know=CANNOT_KNOW,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedlock.prereg.errors import Finding, SeedlockError
+from seedlock.prereg.printable import printable
 
 type State = Literal["pass", "fail", "warn", "not checked"]
 
@@ -46,6 +47,9 @@ class Check:
     findings: tuple[Finding, ...] = ()
     exit_code: int = 0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", printable(self.what))
+
     def as_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         return {
@@ -64,6 +68,8 @@ class Verification:
 
     Parameters
     ----------
+    facts
+        What signatures, published branches, stamps, beacons and replays show, each by itself.
     level
         The highest evidence level reached with every level below it; None when T0 fails.
     cannot_know
@@ -75,6 +81,7 @@ class Verification:
     status: str | None
     checks: tuple[Check, ...]
     level: int | None
+    facts: tuple[str, ...]
     cannot_know: tuple[str, ...]
 
     @property
@@ -97,6 +104,7 @@ class Verification:
             "ok": self.exit_code == 0,
             "exit_code": self.exit_code,
             "level": None if self.level is None else LEVELS[self.level],
+            "facts": list(self.facts),
             "checks": [check.as_json() for check in self.checks],
             "cannot_know": list(self.cannot_know),
         }

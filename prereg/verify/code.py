@@ -27,10 +27,11 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
         gone = Finding(where="lock.commit", found=f"{commit} is not in this clone", promised=tool)
         older = f"{WHAT} (not checked: they moved on)"
         return Check(id="C1", link="code", state="warn", what=older, findings=(gone, *drift))
+    held = git.blobs(home, commit, [file.path for file in lock.code])
     lost = [
         Finding(where=f"{file.path} at {commit[:12]}", found="other bytes", promised=f"sha256 {file.sha256}")
         for file in lock.code
-        if sha256_bytes(git.blob(home, commit, file.path) or b"") != file.sha256
+        if sha256_bytes(held[file.path] or b"") != file.sha256
     ]
     if lost:
         return verdict("C1", "code", f"{WHAT}; nor are they those of the locked commit", lost, exit_code=3)

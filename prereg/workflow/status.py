@@ -10,6 +10,7 @@ from seedlock.prereg.base.canonical import read_json, sha256_file
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import SeedlockError
 from seedlock.prereg.lock.due_runs import runs_with_data
+from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.gate import status_of
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.lock.state import StudyState, read_state
@@ -64,14 +65,15 @@ def standing(paths: StudyPaths) -> Standing:
     except SeedlockError as error:
         return _unreadable(paths, error, "verify")
     passed = _passed(state)
+    ended = was_withdrawn(event.name for event in state.events)
     return Standing(
         study=paths.name,
-        status=status,
+        status="withdrawn" if ended else status,
         gates=tuple(gate for gate, is_passed in passed.items() if is_passed),
         runs_planned=len(state.lock.runs),
         runs_done=len(runs_with_data(state.sealed, state.lock)),
         runs_failed=sum(event.name == "run.failed" for event in state.events),
-        next_stage=_next_stage(state, passed),
+        next_stage="verify" if ended else _next_stage(state, passed),
         look=_look(state),
         **_answers(paths),
     )

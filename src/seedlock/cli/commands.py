@@ -143,7 +143,35 @@ COMMANDS = (
         home="report:notebook",
         says="Write a marimo notebook that explores a study's sealed tables: seeds, items, answers, measures.",
     ),
-    Command(name="sign", home="report:sign", says="Sign the newest lock with an SSH key."),
+    Command(
+        name="sign",
+        home="evidence:sign",
+        says="Sign a lock, the ledger as it stands, or a replay; each signature holds for its own kind only.",
+    ),
+    Command(
+        name="stamp",
+        home="evidence:stamp",
+        says="State where the ledger stands, for a timestamp; "
+        "with the authority's reply, put it beside and into the ledger.",
+    ),
+    Command(
+        name="beacon",
+        home="evidence:beacon",
+        says="Put public randomness into the ledger: no later line of it is older. "
+        "Best right before the first run or import.",
+    ),
+    Command(
+        name="withdraw",
+        home="ends:withdraw",
+        says="End a registration: plan, lock and ledger stay, and say so; "
+        "a study that was removed is brought back first.",
+        kept="files brought back so far; the same command goes on",
+    ),
+    Command(
+        name="rejoin",
+        home="ends:rejoin",
+        says="Declare a fork: two branches each wrote to the ledger, one was kept, and the other stays in git history.",
+    ),
     Command(
         name="recompute",
         home="report:recompute",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from seedlock.prereg.printable import printable_json, printable_lines
+
 if TYPE_CHECKING:
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.lock.gate import LockedPlan
@@ -44,13 +46,25 @@ def find(study: str, root: Path | None) -> StudyPaths:
 
 
 def studies(study: str | None, root: Path | None) -> list[StudyPaths]:
-    """One study, or every study of the repository."""
+    """One study, or every study of the repository: with a plan, with a lock, or with one in git history."""
     from seedlock.prereg.base.paths import StudyPaths, list_studies
+    from seedlock.prereg.verify.history import studies_in_history
 
     if study:
         return [find(study, root)]
     base = (root or Path.cwd()).resolve()
-    return [StudyPaths(root=base, name=name) for name in list_studies(base)]
+    names = sorted({*list_studies(base), *studies_in_history(base)})
+    return [StudyPaths(root=base, name=name) for name in names]
+
+
+def how_many(found: list[StudyPaths]) -> str:
+    """How many studies there are, and how many of them hold locks."""
+    from seedlock.prereg.lock.document import lock_paths
+
+    locks = [len(lock_paths(paths)) for paths in found]
+    gone = sum(not count and not paths.plan.exists() for paths, count in zip(found, locks, strict=True))
+    known = f"; {gone} only in git history" if gone else ""
+    return f"{len(found)} studies, {sum(map(bool, locks))} of them locked, {sum(locks)} locks{known}"
 
 
 def gate(study: str, root: Path | None, *, stage: PlanStage | None = None) -> LockedPlan:
@@ -65,13 +79,13 @@ def gate(study: str, root: Path | None, *, stage: PlanStage | None = None) -> Lo
 
 
 def say(text: str = "") -> None:
-    """One line on standard output."""
-    typer.echo(text)
+    """One line on standard output; what a repository put into it cannot steer the terminal."""
+    typer.echo(printable_lines(text))
 
 
 def say_json(value: Any) -> None:
     """A value as JSON on standard output."""
-    typer.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    typer.echo(printable_json(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""From sealed tables to a report that holds: analyze, show, verify, notebook, export, sign."""
+"""From sealed tables to a report that holds: analyze, show, verify, notebook, export."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from seedlock.cli.common import (
     StudyArgument,
     find,
     gate,
+    how_many,
     next_step,
     progress,
     say,
@@ -20,10 +21,24 @@ from seedlock.cli.common import (
     studies,
 )
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.printable import printable
 
 if TYPE_CHECKING:
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.verify.checks import Check
+
+
+SignersOption = Annotated[
+    Path | None,
+    typer.Option("--allowed-signers", help="Whose signatures count: a file of yours, not the repository's."),
+]
+AuthoritiesOption = Annotated[
+    Path | None, typer.Option("--tsa-ca", help="Certificates of timestamp authorities that you trust.")
+]
+HeadersOption = Annotated[
+    Path | None, typer.Option("--bitcoin-headers", help="Block headers that you hold, one in hexadecimal a line.")
+]
+ChainOption = Annotated[Path | None, typer.Option("--drand-chain", help="Another drand chain's /info, as JSON.")]
 
 
 def analyze(
@@ -97,8 +112,10 @@ def show(study: StudyArgument, root: RootOption = None) -> None:
 def verify(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="All studies when left out.")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Run the analysis again and compare every number.")] = False,
-    signers: Annotated[Path | None, typer.Option("--allowed-signers", help="Whose signatures count.")] = None,
-    tsa_ca: Annotated[Path | None, typer.Option("--tsa-ca", help="Certificates of the timestamp authority.")] = None,
+    signers: SignersOption = None,
+    tsa_ca: AuthoritiesOption = None,
+    headers: HeadersOption = None,
+    chain: ChainOption = None,
     require: Annotated[str | None, typer.Option("--require", help="Fail below this evidence level, T0 to T5.")] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
@@ -109,14 +126,16 @@ def verify(
     """
     from seedlock.prereg.verify.chain import verify_study
     from seedlock.prereg.verify.checks import LEVELS, lines
-    from seedlock.prereg.verify.evidence import require_level
+    from seedlock.prereg.verify.evidence import next_evidence, require_level
+    from seedlock.prereg.verify.trust import bring_trust
 
     if require is not None and require not in {level[:2] for level in LEVELS}:
         raise BadInput("no such level", Finding(where="--require", found=require, promised="T0 to T5"))
     found = studies(study, root)
+    base = found[0].root if found else Path.cwd()
+    trust = bring_trust(base, signers=signers, authorities=tsa_ca, headers=headers, chain=chain)
     verified = [
-        verify_study(paths, signers=signers, ca_file=tsa_ca, reading=_reading, replay=_replay if replay else None)
-        for paths in found
+        verify_study(paths, trust=trust, reading=_reading, replay=_replay if replay else None) for paths in found
     ]
     if as_json:
         say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
@@ -124,9 +143,14 @@ def verify(
         say(f"{one.study}  lock {one.lock_id or 'none'}  [{one.status or 'not locked'}]")
         for line in lines(one.checks):
             say(f"  {line}")
+        for fact in one.facts:
+            say(f"  fact   {fact}")
         if one.lock_id is not None:
             say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
+        if one.level is not None:
+            say(f"  next   {next_evidence(one.checks)}")
     if not as_json and verified:
+        say(f"  {how_many(found)}")
         say("  no local check can know:")
         for unknowable in verified[0].cannot_know:
             say(f"    {unknowable}")
@@ -134,7 +158,7 @@ def verify(
     if failed is not None and failed.first_failure is not None:
         first = failed.first_failure
         where = first.findings[0].where if first.findings else first.link
-        typer.echo(f"{failed.study}: {first.id} {first.what}: {where}", err=True)
+        typer.echo(printable(f"{failed.study}: {first.id} {first.what}: {where}"), err=True)
         raise typer.Exit(failed.exit_code)
     if require is not None:
         for one in verified:
@@ -191,20 +215,3 @@ def export(
     made = export_study(paths, to or Path(f"{paths.name}.crate.zip"), license_url=license_url)
     say(f"written   {made}  ({made.stat().st_size / 1e6:.1f} MB)")
     say(f"Next: unzip it anywhere and  seedlock verify {paths.name} --root FOLDER")
-
-
-def sign(
-    study: StudyArgument,
-    key: Annotated[Path, typer.Option("--key", help="An SSH private key.")],
-    root: RootOption = None,
-) -> None:
-    """Sign the newest lock with an SSH key.
-
-    Example:  seedlock sign my_study --key ~/.ssh/id_ed25519
-    """
-    from seedlock.prereg.lock.document import lock_paths
-    from seedlock.prereg.verify.evidence import sign as sign_file
-
-    locked = gate(study, root)
-    signature = sign_file(lock_paths(locked.paths)[-1], key, locked.paths)
-    say(f"signed    {locked.paths.relative(signature)}")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ from seedlock.cli.common import (
     StudyArgument,
     find,
     gate,
+    how_many,
     next_step,
     progress,
     say,
@@ -26,6 +27,7 @@ from seedlock.cli.common import (
 from seedlock.prereg.errors import BadInput, Finding
 
 if TYPE_CHECKING:
+    from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.lock.gate import LockedPlan
 
 
@@ -42,12 +44,15 @@ def status(
 
     found = studies(study, root)
     rows = [standing(paths) for paths in found]
+    shown = [_evidence(paths) for paths in found]
     if as_json:
-        say_json([row.as_json() for row in rows])
+        say_json([row.as_json() | evidence for row, evidence in zip(rows, shown, strict=True)])
         return
     if not rows:
         say("no study here.  Next: seedlock init DIR  starts a repository with a filled-in example")
-    for row in rows:
+    if not study and rows:
+        say(how_many(found))
+    for row, evidence in zip(rows, shown, strict=True):
         say(f"{row.study}  [{row.status}]")
         say(f"  gates  {' -> '.join(row.gates)}")
         if row.look:
@@ -59,7 +64,22 @@ def status(
         if row.answers_planned is not None:
             failed = f", {row.answers_failed} without an answer" if row.answers_failed else ""
             say(f"  asked  {row.answers_done} of {row.answers_planned} requests have their row{failed}")
+        for fact in evidence["facts"]:
+            say(f"  fact   {fact}")
+        if evidence["next_evidence"]:
+            say(f"  proof  {evidence['next_evidence']}")
         say(f"  next   {row.next_command}")
+
+
+def _evidence(paths: StudyPaths) -> dict[str, Any]:
+    """What a stranger could prove today, and the one step that would raise it."""
+    from seedlock.prereg.verify.evidence import next_evidence, provable
+
+    found = provable(paths)
+    return {
+        "facts": list(found.facts) if found else [],
+        "next_evidence": next_evidence(found.checks) if found else None,
+    }
 
 
 def run(
@@ -74,7 +94,7 @@ def run(
     from seedlock.prereg.workflow.pipeline import carry_out
 
     def tell(stage: str, story: str) -> None:
-        say(typer.style(f"\n== seedlock {stage} {study}", bold=True) + f"\n   {story}\n")
+        typer.echo(typer.style(f"\n== seedlock {stage} {study}", bold=True) + f"\n   {story}\n")
 
     code = carry_out(find(study, root), may_lock=may_lock, tell=tell)
     if code:

@@ -1,0 +1,132 @@
+"""Evidence of who and when: sign, stamp, beacon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from seedlock.cli.common import RootOption, StudyArgument, find, say
+from seedlock.prereg.errors import BadInput, Finding
+
+if TYPE_CHECKING:
+    from seedlock.prereg.base.paths import StudyPaths
+    from seedlock.prereg.lock.ledger import Event
+
+
+def _locked(study: str, root: Path | None) -> tuple[StudyPaths, list[Event]]:
+    """A locked study and its ledger; whoever only adds evidence needs no more of the gate."""
+    from seedlock.prereg.lock.gate import require_lock
+
+    locked = require_lock(find(study, root), only_reading=True)
+    return locked.paths, list(locked.events)
+
+
+def sign(
+    study: StudyArgument,
+    key: Annotated[Path, typer.Option("--key", help="An SSH private key.")],
+    what: Annotated[
+        Literal["lock", "ledger", "replay"],
+        typer.Option("--what", help="The newest lock; where the ledger stands; that a replay gave the same numbers."),
+    ] = "lock",
+    by: Annotated[str, typer.Option("--by", help="Who replayed: a short name, for the name of the statement.")] = "",
+    root: RootOption = None,
+) -> None:
+    """Sign a lock, the ledger as it stands, or a replay; each signature holds for its own kind only.
+
+    Example:  seedlock sign my_study --key ~/.ssh/id_ed25519
+    Example:  seedlock sign their_study --key ~/.ssh/id_ed25519 --what replay --by ada
+    """
+    from seedlock.prereg.base.canonical import sha256_file
+    from seedlock.prereg.lock.document import lock_paths
+    from seedlock.prereg.lock.ledger import append_event
+    from seedlock.prereg.verify.signatures import sign as sign_file
+    from seedlock.prereg.verify.statements import ledger_statement
+
+    if what == "replay":
+        _sign_replay(find(study, root), key, by)
+        return
+    paths, events = _locked(study, root)
+    file = lock_paths(paths)[-1] if what == "lock" else ledger_statement(paths, events)
+    signature = sign_file(file, key, what)
+    append_event(paths.ledger, "signature.added", {"file": signature.name, "sha256": sha256_file(signature)})
+    say(f"signed    {paths.relative(signature)}")
+    say(f"Next: git add lockfiles/{paths.name} && git commit && git push")
+
+
+def _sign_replay(paths: StudyPaths, key: Path, by: str) -> None:
+    """Replay, and sign for it where it held. The ledger is the author's: nothing is appended to it."""
+    from seedlock.analysis.replay import replay_check
+    from seedlock.prereg.base.tool import this_tool
+    from seedlock.prereg.lock.ledger import read_ledger
+    from seedlock.prereg.verify.signatures import sign as sign_file
+    from seedlock.prereg.verify.statements import replay_statement
+
+    done = replay_check(paths)
+    if done.state not in {"pass", "warn"}:
+        raise BadInput(f"the replay did not hold: {done.what}", *done.findings, then=f"seedlock verify {paths.name}")
+    events = read_ledger(paths.ledger)
+    file = replay_statement(paths, events, by=by, said=done.what, tool=f"seedlock {this_tool()}")
+    signature = sign_file(file, key, "replay")
+    say(f"replayed  {done.what}")
+    say(f"signed    {paths.relative(signature)}")
+    say(f"Next: give {file.name} and {signature.name} to the author, who commits them beside the lock")
+
+
+def stamp(
+    study: StudyArgument,
+    token: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The reply (.tsr) or the proof (.ots) for the statement.")
+    ] = None,
+    root: RootOption = None,
+) -> None:
+    """State where the ledger stands, for a timestamp; with the authority's reply, put it beside and into the ledger.
+
+    Example:  seedlock stamp my_study
+    """
+    from seedlock.prereg.base.canonical import sha256_bytes, write_atomic
+    from seedlock.prereg.base.reading import read_regular
+    from seedlock.prereg.lock.ledger import append_event
+    from seedlock.prereg.verify.statements import ledger_statement, ledger_statements
+
+    paths, events = _locked(study, root)
+    if token is None:
+        file = paths.relative(ledger_statement(paths, events))
+        say(f"written   {file}")
+        say(f"Next: openssl ts -query -data {file} -sha256 -cert -out query.tsq")
+        say("      curl -H 'Content-Type: application/timestamp-query' --data-binary @query.tsq -o reply.tsr URL")
+        say(f"      seedlock stamp {paths.name} reply.tsr;  or  ots stamp {file}")
+        return
+    statements, _ = ledger_statements(paths, events)
+    if not statements or token.suffix not in {".tsr", ".ots"}:
+        fault = Finding(where=str(token), found=token.suffix or "no suffix", promised=".tsr or .ots, for a statement")
+        raise BadInput("there is nothing that this could be a timestamp of", fault, then=f"seedlock stamp {paths.name}")
+    data = read_regular(token.resolve(), limit=2**20)
+    beside = statements[-1].file.with_name(f"{statements[-1].file.name}{token.suffix}")
+    if beside.exists():
+        fault = Finding(where=beside.name, found="a timestamp", promised="none: one is never replaced")
+        raise BadInput(f"{beside.name} is there already", fault, then=f"seedlock verify {paths.name}")
+    write_atomic(beside, data)
+    append_event(paths.ledger, "timestamp.added", {"file": beside.name, "sha256": sha256_bytes(data)})
+    say(f"stamped   {paths.relative(beside)}")
+    say(f"Next: seedlock verify {paths.name} --tsa-ca FILE,  and commit it")
+
+
+def beacon(
+    study: StudyArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A drand round (JSON) or a Bitcoin block header.")],
+    root: RootOption = None,
+) -> None:
+    """Put public randomness into the ledger: no later line of it is older. Best right before the first run or import.
+
+    Example:  seedlock beacon my_study round.json
+
+    A round is what https://api.drand.sh/v2/beacons/quicknet/rounds/latest answers with.
+    """
+    from seedlock.prereg.lock.beacon import record_beacon
+
+    paths, _ = _locked(study, root)
+    event = record_beacon(paths.ledger, file)
+    say(f"recorded  {event.body['kind']} {event.body['value'][:16]}  (ledger line {event.n})")
+    say(f"Next: seedlock status {paths.name}")
