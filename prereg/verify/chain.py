@@ -80,6 +80,7 @@ def verify_study(
         return _verification(
             paths, lock_id, None, [*_plan(paths, lock), ledger_check, rest, *history_checks(paths, ())], level=None
         )
+    ended = was_withdrawn(event.name for event in events)
     evidence = weigh_evidence(lock_file, lock_id, paths, events, trust)
     checks = [
         verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
@@ -91,15 +92,32 @@ def verify_study(
         ledger_check,
         *_order(events),
         *history_checks(paths, events),
-        *_data(paths, events, lock),
-        *_report(paths, events, lock, locks, lock_id),
-        *([reading(paths)] if reading and is_reported(events, lock_id) else []),
+        *(_gone(paths) if ended and not paths.report.exists() else _outcome(paths, events, locks, lock_id, reading)),
         *evidence.checks,
         replay(paths) if replay else _no_replay(),
     ]
-    ended = was_withdrawn(event.name for event in events)
     status = "withdrawn" if ended else status_of(locks, tuple(events), load_locked_plan(lock))
     return _verification(paths, lock_id, status, checks, level=level_reached(checks), facts=evidence.facts)
+
+
+def _gone(paths: StudyPaths) -> Iterator[Check]:
+    """A registration that was ended, and whose report was taken away with it."""
+    what = "data and report are the ones the ledger recorded"
+    then = f"git log --all -- reports/{paths.name}"
+    yield not_checked("D1", "data", what, "withdrawn, and no longer here", then)
+
+
+def _outcome(
+    paths: StudyPaths,
+    events: list[Event],
+    locks: tuple[Lock, ...],
+    lock_id: str,
+    reading: Callable[[StudyPaths], Check] | None,
+) -> Iterator[Check]:
+    yield from _data(paths, events, locks[-1])
+    yield from _report(paths, events, locks[-1], locks, lock_id)
+    if reading and is_reported(events, lock_id):
+        yield reading(paths)
 
 
 def _no_replay() -> Check:
