@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seedlock.generation.intake.request import ImportRequest, PlannedRun, RequestsFile
-from seedlock.generation.intake.source_files import source_digest
+from seedlock.generation.intake.source_files import source_digest, source_files
 from seedlock.generation.loading.load import ImportReport, import_file, import_unanswered, refuse_no_file
 from seedlock.generation.loading.requests_file import load_requests
 from seedlock.generation.sealing.restore import restore_sealed
@@ -18,6 +17,7 @@ from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.due_runs import look_reached
+from seedlock.prereg.lock.earlier_data import known_at_lock
 from seedlock.prereg.lock.gate import LockedPlan, created_at
 from seedlock.prereg.lock.ledger import Event, append_event, read_ledger
 from seedlock.prereg.lock.superseded import numbered
@@ -113,7 +113,8 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
     ]
     _refuse_second(locked, requests)
     paths = locked.paths
-    predates = any(_predates_lock(request.path, locked) for request in requests)
+    earlier_data = [said for request in requests for said in older_than_the_lock(request.path, locked)]
+    predates = bool(earlier_data)
     shape = requests[0].shape
     before = _before_this_look(locked, shape)
     earlier = {run for event in before for run in event.body.get("runs", {})}
@@ -131,6 +132,7 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
         if earlier and not new:
             return imported
         body = {"runs": new, **account(imported), "predates_lock": predates}
+        body |= {"older": earlier_data} if predates else {}
         sealed = [seal_once(paths, store, name, f"{name}.parquet", {}) for name in ("runs", "items")]
         file, refused = (numbered(f"{name}.parquet", before, table=shape) for name in (shape, "quarantine"))
         sealed.append(seal_once(paths, store, shape, file, body, runs=list(new)))
@@ -305,6 +307,9 @@ def _not_only_new_runs(locked: LockedPlan) -> BadInput:
     return BadInput(f"the data of {locked.paths.name} would change after a look", fault, then="leave those rows out")
 
 
-def _predates_lock(path: Path, locked: LockedPlan) -> bool:
-    """Whether the file's modification time is older than the first lock."""
-    return path.exists() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < created_at(locked)
+def older_than_the_lock(path: Path, locked: LockedPlan) -> list[str]:
+    """What shows that a file, or one of a folder, is older than the first lock: its bytes, or else its time."""
+    files = source_files(path)
+    known = known_at_lock(files, locked.paths, locked.locks[0])
+    locked_at = created_at(locked).timestamp()
+    return known + [f"{file.name} is dated before the lock" for file in files if file.stat().st_mtime < locked_at]

@@ -14,6 +14,7 @@ from seedlock.generation.import_completions import (
     import_files,
     import_request,
     nothing_fits,
+    older_than_the_lock,
     seal_once,
     seal_refused,
 )
@@ -67,17 +68,18 @@ def import_judgements(
     requests = [import_request(locked, declared, file, format, judge=judge) for file in named]
     _refuse_too_early(locked)
     _refuse_second(locked, judge, named)
+    older = [said for file in named for said in older_than_the_lock(file, locked)]
     with Store.open(locked.paths.store) as store:
         Seals(locked, store).restore()
         restore_sealed(locked.paths, locked.events, store, [TABLE])
         store.append("runs", runs_table(locked))
         with store.transaction():
-            imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=False)
+            imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=bool(older))
             answers, judged = _counts(store, judge)
             if not judged:
                 raise nothing_fits("no judgement fits a completion", imported)
         with store.part(TABLE, "judge", [judge]) as own:
-            body = {"judge": judge, **account(imported)}
+            body = {"judge": judge, **account(imported), **({"predates_lock": True, "older": older} if older else {})}
             sealed = [seal_once(locked.paths, own, TABLE, _file(locked, TABLE, judge), body)]
         sources = [request.name for request in requests]
         sealed += seal_refused(locked.paths, store, sources, _file(locked, "quarantine", judge))

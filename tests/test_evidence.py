@@ -15,9 +15,9 @@ from seedlock.prereg.base.canonical import canonical_json, sha256_file
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.lock.beacon import BeaconRefused, BeaconTrust, BeaconUnchecked, beacon_time, read_beacon
+from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.lock.drand import DEFAULT, ON_G1, QUICKNET, DrandChain, check_round, read_chain
 from seedlock.prereg.lock.ledger import append_event, read_ledger
-from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.verify.chain import verify_study
 from seedlock.prereg.verify.checks import Verification
 from seedlock.prereg.verify.signatures import sign

@@ -304,6 +304,12 @@ def files_at(root: Path, commit: str, *folders: str) -> dict[str, tuple[str, str
     return found
 
 
+def objects_of(root: Path, *which: str) -> frozenset[str]:
+    """Names of every object that the commits hold which `git rev-list` selects by `which`; empty outside git."""
+    out = _git(root, "rev-list", "--objects", "--no-object-names", *which)
+    return frozenset(() if out is None else out.decode("ascii", "replace").split())
+
+
 def write_files(root: Path, commit: str, to: Path, *folders: str) -> bool:
     """Write the regular files and links of `commit` below `to`; no filter and no hook is run. False: none is there."""
     files = files_at(root, commit, *folders) or {}

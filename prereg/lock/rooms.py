@@ -11,6 +11,7 @@ LOCKED_CODE = (
     "src/seedlock/__init__.py",
     "prereg/__init__.py",
     "prereg/errors.py",
+    "prereg/printable.py",
     "prereg/base",
     "prereg/cost/__init__.py",
     "prereg/cost/amounts.py",

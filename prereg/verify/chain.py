@@ -23,6 +23,7 @@ from seedlock.prereg.plan.read import parse_plan
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
 from seedlock.prereg.verify.code import code_check
 from seedlock.prereg.verify.counts import runs_check
+from seedlock.prereg.verify.data_age import data_age_check
 from seedlock.prereg.verify.derived import derived_check
 from seedlock.prereg.verify.evidence import level_reached, weigh_evidence
 from seedlock.prereg.verify.history import history_checks
@@ -114,7 +115,7 @@ def _outcome(
     lock_id: str,
     reading: Callable[[StudyPaths], Check] | None,
 ) -> Iterator[Check]:
-    yield from _data(paths, events, locks[-1])
+    yield from _data(paths, events, locks)
     yield from _report(paths, events, locks[-1], locks, lock_id)
     if reading and is_reported(events, lock_id):
         yield reading(paths)
@@ -256,7 +257,7 @@ def _before_audit(events: list[Event]) -> Iterator[Finding]:
             yield Finding(where=f"ledger line {event.n}", found="answers sealed", promised="audit.judged before it")
 
 
-def _data(paths: StudyPaths, events: list[Event], lock: Lock) -> Iterator[Check]:
+def _data(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...]) -> Iterator[Check]:
     sealed = [event for event in events if event.name == "data.sealed"]
     what = f"sealed data have the digests the ledger recorded ({len(sealed)} files)"
     if not sealed:
@@ -275,7 +276,8 @@ def _data(paths: StudyPaths, events: list[Event], lock: Lock) -> Iterator[Check]
         ]
     yield verdict("D1", "data", what, changed, exit_code=3)
     yield verdict("D2", "data", "every sealed file is there", gone, exit_code=6)
-    yield runs_check(sealed, lock, paths, look_reached(events))
+    yield runs_check(sealed, locks[-1], paths, look_reached(events))
+    yield data_age_check(sealed, locks[0])
 
 
 def _report(

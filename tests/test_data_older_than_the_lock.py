@@ -1,0 +1,91 @@
+"""Data are older than their lock where their bytes were there before it; the time of a file is a hint and no more."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from seedlock.prereg.lock.document import lock_paths, read_lock
+from seedlock.prereg.lock.earlier_data import blob_id, known_at_lock
+from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.prereg.verify.chain import verify_study
+from tests.conftest import StudyFixture, completions, git
+from tests.forging import Document, forge_ledger
+
+
+def status(study: StudyFixture) -> str | None:
+    return verify_study(study.paths).status
+
+
+def test_a_copy_of_a_file_that_the_lock_pins_is_older_whatever_its_time(study: StudyFixture) -> None:
+    (study.paths.study / "notes.csv").write_text(completions())
+    study.run("lock")
+    said = study.run("import", str(study.bring_data()))
+    assert "retrospective" in said
+    assert status(study) == "retrospective"
+    (event,) = [e for e in read_ledger(study.paths.ledger) if e.body.get("table") == "completions"]
+    assert event.body["older"] == [
+        "completions.csv has the bytes of prereg/studies/spread/notes.csv, which the lock pins"
+    ]
+
+
+def test_a_ledger_that_keeps_quiet_about_it_is_found(study: StudyFixture) -> None:
+    (study.paths.study / "notes.csv").write_text(completions())
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+
+    def quiet(line: Document) -> Document:
+        told = {key: value for key, value in line.items() if key != "older"}
+        return told | ({"predates_lock": False} if "predates_lock" in told else {})
+
+    forge_ledger(study.paths, lambda lines: [quiet(line) for line in lines])
+    done = verify_study(study.paths)
+    assert done.status == "confirmatory"
+    assert [check.id for check in done.checks if check.state == "fail"] == ["D4"]
+    assert done.exit_code == 7
+
+
+def repository(study: StudyFixture) -> Path:
+    root = study.paths.root
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "plan")
+    return root
+
+
+def test_data_that_were_committed_and_taken_away_again_before_the_lock_are_older(study: StudyFixture) -> None:
+    root = repository(study)
+    (root / "old.csv").write_text(completions())
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "a first run")
+    git(root, "rm", "-q", "old.csv")
+    git(root, "commit", "-qm", "tidied")
+    study.run("lock")
+    said = study.run("import", str(study.bring_data()))
+    assert "retrospective" in said
+    assert status(study) == "retrospective"
+
+
+def test_data_on_a_branch_that_the_lock_was_not_made_on_are_older_too(study: StudyFixture) -> None:
+    root = repository(study)
+    git(root, "checkout", "-qb", "side")
+    (root / "old.csv").write_text(completions())
+    git(root, "add", "-A")
+    dated = ["env", "GIT_COMMITTER_DATE=2020-01-01T00:00:00Z", "git", "-C", str(root), "-c", "user.name=T"]
+    subprocess.run([*dated, "-c", "user.email=t@example.invalid", "commit", "-qm", "a first run"], check=True)
+    git(root, "checkout", "-q", "main")
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    assert status(study) == "retrospective"
+
+
+def test_data_committed_after_the_lock_are_not(study: StudyFixture) -> None:
+    root = repository(study)
+    study.run("lock")
+    file = study.bring_data()
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "data")
+    lock = read_lock(lock_paths(study.paths)[0])
+    later = lock.model_copy(update={"created_asserted": "2020-01-01T00:00:00+00:00"})
+    assert known_at_lock([file], study.paths, later) == []
+    assert blob_id(file, 20) == git(root, "hash-object", "--no-filters", str(file)).strip()
