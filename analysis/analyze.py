@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from seedlock.analysis.bayes.models import Engine
 from seedlock.analysis.bayes.posteriors import Posterior
 from seedlock.analysis.decide import Sealed, decide
 from seedlock.analysis.findings.judges import require_judgements
@@ -20,8 +21,13 @@ from seedlock.prereg.lock.superseded import readings_of
 from seedlock.prereg.verify.chain import CANNOT_KNOW
 
 
-def analyze_study(locked: LockedPlan) -> Results:
+def analyze_study(locked: LockedPlan, *, engine: Engine = "seedlock") -> Results:
     """Analyse a locked study's sealed data and publish its report.
+
+    Parameters
+    ----------
+    engine
+        What samples the seed hierarchies; numbers differ by Monte Carlo error.
 
     Raises
     ------
@@ -37,14 +43,14 @@ def analyze_study(locked: LockedPlan) -> Results:
     _require_readings(locked)
     data_digests = sorted(table.sha256 for table in sealed.tables)
     append_event(locked.paths.ledger, "look.opened", {"lock_id": locked.lock_id, "data": data_digests})
-    results, found = compute(locked, sealed)
+    results, found = compute(locked, sealed, engine)
     publish(locked, sealed.tables, results, found)
     return results
 
 
-def compute(locked: LockedPlan, sealed: Sealed) -> tuple[Results, Mapping[str, Posterior]]:
+def compute(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> tuple[Results, Mapping[str, Posterior]]:
     """What was decided, and the words that follow from it alone; writes nothing."""
-    decided = decide(locked, sealed)
+    decided = decide(locked, sealed, engine)
     results = Results(
         **dict(decided.numbers),
         answer=answer_of(decided.numbers, locked.plan),

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from seedlock.analysis.bayes.models import Engine
 from seedlock.analysis.bayes.posteriors import Posterior, posteriors
 from seedlock.analysis.bayes.rating_counts import count_scores, rated_measures
 from seedlock.analysis.findings.cells import cell_results
@@ -19,6 +20,7 @@ from seedlock.analysis.findings.hypothesis import hypothesis_result
 from seedlock.analysis.findings.judges import judge_results
 from seedlock.analysis.findings.multiverse import multiverse
 from seedlock.analysis.findings.sample_answers import draw_samples, words_asked
+from seedlock.analysis.findings.software import software_used
 from seedlock.analysis.inference.continuation_rule import look_result
 from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.infer import Inference, infer
@@ -82,18 +84,19 @@ class Decided:
     posteriors: Mapping[str, Posterior]
 
 
-def decide(locked: LockedPlan, sealed: Sealed) -> Decided:
+def decide(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> Decided:
     """Every number of the report; reads sealed data and the ledger, writes nothing."""
     plan = locked.plan
     data = load_data(plan, sealed)
     inference = infer(data)
     hypotheses = {identity: h for identity, h, _ in plan.expanded()}
-    found = posteriors(data, inference.tested, hypotheses)
+    found = posteriors(data, inference.tested, hypotheses, engine=engine)
     entries = [
         hypothesis_result(identity, h, inference, found[identity].result if identity in found else None, data)
         for identity, h in hypotheses.items()
     ]
     events = tuple(read_ledger(locked.paths.ledger))
+    judges = _judges(locked, sealed)
     return Decided(
         numbers=Numbers(
             study=locked.paths.name,
@@ -128,7 +131,8 @@ def decide(locked: LockedPlan, sealed: Sealed) -> Decided:
             multiverse=multiverse(data, shut=_shut(inference)),
             inside=_inside_in_brief(plan, sealed, data),
             audit=inference.audit,
-            judges=_judges(locked, sealed),
+            judges=judges,
+            software=software_used(entries, judges),
             known=list(plan.study.known),
             caveats=list(plan.study.caveats),
             next_steps=list(plan.study.next_steps),

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from seedlock.analysis.analyze import compute
+from seedlock.analysis.bayes.models import Engine
 from seedlock.analysis.decide import Sealed
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import HOME, StudyPaths
@@ -25,7 +26,7 @@ from seedlock.prereg.verify.libraries import library_faults
 
 BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
 """Keys whose numbers carry Monte Carlo error."""
-SPEAKS_OF_NOW = frozenset({"looks_used", "tool_version"})
+SPEAKS_OF_NOW = frozenset({"looks_used", "software", "tool_version"})
 """Keys that a later look changes without any number of the analysis changing."""
 
 
@@ -64,8 +65,16 @@ def recompute(paths: StudyPaths) -> dict[str, Any]:
     """
     locked = require_lock(paths)
     require_extras(locked.plan, "analyze")
-    results, _ = compute(locked, Sealed(tables=tuple(require_seals(locked))))
+    results, _ = compute(locked, Sealed(tables=tuple(require_seals(locked))), _engine_of(paths))
     return results.model_dump(mode="json")
+
+
+def _engine_of(paths: StudyPaths) -> Engine:
+    """What sampled the posteriors of the published results."""
+    file = paths.report / "results.json"
+    published: Any = read_json(file.read_bytes()) if file.is_file() else {}
+    engines = [(h.get("bayes") or {}).get("engine") for h in published.get("hypotheses", [])]
+    return "bambi" if "bambi" in engines else "seedlock"
 
 
 def _at_lock(paths: StudyPaths, lock: Lock) -> Any:

@@ -79,12 +79,11 @@ def bambi_form(cells: CellCounts) -> Timed:
     """bambi's default (non-centred) form of the same model, under nutpie."""
     import nutpie
 
-    from seedlock.analysis.bayes.model import bambi_counts
+    from seedlock.analysis.bayes.model import bambi_model
 
     clock = Clock()
-    stated = bambi_counts(cells, HierarchyPriors())
-    stated.build()
-    model = nutpie.compile_pymc_model(stated.backend.model)
+    stated = bambi_model(cells, "binomial", HierarchyPriors())
+    model = nutpie.compile_pymc_model(stated.backend.model, var_names=["arm", "arm|item", "1|run", "1|run_sigma"])
     compiled = clock.lap()
     tree = nutpie.sample(model, draws=1000, tune=1000, chains=4, cores=2, seed=1, progress_bar=False)
     level_CKA = (tree.posterior["arm"] + tree.posterior["arm|item"].mean("item__factor_dim").to_numpy()).to_numpy()

@@ -13,7 +13,7 @@ from scipy import stats
 
 from seedlock.analysis.bayes.cells import CellCounts, CellMeans, FloatArray, count_cells, mean_cells
 from seedlock.analysis.bayes.logit_normal import mean_rate, rate_moments
-from seedlock.analysis.bayes.model import formula, pymc_counts
+from seedlock.analysis.bayes.model import pymc_counts
 from seedlock.analysis.bayes.pieces import binomial_row
 from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
 from seedlock.analysis.bayes.problem import Problem, counts_problem, means_problem
@@ -167,12 +167,6 @@ def test_unit_means_have_scipys_multivariate_normal_density(is_paired: bool, noi
                 expected += stats.halfnorm(0, scale).logpdf(named[name]) + np.log(named[name])
         gaps.append(problem.log_density(x_D)[0] - expected)
     assert np.ptp(gaps) < 1e-9
-
-
-def test_the_formula_names_every_source_of_variation() -> None:
-    rng = np.random.default_rng(0)
-    assert formula(counts(rng, is_paired=False, items=3)) == "p(k, n) ~ 0 + arm + (0 + arm | item) + (1 | run)"
-    assert formula(counts(rng, is_paired=True, items=0)) == "p(k, n) ~ 0 + arm + (1 | unit) + (1 | run)"
 
 
 @settings(deadline=None, max_examples=60)

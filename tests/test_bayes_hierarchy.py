@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seedlock.analysis.bayes.cells import CellCounts, FloatArray, count_cells, mean_cells
+from seedlock.analysis.bayes.cells import CellCounts, count_cells, mean_cells
 from seedlock.analysis.bayes.contrast import contrast, eti, prob_above
 from seedlock.analysis.bayes.hierarchy import HierarchyFit, fit_hierarchy
 from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
@@ -253,43 +253,6 @@ def test_overdispersed_cells_are_recognised_where_items_are_crossed() -> None:
         for cells in (plain, wild)
     ]
     assert omega[0] < 0.3 < omega[1]
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # raised inside bambi's design matrices
-def test_the_engine_and_bambis_own_form_have_the_same_posterior() -> None:
-    """bambi's default geometry, sampled long enough to mix, on crossed runs and items."""
-    import nutpie
-
-    from seedlock.analysis.bayes.model import bambi_counts
-
-    cells = crossed(np.random.default_rng(4))
-    priors = HierarchyPriors()
-    stated = bambi_counts(cells, priors)
-    stated.build()
-    model = nutpie.compile_pymc_model(stated.backend.model)
-    tree = nutpie.sample(
-        model, draws=2000, tune=1000, chains=4, cores=2, seed=1, target_accept=0.95, progress_bar=False
-    )
-    posterior = tree.posterior
-    engine = fit_hierarchy(cells, likelihood="binomial", seed=1, draws=2000)
-    sd = float(posterior["1|run_sigma"].mean())
-    assert float(engine.tree.posterior["run_sd"].mean()) == pytest.approx(sd, abs=0.03)
-    arm_KA = posterior["arm"].to_numpy().reshape(-1, 2)
-    item_KIA = posterior["arm|item"].transpose("chain", "draw", ...).to_numpy()
-    item_KIA = (
-        item_KIA.reshape(len(arm_KA), 6, 2) if item_KIA.shape[2] == 6 else item_KIA.reshape(-1, 2, 6).swapaxes(1, 2)
-    )
-    logit_KA = arm_KA + item_KIA.mean(axis=1)
-    of_engine_KA = engine.tree.posterior["level_mean"].to_numpy().reshape(-1, 2)
-    compare(logit_KA, of_engine_KA, mean_within=0.05, sd_within=0.05)
-
-
-def compare(one_KA: FloatArray, other_KA: FloatArray, *, mean_within: float, sd_within: float) -> None:
-    np.testing.assert_allclose(one_KA.mean(axis=0), other_KA.mean(axis=0), atol=mean_within)
-    np.testing.assert_allclose(one_KA.std(axis=0), other_KA.std(axis=0), atol=sd_within)
-    difference = [draws[:, 1] - draws[:, 0] for draws in (one_KA, other_KA)]
-    assert np.mean(difference[0]) == pytest.approx(float(np.mean(difference[1])), abs=mean_within)
 
 
 def test_a_fit_that_fails_its_gates_is_tried_again_and_then_says_nothing() -> None:

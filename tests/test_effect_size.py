@@ -13,9 +13,7 @@ import pytest
 from hypothesis import given
 from scipy import stats
 
-from seedlock.analysis.estimators.pooled_t import pooled_t
-from seedlock.analysis.estimators.wilson import wilson
-from seedlock.analysis.extra.effect_size import (
+from seedlock.analysis.estimators.internals.effect_size import (
     EffectSize,
     cohens_d,
     cohens_dz,
@@ -25,7 +23,11 @@ from seedlock.analysis.extra.effect_size import (
     in_frozen_sds,
     noncentrality_limits,
 )
+from seedlock.analysis.estimators.pooled_t import pooled_t
+from seedlock.analysis.estimators.wilson import wilson
+from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, NoSpread, NotFinite, NotPaired, TooFewUnits
+from tests.conftest import PLAN, StudyFixture
 from tests.sample_builders import count, seeds_with_spread, two_arms
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/frequentist.json").read_text(encoding="utf-8"))[
@@ -69,9 +71,56 @@ def test_effects_and_intervals_equal_rs_effectsize(
 
 
 @given(seeds_with_spread(), seeds_with_spread())
-def test_d_agrees_with_pingouin(treated: list[float], control: list[float]) -> None:
+def test_d_is_the_difference_over_the_pooled_sd(treated: list[float], control: list[float]) -> None:
+    """Independent: numpy; the value itself is pingouin's."""
     found = cohens_d(treated, control, sd_name="seed")
-    assert found.value == pytest.approx(pg.compute_effsize(treated, control, eftype="cohen"), rel=1e-9, abs=1e-9)
+    df = len(treated) + len(control) - 2
+    squares = (len(treated) - 1) * np.var(treated, ddof=1) + (len(control) - 1) * np.var(control, ddof=1)
+    expected = (np.mean(treated) - np.mean(control)) / np.sqrt(squares / df)
+    assert found.value == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_what_pingouin_answers_without_spread_is_refused_here() -> None:
+    """Three identical seeds an arm: pingouin's d is infinite; its g at 2 df is 1% above the exact one."""
+    with np.errstate(divide="ignore"):
+        assert math.isinf(pg.compute_effsize([1.0, 1.0, 1.0], [0.0, 0.0, 0.0], eftype="cohen"))
+    with pytest.raises(NoSpread):
+        cohens_d([1.0, 1.0, 1.0], [0.0, 0.0, 0.0], sd_name="seed")
+    exact = hedges_g([1.0, 2.0], [0.0, 1.5], sd_name="seed").value
+    assert pg.compute_effsize([1.0, 2.0], [0.0, 1.5], eftype="hedges") / exact == pytest.approx(
+        0.5714 / 0.5642, rel=1e-3
+    )
+
+
+def test_a_report_names_the_sd_of_each_effect_size(tmp_path: Path) -> None:
+    """By hand: 4 seeds an arm with 0, 1, 0, 2 and 7, 9, 8, 10 of 16 answers; 8 items of two answers a seed."""
+    study = StudyFixture(StudyPaths(root=tmp_path, name="spread"))
+    study.write_plan(PLAN + '\n[report]\neffect_sizes = ["unit", "item", "completion"]\n')
+    study.to_report()
+    results = json.loads((study.paths.report / "results.json").read_text("utf-8"))
+    h = results["hypotheses"][0]
+    found = {(size["kind"], size["sd_of"]): size for size in h["effect_sizes"]}
+    assert list(found) == [
+        ("d", "seed"), ("g", "seed"), ("glass", "seed"), ("standardised", "item"), ("standardised", "completion"),
+    ]  # fmt: skip
+    plain, coupled = np.array([0, 1, 0, 2]) / 16, np.array([7, 9, 8, 10]) / 16
+    seed_sd = np.sqrt((plain.var(ddof=1) + coupled.var(ddof=1)) / 2)
+    assert found["d", "seed"]["value"] == pytest.approx((coupled.mean() - plain.mean()) / seed_sd)
+    assert found["glass", "seed"]["value"] == pytest.approx((coupled.mean() - plain.mean()) / plain.std(ddof=1))
+    squares = [64 * p * (1 - p) for p in (plain.mean(), coupled.mean())]
+    completion_sd = np.sqrt(sum(squares) / 126)
+    completion = found["standardised", "completion"]
+    assert completion["sd"] == pytest.approx(completion_sd)
+    assert completion["value"] == pytest.approx(h["estimate"] / completion_sd)
+    assert completion["ci"][0] < h["ci"][0] / completion_sd  # the error of the SD is in it
+    fires = np.array([[[number < k for number in range(16)] for k in ks] for ks in ((0, 1, 0, 2), (7, 9, 8, 10))])
+    by_item = fires.reshape(2, 4, 2, 8).mean(axis=(1, 2))
+    assert found["standardised", "item"]["sd"] == pytest.approx(np.sqrt(by_item.var(axis=1, ddof=1).mean()))
+    assert "pingouin" in {entry["name"] for entry in results["software"]}
+    assert "bambi" not in {entry["name"] for entry in results["software"]}
+    page = (study.paths.report / "report.md").read_text("utf-8")
+    assert "in SDs between seed" in page.replace("`", "")
+    assert "pingouin" in page
 
 
 @given(seeds_with_spread(), seeds_with_spread())

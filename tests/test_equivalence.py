@@ -8,69 +8,73 @@ import numpy as np
 import pytest
 from hypothesis import given
 from scipy import stats
-from statsmodels.stats.weightstats import DescrStatsW, ttost_ind, ttost_paired
+from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from seedlock.analysis.estimators.pooled_t import pooled_t
-from seedlock.analysis.estimators.welch_t import welch_t
-from seedlock.analysis.extra.equivalence import tost, tost_mean
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.inference.bands import decide_bands
 from seedlock.analysis.simulation.tost_power import seeds_for_tost, tost_power
 from seedlock.prereg.errors import BadInput, NoSpread, TooFewUnits, Unattainable
-from tests.sample_builders import alphas, seeds_with_spread, sesois, two_arms
+from seedlock.prereg.plan.bands import parse_bands
+from tests.sample_builders import alphas, level, sample, seeds_with_spread, sesois, two_arms
 
 
-def test_tost_by_hand() -> None:
+def inner(sample: Sample, method: str, sesoi: float, alpha: float = 0.05) -> tuple[Estimate, float, tuple[str, ...]]:
+    """The estimate, the p that only the inner band is left, and the verdict."""
+    bands = parse_bands(["lower", -sesoi, "negligible", sesoi, "higher"])
+    found = ESTIMATORS[method].run(sample, level=1 - 2 * alpha, edges=bands.edges)
+    decision = decide_bands(found.edges, bands, alpha)
+    return found, decision.p_for("negligible"), decision.verdict
+
+
+def of_one(diffs: list[float]) -> Sample:
+    return sample(level("difference", diffs))
+
+
+def test_equivalence_by_hand() -> None:
     # Differences -1, 0, 1: mean 0, SE 1/sqrt(3); bounds 4 lie 4 sqrt(3) SE away; t(2) tail by its closed form.
     t = 4 * math.sqrt(3)
     tail = 0.5 * (1 - t / math.sqrt(2 + t * t))
-    found = tost_mean([-1.0, 0.0, 1.0], sesoi=4.0, alpha=0.05)
-    assert found.p_equivalent == pytest.approx(tail)
-    assert found.p_different == pytest.approx(1)
-    assert found.outcome == "equivalent"
+    _, p, verdict = inner(of_one([-1.0, 0.0, 1.0]), "one_sample_t", 4.0)
+    assert p == pytest.approx(tail)
+    assert verdict == ("negligible",)
 
 
 @given(seeds_with_spread(), seeds_with_spread(), sesois)
-def test_tost_agrees_with_statsmodels(treated: list[float], control: list[float], sesoi: float) -> None:
-    for method, usevar in ((pooled_t, "pooled"), (welch_t, "unequal")):
-        found = tost(two_arms(treated, control), method, sesoi=sesoi, alpha=0.05)
+def test_the_inner_band_agrees_with_statsmodels_tost(treated: list[float], control: list[float], sesoi: float) -> None:
+    for method, usevar in (("pooled_t", "pooled"), ("welch_t", "unequal")):
+        _, p, _ = inner(two_arms(treated, control), method, sesoi)
         other = ttost_ind(np.array(treated), np.array(control), -sesoi, sesoi, usevar=usevar)[0]
-        assert found.p_equivalent == pytest.approx(float(other), rel=1e-7, abs=1e-12)
+        assert p == pytest.approx(float(other), rel=1e-7, abs=1e-12)
 
 
 @given(seeds_with_spread(), sesois)
-def test_paired_tost_agrees_with_statsmodels(diffs: list[float], sesoi: float) -> None:
-    found = tost_mean(diffs, sesoi=sesoi, alpha=0.05)
+def test_the_inner_band_of_paired_differences_agrees_with_statsmodels(diffs: list[float], sesoi: float) -> None:
+    _, p, _ = inner(of_one(diffs), "one_sample_t", sesoi)
     other = ttost_paired(np.array(diffs), np.zeros(len(diffs)), -sesoi, sesoi)[0]
-    assert found.p_equivalent == pytest.approx(float(other), rel=1e-7, abs=1e-12)
-    assert found.p_different == pytest.approx(float(DescrStatsW(diffs).ttest_mean(0)[1]), rel=1e-7)
+    assert p == pytest.approx(float(other), rel=1e-7, abs=1e-12)
 
 
 @given(seeds_with_spread(), sesois, alphas)
-def test_tost_rejects_exactly_when_the_interval_fits_inside_the_bounds(
+def test_the_inner_band_is_left_exactly_when_the_interval_fits_inside_its_edges(
     diffs: list[float], sesoi: float, alpha: float
 ) -> None:
-    found = tost_mean(diffs, sesoi=sesoi, alpha=alpha)
-    low, high = found.estimate.ci_low, found.estimate.ci_high
-    if min(abs(low + sesoi), abs(high - sesoi)) > 1e-9:
-        assert (found.p_equivalent < alpha) == (-sesoi < low and high < sesoi)
+    found, p, _ = inner(of_one(diffs), "one_sample_t", sesoi, alpha)
+    if min(abs(found.ci_low + sesoi), abs(found.ci_high - sesoi)) > 1e-9:
+        assert (p < alpha) == (-sesoi < found.ci_low and found.ci_high < sesoi)
 
 
 @pytest.mark.parametrize(
-    ("diffs", "outcome"),
+    ("diffs", "verdict"),
     [
-        ([0.30, 0.31, 0.32], "different"),
-        ([-0.01, 0.0, 0.01], "equivalent"),
-        ([0.05, 0.051, 0.052], "different but negligible"),
-        ([-0.5, 0.1, 0.9], "inconclusive"),
+        ([0.40, 0.42, 0.44], ("higher",)),
+        ([-0.01, 0.0, 0.01], ("negligible",)),
+        ([0.15, 0.25, 0.35], ("negligible", "higher")),
+        ([-0.5, 0.1, 0.9], ("lower", "negligible", "higher")),
     ],
 )
-def test_the_four_outcomes(diffs: list[float], outcome: str) -> None:
-    assert tost_mean(diffs, sesoi=0.2, alpha=0.05).outcome == outcome
-
-
-def test_the_minimal_effect_test_needs_more_than_being_different() -> None:
-    found = tost_mean([0.15, 0.25, 0.35], sesoi=0.2, alpha=0.05)
-    assert found.p_different < 0.06 < found.p_minimal
-    assert tost_mean([0.40, 0.42, 0.44], sesoi=0.2, alpha=0.05).p_minimal < 0.01
+def test_equivalent_larger_or_undecided(diffs: list[float], verdict: tuple[str, ...]) -> None:
+    assert inner(of_one(diffs), "one_sample_t", 0.2)[2] == verdict
 
 
 def test_three_identical_values_are_refused_where_pingouin_answers_a_number() -> None:
@@ -81,15 +85,9 @@ def test_three_identical_values_are_refused_where_pingouin_answers_a_number() ->
         answer = pg.tost(identical, identical, bound=0.2)
     assert float(answer["pval"].iloc[0]) < 1e-10
     with pytest.raises(NoSpread):
-        tost(two_arms([0.1] * 3, [0.1] * 3), pooled_t, sesoi=0.2, alpha=0.05)
+        inner(two_arms([0.1] * 3, [0.1] * 3), "pooled_t", 0.2)
     with pytest.raises(TooFewUnits):
-        tost_mean([0.1], sesoi=0.2, alpha=0.05)
-
-
-@pytest.mark.parametrize(("sesoi", "alpha"), [(0.0, 0.05), (-0.1, 0.05), (0.2, 0.0), (0.2, 0.5), (math.nan, 0.05)])
-def test_bounds_that_make_no_sense_are_bad_input(sesoi: float, alpha: float) -> None:
-    with pytest.raises(BadInput):
-        tost_mean([0.1, 0.2], sesoi=sesoi, alpha=alpha)
+        inner(of_one([0.1]), "one_sample_t", 0.2)
 
 
 @pytest.mark.parametrize(("seed_sd", "power"), [(0.05, 0.98), (0.08, 0.63), (0.10, 0.38), (0.15, 0.10), (0.20, 0.03)])

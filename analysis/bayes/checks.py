@@ -46,22 +46,11 @@ def check_fit(fit: HierarchyFit, cells: Cells) -> FitChecks:
     log_KU: FloatArray | None = None
     try:
         log_KU = unit_log_likelihood(fit, cells)
-        unit = _reliable(leave_one_unit_out(fit, log_KU))
+        unit = leave_one_unit_out(fit, log_KU)
     except Refusal as refusal:
         unit = refusal.what
     try:
-        cell = _reliable(leave_one_cell_out(fit, cells))
+        cell = leave_one_cell_out(fit, cells)
     except Refusal as refusal:
         cell = refusal.what
     return FitChecks(replicated=replicated, unit=unit, cell=cell, log_likelihood_KU=log_KU)
-
-
-def _reliable(loo: LeaveOneOut) -> LeaveOneOut | str:
-    """The density, unless importance weights fail for most of what is left out: it is no number then."""
-    failed = len(loo.influential)
-    if 2 * failed <= len(loo.names):
-        return loo
-    return (
-        f"importance weights fail for {failed} of {len(loo.names)} (Pareto k above 0.7): each tells so much "
-        "that the posterior without it cannot be had without fitting again"
-    )

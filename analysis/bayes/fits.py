@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from seedlock.analysis.bayes.cells import CellCounts, Nesting, count_cells, mean_cells
-from seedlock.analysis.bayes.models import MODELS, Likelihood, Model
+from seedlock.analysis.bayes.models import MODELS, Engine, Likelihood, Model
 from seedlock.analysis.bayes.rating_cells import rating_cells
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.inference.hypothesis import Data, Tested
-from seedlock.analysis.inference.select import ordered_mean, select
+from seedlock.analysis.inference.select import ordered_mean
 from seedlock.prereg.base.canonical import sha256_json
 from seedlock.prereg.errors import NotCounts, NotThisDesign, Refusal
-from seedlock.prereg.plan.plan import BASELINE_ARM, Hypothesis
+from seedlock.prereg.plan.plan import Hypothesis
 
 if TYPE_CHECKING:
     from seedlock.analysis.bayes.checks import FitChecks
     from seedlock.analysis.bayes.hierarchy import Cells, HierarchyFit
+    from seedlock.analysis.bayes.run_sd import RunSd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,8 +37,10 @@ class Fits:
     """Fits made so far for one set of data; a refusal is remembered like a fit."""
 
     data: Data
+    engine: Engine = "seedlock"
     made: dict[str, Fitted | Refusal] = field(default_factory=dict)
     checked: dict[str, FitChecks] = field(default_factory=dict)
+    spread: dict[str, RunSd] = field(default_factory=dict)
 
     def of(self, hypothesis: Hypothesis, tested: Tested, run_sd_prior: str) -> Fitted:
         """The fit that answers a hypothesis under a prior of the run SD.
@@ -46,10 +50,38 @@ class Fits:
         Refusal
             The data cannot carry the model.
         """
+        by_level = self.run_sd(hypothesis, tested).is_by_level
+        return self._fit(hypothesis, tested, run_sd_prior, by_level=by_level)
+
+    def run_sd(self, hypothesis: Hypothesis, tested: Tested) -> RunSd:
+        """Whether each level has its own SD between runs, by the plan's rule and under the plan's own prior.
+
+        Raises
+        ------
+        Refusal
+            The data cannot carry the model.
+        """
+        from seedlock.analysis.bayes.predictive_check import predictive_checks  # noqa: PLC0415
+        from seedlock.analysis.bayes.run_sd import RULE, RunSd, judge_shared  # noqa: PLC0415
+
+        bayes, model = self.data.plan.bayes, MODELS[str(hypothesis.bayes)]
+        if bayes.run_sd != RULE or model.of_ratings is not None:
+            return RunSd(is_by_level=_is_by_level(hypothesis, model, by_level=bayes.run_sd == "by level"))
+        key = self.key(hypothesis, tested, bayes.run_sd_prior)
+        if key not in self.spread:
+            shared = self._fit(hypothesis, tested, bayes.run_sd_prior, by_level=False)
+            if len(shared.fit.design.levels) < 2 or not shared.fit.is_sound:
+                self.spread[key] = RunSd(is_by_level=False)
+            else:
+                rng = np.random.default_rng([shared.fit.sampler.seed, 3])
+                self.spread[key] = judge_shared(predictive_checks(shared.fit, shared.cells, rng))
+        return self.spread[key]
+
+    def _fit(self, hypothesis: Hypothesis, tested: Tested, run_sd_prior: str, *, by_level: bool) -> Fitted:
         from seedlock.analysis.bayes.hierarchy import fit_hierarchy  # noqa: PLC0415  (numba takes seconds to import)
         from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior  # noqa: PLC0415
 
-        key = self.key(hypothesis, tested, run_sd_prior)
+        key = f"{self.key(hypothesis, tested, run_sd_prior)} {by_level}"
         bayes, model = self.data.plan.bayes, MODELS[str(hypothesis.bayes)]
         if key not in self.made:
             try:
@@ -60,9 +92,10 @@ class Fits:
                     seed=bayes.seed,
                     priors=HierarchyPriors(run_sd=parse_prior(run_sd_prior)),
                     items=self.data.plan.inference.items if model.is_crossed else "these",
-                    is_run_sd_by_level=_is_by_level(hypothesis, model, by_level=bayes.run_sd == "by level"),
+                    is_run_sd_by_level=by_level,
                     draws=bayes.draws,
                     chains=bayes.chains,
+                    engine=self.engine,
                 )
                 self.made[key] = Fitted(fit=fit, cells=cells)
             except Refusal as refusal:
@@ -96,15 +129,14 @@ class Fits:
     def _rows(self, hypothesis: Hypothesis, tested: Tested) -> pd.DataFrame:
         """One row a unit and level (and item): k and n where answers were counted, else the unit's mean.
 
-        All levels of the contrasted factor lend their spread, unless units are paired.
+        Levels of weight 0 stay out: their units say nothing of how much the others' differ.
         """
         chosen = tested.chosen
-        if hypothesis.contrast is not None and not ESTIMATORS[hypothesis.test].is_paired:
-            levels = [level for level in self.data.cells[hypothesis.over].dropna().unique() if level != BASELINE_ARM]
-            everyone = hypothesis.model_copy(update={"contrast": dict.fromkeys(levels, 1.0)})
-            chosen = select(self.data.cells, self.data.plan, everyone, tested.extra)
         if chosen is None:
             raise AssertionError("a tested hypothesis has its rows")
+        if hypothesis.contrast is not None:
+            weighed = [level for level, weight in hypothesis.contrast.items() if weight]
+            chosen = chosen[chosen["level"].isin(weighed)]
         scored = chosen[chosen["mean"].notna()]
         if MODELS[str(hypothesis.bayes)].of_ratings is not None:
             return _rating_rows(scored, self.data.ratings, hypothesis)

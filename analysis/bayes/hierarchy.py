@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from seedlock.analysis.bayes.cells import CellCounts, CellMeans, Design, FloatArray
-from seedlock.analysis.bayes.models import Likelihood
+from seedlock.analysis.bayes.models import Engine, Likelihood
 from seedlock.analysis.bayes.prior_predictive import PriorPredictive, prior_predictive
 from seedlock.analysis.bayes.priors import HierarchyPriors
 from seedlock.analysis.bayes.problem import Problem, counts_problem, means_problem
@@ -26,7 +26,7 @@ _MANY_ITEMS = 200
 """Items times levels beyond which a step of 0.8 is no risk: measured, 5 items x 2 levels diverge there."""
 
 type Cells = CellCounts | CellMeans | CellRatings
-type Geometry = Literal["informed", "non-centred"]
+type Geometry = Literal["informed", "non-centred", "bambi's own", "hierarchically centred"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,10 @@ class HierarchyFit:
         The gates it was held to.
     tree
         The sampler's own draws and statistics, for plots and the archive.
+    engine
+        What sampled: the compiled densities of this package, or the model as bambi (or PyMC) states it.
+    is_run_sd_by_level
+        Each level has its own SD between runs.
     """
 
     design: Design
@@ -73,6 +77,8 @@ class HierarchyFit:
     attempts: tuple[Attempt, ...]
     rules: GateRules
     tree: xr.DataTree
+    engine: Engine
+    is_run_sd_by_level: bool
 
     @property
     def diagnostics(self) -> Diagnostics:
@@ -107,6 +113,7 @@ def fit_hierarchy(
     chains: int = 4,
     cores: int = 2,
     rules: GateRules | None = None,
+    engine: Engine = "seedlock",
 ) -> HierarchyFit:
     """Sample the seed hierarchy, again with a smaller step and then the other geometry where its gates fail.
 
@@ -129,6 +136,8 @@ def fit_hierarchy(
         Draws kept a chain (as many warm up), chains, and chains run at once.
     rules
         Gates; the defaults are those of the design.
+    engine
+        "bambi" samples bambi's own form, and counts that it mixes badly on as PyMC's hierarchically centred one.
 
     Raises
     ------
@@ -152,9 +161,8 @@ def fit_hierarchy(
     prior = prior_predictive(cells, scaled, np.random.default_rng([seed, 1]))
     attempts: list[Attempt] = []
     first = first_sampler(cells, seed=seed, draws=draws, chains=chains, cores=cores)
-    for form, sampler in _attempts(cells, first):
-        problem = _problem(cells, scaled, likelihood, form, is_run_sd_by_level)
-        tree = sample(problem, sampler, cells.design)
+    for form, sampler in _attempts(cells, likelihood, first, engine):
+        tree = _sample(cells, scaled, likelihood, form, sampler, by_level=is_run_sd_by_level)
         response = _respond(tree, cells, items, np.random.default_rng([seed, 2]))
         reported = {"level mean": response.level_mean_KA, "difference": _differences(response.level_mean_KA)}
         checks = diagnose(tree, reported, prior.outside)
@@ -173,6 +181,8 @@ def fit_hierarchy(
         attempts=tuple(attempts),
         rules=rules,
         tree=tree,
+        engine=engine,
+        is_run_sd_by_level=is_run_sd_by_level,
     )
 
 
@@ -182,11 +192,29 @@ def first_sampler(cells: Cells, *, seed: int, draws: int = 1000, chains: int = 4
     return Sampler(seed=seed, draws=draws, tune=draws, chains=chains, cores=cores, target_accept=step)
 
 
-def _attempts(cells: Cells, first: Sampler) -> tuple[tuple[Geometry, Sampler], ...]:
+def _attempts(
+    cells: Cells, likelihood: Likelihood, first: Sampler, engine: Engine
+) -> tuple[tuple[Geometry, Sampler], ...]:
     """Name the runs to make, in order, until one passes: smaller steps and more draws, then another geometry."""
     careful = replace(first, target_accept=0.99, draws=4 * first.draws)
+    if engine == "bambi":
+        own: tuple[tuple[Geometry, Sampler], ...] = (("bambi's own", first), ("bambi's own", careful))
+        return (*own, ("hierarchically centred", careful)) if likelihood == "binomial" else own
     runs: tuple[tuple[Geometry, Sampler], ...] = (("informed", first), ("informed", careful))
     return runs if isinstance(cells, CellMeans) else (*runs, ("non-centred", careful))
+
+
+def _sample(
+    cells: Cells, priors: HierarchyPriors, likelihood: Likelihood, form: Geometry, sampler: Sampler, *, by_level: bool
+) -> xr.DataTree:
+    """One sampling run in a geometry; whatever sampled, the draws have the same names."""
+    if form in ("informed", "non-centred"):
+        return sample(_problem(cells, priors, likelihood, form, by_level), sampler, cells.design)
+    from seedlock.analysis.bayes.bambi_engine import sample_bambi, sample_centred  # noqa: PLC0415 - many seconds
+
+    if form == "hierarchically centred" and isinstance(cells, CellCounts):
+        return sample_centred(cells, priors, sampler, is_run_sd_by_level=by_level)
+    return sample_bambi(cells, likelihood, priors, sampler, is_run_sd_by_level=by_level)
 
 
 def _differences(level_mean_KA: FloatArray) -> FloatArray:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 type Likelihood = Literal["binomial", "beta-binomial", "gaussian", "student-t", "cumulative-logit"]
+type Engine = Literal["seedlock", "bambi"]
+"""What samples: the compiled densities of this package, or the model as bambi (or PyMC) states it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedlock.analysis.bayes.fits import Fits, Fitted
+from seedlock.analysis.bayes.models import Engine
 from seedlock.analysis.bayes.posterior_draws import FloatArray, PosteriorDraws
 from seedlock.analysis.inference.hypothesis import Data, Tested, in_words
 from seedlock.analysis.inference.select import ALL
@@ -40,9 +41,15 @@ class Posterior:
     archive: Archive | None = None
 
 
-def posteriors(data: Data, tested: Mapping[str, Tested], hypotheses: Mapping[str, Hypothesis]) -> dict[str, Posterior]:
+def posteriors(
+    data: Data,
+    tested: Mapping[str, Tested],
+    hypotheses: Mapping[str, Hypothesis],
+    *,
+    engine: Engine = "seedlock",
+) -> dict[str, Posterior]:
     """Fit every hypothesis that names a Bayesian model; those that speak of the same data share a fit."""
-    fits = Fits(data=data)
+    fits = Fits(data=data, engine=engine)
     return {
         identity: _posterior(tested[identity], hypothesis, fits)
         for identity, hypothesis in hypotheses.items()
@@ -83,18 +90,22 @@ def _posterior(tested: Tested, hypothesis: Hypothesis, fits: Fits) -> Posterior:
 
 def _read(hypothesis: Hypothesis, tested: Tested, fitted: Fitted, fits: Fits) -> Posterior:
     from seedlock.analysis.bayes.contrast import contrast, eti  # noqa: PLC0415
+    from seedlock.analysis.bayes.contrast_sd import contrast_sd  # noqa: PLC0415
     from seedlock.analysis.bayes.sensitivity import prior_sensitivity  # noqa: PLC0415
+    from seedlock.analysis.bayes.stated import state  # noqa: PLC0415
 
     fit = fitted.fit
     raw = tested.scale.raw_per_unit if tested.scale else 1.0
-    weights = hypothesis.contrast or {ALL: 1.0}
+    weights = _weights(hypothesis)
     found = contrast(fit, weights)
     level = 1 - 2 * tested.alpha
     bands, new_bands = _bands(hypothesis, found, raw)
     interval, new_interval = eti(found.mean_K / raw, level), eti(found.new_unit_M / raw, level)
-    sd_K = fit.response.unit_sd_KA.mean(axis=1) / raw
+    sd_K = contrast_sd(fit, weights) / raw
     sd_interval = eti(sd_K, level)
     icc = fit.response.icc_KA
+    run_sd = fits.run_sd(hypothesis, tested)
+    stated = state(fit.design, fit.likelihood, fit.priors, is_run_sd_by_level=run_sd.is_by_level)
     checks = fit.diagnostics
     asked = fits.checks(hypothesis, tested)
     leaning = prior_sensitivity(fit, asked.log_likelihood_KU, found)
@@ -104,6 +115,11 @@ def _read(hypothesis: Hypothesis, tested: Tested, fitted: Fitted, fits: Fits) ->
     result = BayesResult(
         model=str(hypothesis.bayes),
         likelihood=fit.likelihood,
+        engine=fit.engine,
+        formula=stated.text,
+        priors=dict(stated.priors),
+        run_sd="by level" if run_sd.is_by_level else "shared",
+        run_sd_reason=run_sd.reason,
         estimate=float(found.mean_K.mean() / raw),
         ci=(interval.low, interval.high),
         ci_level=level,
@@ -152,6 +168,11 @@ def _read(hypothesis: Hypothesis, tested: Tested, fitted: Fitted, fits: Fits) ->
     return Posterior(result=result, draws=draws, archive=archive)
 
 
+def _weights(hypothesis: Hypothesis) -> dict[str, float]:
+    """Levels that the hypothesis weighs; those of weight 0 are no part of its fit."""
+    return {level: weight for level, weight in (hypothesis.contrast or {ALL: 1.0}).items() if weight}
+
+
 def _replicated(asked: FitChecks) -> list[dict[str, Any]]:
     """Posterior predictive checks, in the measure's own unit."""
     return [
@@ -170,16 +191,19 @@ def _left_out(what: str, loo: LeaveOneOut | str) -> dict[str, Any]:
     """Leave-one-out of units or cells, or why there is none."""
     if isinstance(loo, str):
         return {"left_out": what, "reason": loo}
-    worst = float(loo.pareto_k_U.max())
-    return {
+    worst, many = float(loo.pareto_k_U.max()), len(loo.influential)
+    weighed: dict[str, Any] = {
         "left_out": what,
         "n": len(loo.names),
-        "elpd": loo.elpd,
-        "se": loo.se,
         "worst_pareto_k": worst if math.isfinite(worst) else None,
-        "n_influential": len(loo.influential),
+        "n_influential": many,
         "influential": ", ".join(loo.influential[:5]),
     }
+    if not loo.is_reliable:
+        failed = f"importance weights fail for {many} of {len(loo.names)} (Pareto k above 0.7): each tells so much"
+        reason = f"{failed} that the posterior without it cannot be had without fitting again"
+        return weighed | {"elpd": None, "se": None, "reason": reason}
+    return weighed | {"elpd": loo.elpd, "se": loo.se}
 
 
 def _bands(hypothesis: Hypothesis, found: ContrastPosterior, raw: float) -> tuple[dict[str, float], dict[str, float]]:
@@ -202,7 +226,7 @@ def _sensitivity(hypothesis: Hypothesis, tested: Tested, words: str, fits: Fits)
 
     raw = tested.scale.raw_per_unit if tested.scale else 1.0
     try:
-        found = contrast(fits.of(hypothesis, tested, words).fit, hypothesis.contrast or {ALL: 1.0})
+        found = contrast(fits.of(hypothesis, tested, words).fit, _weights(hypothesis))
     except Refusal as refusal:
         return {"prior": words, "reason": in_words(refusal)}
     bands, new_bands = _bands(hypothesis, found, raw)

@@ -96,15 +96,15 @@ class Prior:
 
         match self.family:
             case "normal":
-                return bmb.Prior("Normal", mu=self.centre, sigma=self.scale)
+                return bmb.Prior("Normal", auto_scale=False, mu=self.centre, sigma=self.scale)
             case "half-normal":
-                return bmb.Prior("HalfNormal", sigma=self.scale)
+                return bmb.Prior("HalfNormal", auto_scale=False, sigma=self.scale)
             case "half-t":
-                return bmb.Prior("HalfStudentT", nu=self.df, sigma=self.scale)
+                return bmb.Prior("HalfStudentT", auto_scale=False, nu=self.df, sigma=self.scale)
             case "half-cauchy":
-                return bmb.Prior("HalfCauchy", beta=self.scale)
+                return bmb.Prior("HalfCauchy", auto_scale=False, beta=self.scale)
             case "exponential":
-                return bmb.Prior("Exponential", lam=1.0 / self.scale)
+                return bmb.Prior("Exponential", auto_scale=False, lam=1.0 / self.scale)
 
 
 def parse_prior(words: str) -> Prior:

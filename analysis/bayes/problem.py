@@ -35,14 +35,11 @@ class Problem:
         A sensible free vector; chains start around it.
     unpack
         Free draws, shape (K, D) -> named parameters, first axis K.
-    dims
-        Axis names of the named parameters beyond the draws.
     """
 
     log_density: Callable[[FloatArray], tuple[float, FloatArray]]
     start_D: FloatArray
     unpack: Callable[[FloatArray], dict[str, FloatArray]]
-    dims: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +114,7 @@ def counts_problem(
     start_D = np.zeros(layout.size)
     start_D[layout.slices["level_mean"]] = _level_starts(design, about.logit_G)
     start_D[layout.slices["run_sd"].start : layout.slices.get("item", layout.slices["run"]).start] = np.log(0.5)
-    dims = {"run": ("group",), "unit_centre": ("unit",), "item_shift": ("level", "item")} | _dims(n_run_sds)
-    return Problem(log_density=log_density, start_D=start_D, unpack=unpack, dims=dims)
+    return Problem(log_density=log_density, start_D=start_D, unpack=unpack)
 
 
 def means_problem(
@@ -167,9 +163,7 @@ def means_problem(
     start_D[layout.slices["level_mean"]] = _level_starts(design, cells.mean_G)
     sds = slice(layout.slices["run_sd"].start, layout.slices.get("nu", slice(layout.size, None)).start)
     start_D[sds] = np.log(0.5 * priors.run_sd.scale)
-    return Problem(
-        log_density=log_density, start_D=start_D, unpack=unpack, dims={"unit_centre": ("unit",)} | _dims(n_run_sds)
-    )
+    return Problem(log_density=log_density, start_D=start_D, unpack=unpack)
 
 
 def coordinates(design: Design) -> dict[str, list[str]]:
@@ -185,11 +179,6 @@ def coordinates(design: Design) -> dict[str, list[str]]:
 
 def _sizes(design: Design, is_run_sd_by_level: bool) -> tuple[int, int]:
     return len(design.units) if design.is_paired else 0, len(design.levels) if is_run_sd_by_level else 1
-
-
-def _dims(n_run_sds: int) -> dict[str, tuple[str, ...]]:
-    by_level: tuple[str, ...] = ("level",)
-    return {"level_mean": by_level, "item_sd": by_level, "run_sd": by_level if n_run_sds > 1 else ()}
 
 
 def prior_arrays(*priors: Prior) -> tuple[IntArray, FloatArray, FloatArray]:

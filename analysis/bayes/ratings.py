@@ -59,12 +59,7 @@ def ratings_problem(cells: CellRatings, priors: HierarchyPriors, *, is_informed:
     start_D = np.zeros(layout.size)
     start_D[layout.slices["run_sd"]] = np.log(0.5)
     start_D[layout.slices["cut"]] = np.concatenate([pooled_C[:1], np.log(np.diff(pooled_C))])
-    return Problem(
-        log_density=log_density,
-        start_D=start_D,
-        unpack=unpack,
-        dims={"level_mean": ("level",), "cutpoint": ("cut",), "run": ("group",)},
-    )
+    return Problem(log_density=log_density, start_D=start_D, unpack=unpack)
 
 
 def ratings_response(tree: xr.DataTree, cells: CellRatings, rng: np.random.Generator) -> Response:

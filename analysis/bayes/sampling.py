@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,16 @@ from seedlock.analysis.bayes.problem import Problem, coordinates
 if TYPE_CHECKING:
     import xarray as xr
 
-
+AXES: Mapping[str, tuple[str, ...]] = {
+    "level_mean": ("level",),
+    "run_sd": ("level",),
+    "item_sd": ("level",),
+    "item_shift": ("level", "item"),
+    "run": ("group",),
+    "unit_centre": ("unit",),
+    "cutpoint": ("cut",),
+}
+"""Axes of the named parameters."""
 _SCREENED = 48
 """Numbers of one variable (360 items, say) that get the full diagnostics: those a plain split R-hat likes least."""
 
@@ -91,8 +101,7 @@ def sample(problem: Problem, sampler: Sampler, design: Design) -> xr.DataTree:
     compile for posteriors that sample in one. `model.py` keeps the PyMC and bambi form of each model,
     and tests hold the two equal.
     """
-    import arviz_base  # noqa: PLC0415 - seconds of start-up that only a Bayesian analysis should pay
-    import nutpie  # noqa: PLC0415
+    import nutpie  # noqa: PLC0415 - seconds of start-up that only a Bayesian analysis should pay
 
     start_D = problem.start_D
     raw = nutpie.sample(
@@ -115,14 +124,26 @@ def sample(problem: Problem, sampler: Sampler, design: Design) -> xr.DataTree:
         progress_bar=False,
     )
     free = raw.posterior["free"].to_numpy()
-    named = problem.unpack(free.reshape(-1, start_D.size))
-    posterior = {name: array.reshape(sampler.chains, sampler.draws, *array.shape[1:]) for name, array in named.items()}
+    return named_tree(problem.unpack(free.reshape(-1, start_D.size)), raw, design)
+
+
+def named_tree(named: Mapping[str, FloatArray], raw: Any, design: Design) -> xr.DataTree:
+    """Put named draws (first axis chains times draws, chains in order) beside the sampler's own statistics."""
+    import arviz_base  # noqa: PLC0415 - seconds of start-up that only a Bayesian analysis should pay
+
+    chains, draws = raw.posterior.sizes["chain"], raw.posterior.sizes["draw"]
+    posterior = {name: array.reshape(chains, draws, *array.shape[1:]) for name, array in named.items()}
     kept = ("diverging", "energy", "depth", "step_size", "n_steps", "mean_tree_accept", "logp")
     stats = {name: raw.sample_stats[name].to_numpy() for name in kept}
-    dims = {name: list(axes) for name, axes in problem.dims.items() if name in posterior}
+    dims = {name: _axes(name, array.ndim - 1) for name, array in named.items() if name in AXES}
     used = {axis for axes in dims.values() for axis in axes}
     coords = {axis: labels for axis, labels in coordinates(design).items() if axis in used}
     return arviz_base.from_dict({"posterior": posterior, "sample_stats": stats}, coords=coords, dims=dims)
+
+
+def _axes(name: str, n: int) -> list[str]:
+    """Axes beyond the draws; an SD that all levels share has none."""
+    return list(AXES[name])[:n]
 
 
 def diagnose(tree: xr.DataTree, derived: dict[str, FloatArray], outside_prior: tuple[str, ...]) -> Diagnostics:

@@ -47,6 +47,11 @@ class LeaveOneOut:
     names: tuple[str, ...]
 
     @property
+    def is_reliable(self) -> bool:
+        """Importance weights hold for at least half of what is left out: `elpd` is a number then."""
+        return 2 * len(self.influential) <= len(self.names)
+
+    @property
     def influential(self) -> tuple[str, ...]:
         """Those whose Pareto k exceeds 0.7, the worst first."""
         order = np.argsort(-self.pareto_k_U, kind="stable")

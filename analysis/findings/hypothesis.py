@@ -11,6 +11,7 @@ from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.estimator import Beside
 from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.findings.effect_sizes import effect_sizes
 from seedlock.analysis.inference.hypothesis import Data, Tested
 from seedlock.analysis.inference.infer import Inference
 from seedlock.analysis.inference.scale import raw_unit
@@ -76,6 +77,7 @@ def hypothesis_result(
         units_per_level=_units_per_level(tested),
         drawn_once=list(drawn.once),
         replicated=drawn.says if drawn.once else None,
+        effect_sizes=effect_sizes(tested, data.plan.report.effect_sizes),
     )
 
 

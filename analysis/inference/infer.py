@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seedlock.analysis.inference.claims import ClaimPart, all_of, any_of
+from seedlock.analysis.inference.dunnett import family_error, member_level, shared_control
 from seedlock.analysis.inference.hypothesis import Data, Tested, estimate_hypothesis, redecided
 from seedlock.analysis.inference.metric_audit import audit
-from seedlock.analysis.inference.multiplicity import holm, places
+from seedlock.analysis.inference.multiplicity import DUNNETT, Place, holm, places
 from seedlock.analysis.results.schema import AuditResult, ClaimResult, GateResult
 from seedlock.prereg.plan.audit import AUDIT
 from seedlock.prereg.plan.plan import Claim, Gate, Hypothesis
@@ -160,11 +161,32 @@ def _families(
         decided = {i: p_of_any_band(tested[i]) for i in members}
         predicted = {i: p_values[i] for i in members}
         alpha = data.level_now(data.plan.inference.alpha)
-        for identity, place in places(decided, predicted, alpha=alpha, method=method).items():
+        if method == DUNNETT:
+            found = _against_one_control({i: tested[i] for i in members}, predicted, alpha=alpha)
+        else:
+            found = places(decided, predicted, alpha=alpha, method=method)
+        for identity, place in found.items():
             adjusted[identity] = place.p_adjusted
             if place.p_adjusted is not None:
                 corrected[identity] = redecided(tested[identity], tested[identity].alpha * place.share)
     return corrected, adjusted
+
+
+def _against_one_control(
+    tested: Mapping[str, Tested], predicted: Mapping[str, float | None], *, alpha: float
+) -> dict[str, Place]:
+    """The level that Dunnett's method leaves every arm, one and the same; alpha in equal parts if one is missing."""
+    samples = {i: t.sample for i, t in tested.items() if t.sample is not None and t.estimate is not None}
+    df = next((t.estimate.df for t in tested.values() if t.estimate is not None), None)
+    arms = shared_control(samples, df) if df is not None and len(samples) == len(tested) else None
+    share = 1 / len(tested) if arms is None else member_level(alpha, arms) / alpha
+    adjusted: dict[str, float | None] = {}
+    for identity, p in predicted.items():
+        if p is None:
+            adjusted[identity] = None
+        else:
+            adjusted[identity] = min(1.0, p / share) if arms is None else family_error(p, arms)
+    return {identity: Place(share=share, p_adjusted=adjusted[identity]) for identity in tested}
 
 
 def _claim(

@@ -76,7 +76,8 @@ def bh(p_values: Mapping[str, float | None], *, alpha: float) -> dict[str, Adjus
 
 
 CORRECTIONS = {"holm": holm, "bh": bh}
-"""As `[families]` of a plan names them; "none" corrects nothing."""
+"""As `[families]` of a plan names them; "none" corrects nothing, and "dunnett" reads more than p-values."""
+DUNNETT = "dunnett"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

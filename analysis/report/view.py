@@ -84,7 +84,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         figures=figures,
         cells=cell_tables(results),
         samples=sample_views(results),
-        method=method_paragraphs(locked),
+        method=method_paragraphs(locked, results),
         inputs=input_table(results),
         review=review_commands(locked),
     )

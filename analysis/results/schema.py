@@ -69,6 +69,38 @@ class BayesResult(Part):
     reason: str | None = None
 
 
+class EffectSize(Part):
+    """The hypothesis's difference in units of a named SD; null with a reason where it is undefined.
+
+    Parameters
+    ----------
+    kind
+        Cohen's d, Hedges' g, Glass' delta, d_z of paired units, or the estimate in SDs of items or completions.
+    sd_of
+        What the SD is between.
+    sd, sd_df
+        The SD in the measure's unit, and its degrees of freedom.
+    """
+
+    kind: Literal["d", "g", "glass", "dz", "standardised"]
+    sd_of: str
+    value: float | None
+    ci: tuple[float, float] | None
+    ci_level: float
+    sd: float | None
+    sd_df: float | None
+    ci_method: str | None
+    reason: str | None = None
+
+
+class SoftwareResult(Part):
+    """A library that ran, and what it did."""
+
+    name: str
+    version: str
+    did: str
+
+
 class SecondOpinion(Part):
     """The same estimand by another method, for the reader who wonders."""
 
@@ -130,6 +162,7 @@ class HypothesisResult(Part):
     units_per_level: dict[str, int] = {}
     drawn_once: list[str] = []
     replicated: str | None = None
+    effect_sizes: list[EffectSize] = []
 
 
 class ClaimResult(Part):
@@ -397,6 +430,8 @@ class JudgeResult(Part):
     currency: str | None
     runs: list[JudgedRun]
     flags: list[str]
+    icc: float | None = None
+    icc_ci: tuple[float, float] | None = None
 
 
 class Limit(Part):
@@ -452,6 +487,7 @@ class Numbers(Part):
     inside: list[InsideResult] = []
     judges: list[JudgeResult] = []
     audit: AuditResult | None = None
+    software: list[SoftwareResult] = []
 
 
 class Results(Numbers):

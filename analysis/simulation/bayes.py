@@ -14,7 +14,7 @@ from seedlock.analysis.simulation.assumptions import Assumed, assume
 from seedlock.analysis.simulation.layout import Target, lay_out
 from seedlock.analysis.simulation.result import CalibrationRow, Share
 from seedlock.prereg.errors import BadInput, Refusal
-from seedlock.prereg.plan.plan import BASELINE_ARM, Hypothesis, Plan
+from seedlock.prereg.plan.plan import Hypothesis, Plan
 
 if TYPE_CHECKING:
     from seedlock.analysis.bayes.calibration import Calibration, Planned
@@ -88,7 +88,7 @@ def _shares(made: Calibration) -> list[Share]:
 
 def planned_cells(plan: Plan, assumed: Assumed) -> Iterator[tuple[str, Planned | str]]:
     """Every Bayesian hypothesis and the cells it will have, or why they cannot be simulated."""
-    layout = lay_out(plan.model_copy(update={"hypothesis": [_everyone(plan, h) for h in plan.hypothesis]}), assumed)
+    layout = lay_out(plan.model_copy(update={"hypothesis": [_weighed(h) for h in plan.hypothesis]}), assumed)
     targets = {target.id: target for target in layout.targets}
     rates = {name for name, variation in assumed.variation.items() if variation.is_rate}
     for identity, hypothesis, _ in plan.expanded():
@@ -99,12 +99,11 @@ def planned_cells(plan: Plan, assumed: Assumed) -> Iterator[tuple[str, Planned |
         yield identity, _cells(hypothesis, target, block_items, assumed.draws, is_rate=hypothesis.measure in rates)
 
 
-def _everyone(plan: Plan, hypothesis: Hypothesis) -> Hypothesis:
-    """The hypothesis over all levels whose units lend their spread to its fit."""
-    if hypothesis.contrast is None or ESTIMATORS[hypothesis.test].is_paired:
+def _weighed(hypothesis: Hypothesis) -> Hypothesis:
+    """The hypothesis over the levels that its fit reads: those with weight."""
+    if hypothesis.contrast is None:
         return hypothesis
-    levels = [level for level in plan.levels_of(hypothesis.over) if level != BASELINE_ARM]
-    return hypothesis.model_copy(update={"contrast": dict.fromkeys(levels, 1.0)})
+    return hypothesis.model_copy(update={"contrast": {level: w for level, w in hypothesis.contrast.items() if w}})
 
 
 def _cells(

@@ -9,7 +9,8 @@ from seedlock.analysis.bayes.models import MODELS
 from seedlock.analysis.bayes.priors import parse_prior
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.estimator import PlannedLevel
-from seedlock.analysis.inference.multiplicity import CORRECTIONS
+from seedlock.analysis.inference.dunnett import unfit
+from seedlock.analysis.inference.multiplicity import CORRECTIONS, DUNNETT
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import PLAN_SAYS
 from seedlock.analysis.measures.label_rate import LabelRate
@@ -53,7 +54,7 @@ def require_known(plan: Plan) -> None:
     BadInput
         With "did you mean" for each.
     """
-    faults = [*_methods(plan), *_measures(plan), *_priors(plan)]
+    faults = [*_methods(plan), *_measures(plan), *_priors(plan), *_families(plan)]
     if faults:
         raise BadInput("the plan names methods that are not there", *faults, then="edit the plan")
 
@@ -87,6 +88,14 @@ def _priors(plan: Plan) -> Iterator[Finding]:
             parse_prior(words)
         except BadInput as error:
             yield from error.findings or (Finding(where="bayes", found=words, promised=error.what),)
+
+
+def _families(plan: Plan) -> Iterator[Finding]:
+    """Families corrected by Dunnett's method whose members are no arms of one shared control."""
+    for family, method in plan.families.items():
+        members = {identity: h for identity, h, _ in plan.expanded() if h.family == family}
+        if method == DUNNETT and members:
+            yield from unfit(members)
 
 
 def _units(plan: Plan) -> Iterator[Lint]:

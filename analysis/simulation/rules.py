@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.inference.alpha_at_look import alpha_at_look
+from seedlock.analysis.inference.dunnett import SharedControl, member_level
+from seedlock.analysis.inference.multiplicity import DUNNETT
 from seedlock.analysis.simulation.evaluate import Outcome, Simulated, evaluate, runs_at
 from seedlock.analysis.simulation.layout import Layout, Target
 from seedlock.prereg.plan.design import When
@@ -196,10 +198,22 @@ def _family_levels(
         method = plan.families.get(family or "", "none")
         if method == "none":
             continue
+        if method == DUNNETT:
+            level = member_level(alpha, _shared_control([t for t in targets if t.id in members]))
+            left |= {name: alpha_K[name] * level / alpha for name in members}
+            continue
         known_KM = np.stack([decided_K[name] for name in members], axis=1)
         share_KM = shares(np.where(np.isnan(known_KM), 1.0, known_KM), alpha=alpha, method=method)
         left |= {name: alpha_K[name] * share_KM[:, m] for m, name in enumerate(members)}
     return left
+
+
+def _shared_control(arms: Sequence[Target]) -> SharedControl:
+    """Planned units of every arm beside those of the control."""
+    units = {level.name: (len(level.units), level.weight) for arm in arms for level in arm.levels}
+    by_weight = [{level.weight: len(level.units) for level in arm.levels} for arm in arms]
+    shares_A = tuple(n[1.0] / (n[1.0] + n[-1.0]) for n in by_weight)
+    return SharedControl(df=float(sum(n for n, _ in units.values()) - len(units)), shares=shares_A)
 
 
 def shares(p_KM: FloatArray, *, alpha: float, method: str) -> FloatArray:

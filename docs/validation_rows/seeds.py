@@ -8,10 +8,10 @@ from scipy import stats
 
 from docs.validation_rows.check import Check, arms, level, rows, run, sample, stored
 from seedlock.analysis.estimators.internals.cell_grid import cell_grid
+from seedlock.analysis.estimators.internals.effect_size import EffectSize, cohens_d, cohens_dz, glass_delta, hedges_g
 from seedlock.analysis.estimators.internals.mcnemar import Fourfold, mcnemar
 from seedlock.analysis.estimators.internals.overdispersion import between_unit_sd
 from seedlock.analysis.estimators.internals.reml import fit_crossed
-from seedlock.analysis.extra.effect_size import EffectSize, cohens_d, cohens_dz, glass_delta, hedges_g
 
 REFERENCE = stored("frequentist")
 BIRDS = (50, 72, 81, 59, 92, 64, 75, 40, 69, 79, 87, 72, 67, 84, 87, 70, 68, 75, 74, 73, 64, 75, 78)

@@ -216,11 +216,12 @@ class Missing(Table):
 class Bayes(Table):
     """`[bayes]`: priors and sampler of the seed hierarchy.
 
-    `run_sd`: one SD between runs for all arms, or one an arm ("by level" of the contrasted factor).
+    `run_sd`: one SD between runs for all levels that a hypothesis weighs ("shared"), or one each ("by level"). The
+    default is one, or one each where one does not make the spread of a level's runs: predictive p outside .025 to .975.
     """
 
     run_sd_prior: str = "half-normal(1)"
-    run_sd: Literal["shared", "by level"] = "shared"
+    run_sd: Literal["shared, then by level", "shared", "by level"] = "shared, then by level"
     sensitivity: list[str] = []
     draws: int = Field(default=1000, ge=200)
     chains: int = Field(default=4, ge=2)
@@ -239,11 +240,13 @@ class Samples(Table):
 class Report(Table):
     """`[report]`: the tables of cells the report shows, each a list of factors, and what answers cluster by.
 
-    `cluster` is an item attribute, or "item": several answers to one item are not independent.
+    `cluster` is an item attribute, or "item": several answers to one item are not independent. `effect_sizes` names the
+    SDs in which differences of two levels are also shown: between units of replication, items, or single completions.
     """
 
     cells: list[list[str]] = [["model", "arm", "seed"]]
     cluster: str = "item"
+    effect_sizes: list[Literal["unit", "item", "completion"]] = ["unit"]
 
 
 class Tolerances(Table):
@@ -273,7 +276,7 @@ class Plan(Table):
     audit: Audit | None = None
     hypothesis: list[Hypothesis] = Field(min_length=1)
     claim: list[Claim] = []
-    families: dict[Name, Literal["holm", "bh", "none"]] = {}
+    families: dict[Name, Literal["holm", "dunnett", "bh", "none"]] = {}
     missing: Missing = Missing()
     bayes: Bayes = Bayes()
     samples: Samples | None = None

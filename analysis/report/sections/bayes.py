@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedlock.analysis.report.text.formats import exact_spec, interval, spread_spec
-from seedlock.analysis.report.text.pieces import Line, Number, Quote, Table, pointer
+from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote, Table, joined, pointer
 from seedlock.analysis.report.text.records import key_pieces, records_table, value_line
 
 type Fact = tuple[str, Line]
@@ -26,13 +26,23 @@ def bayes_facts(ref: str, hypothesis: Mapping[str, Any], spec: str) -> tuple[Fac
     if bayes is None:
         return ()
     at = f"{ref}/bayes"
-    facts: list[Fact] = [("Model", (Quote(f"{at}/model"),))]
+    facts: list[Fact] = [("Model", (Quote(f"{at}/model"),)), *_stated(at, bayes)]
     if bayes["reason"] is not None:
         facts.append(("No verdict, because", (Quote(f"{at}/reason"),)))
     if bayes["estimate"] is not None:
         facts += [*_numbers(at, bayes, spec), *_checks(at, bayes)]
     gates = {True: "passed", False: "failed: these numbers carry no verdict", None: "not run"}[bayes["gates_passed"]]
     return (*facts, ("Sampler gates", (gates,)))
+
+
+def _stated(at: str, bayes: Mapping[str, Any]) -> list[Fact]:
+    """The model as bambi states it: formula, priors, and whose SD between runs is whose."""
+    if bayes.get("formula") is None:
+        return []
+    priors = ((Code(term), " ~ ", Quote(f"{at}/priors{pointer(term)}")) for term in bayes["priors"])
+    facts: list[Fact] = [("Stated in bambi", (Quote(f"{at}/formula"),)), ("Priors", joined(priors, "; "))]
+    why: Line = ("; ", Quote(f"{at}/run_sd_reason")) if bayes.get("run_sd_reason") is not None else ()
+    return [*facts, ("SD between runs", (Quote(f"{at}/run_sd"), *why))]
 
 
 def _numbers(at: str, bayes: Mapping[str, Any], spec: str) -> list[Fact]:
@@ -49,7 +59,7 @@ def _numbers(at: str, bayes: Mapping[str, Any], spec: str) -> list[Fact]:
     if bayes["unit_sd"] is not None:
         wide = spread_spec(spec)
         sd = (Number(f"{at}/unit_sd", wide), " ", *interval(f"{at}/unit_sd_ci", bayes["unit_sd_ci"], wide))
-        facts.append(("SD between units", sd))
+        facts.append(("SD of this number between new units", sd))
     if bayes["icc"] is not None:
         facts.append(("Intra-class correlation", (Number(f"{at}/icc", "number2"),)))
     return facts

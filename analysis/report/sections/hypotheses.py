@@ -23,6 +23,13 @@ from seedlock.analysis.report.text.records import bullets, records_table, value_
 type Outcome = Literal["as predicted", "not as predicted", "inconclusive", "not testable"]
 type Fact = tuple[str, Line]
 
+_SIZES = {
+    "d": "Cohen's d",
+    "g": "Hedges' g",
+    "glass": "Glass' delta",
+    "dz": "d_z of paired units",
+    "standardised": "the estimate",
+}
 _DEVIATED_FIRST = ("estimate", "ci", "p_value", "n_units", "verdict", "decision")
 
 
@@ -240,9 +247,26 @@ def _tables(ref: str, h: Mapping[str, Any], spec: str) -> list[Table | None]:
         records_table(
             f"{ref}/second_opinions", h["second_opinions"], caption="Second opinions on the same number", spec=spec
         ),
+        _effect_sizes(ref, h),
         records_table(f"{ref}/units", h["units"], caption="Every unit", spec=unit_spec(h)),
         *bayes_tables(ref, h, spec),
     ]
+
+
+def _effect_sizes(ref: str, h: Mapping[str, Any]) -> Table | None:
+    """The difference in SDs, each SD named; or why it is undefined."""
+    sizes = h.get("effect_sizes") or []
+    rows = []
+    for i, size in enumerate(sizes):
+        at = f"{ref}/effect_sizes/{i}"
+        known = size["value"] is not None
+        between: Line = (words(_SIZES[size["kind"]]), ", in SDs between ", Quote(f"{at}/sd_of"), "s")
+        level: Line = (Number(f"{at}/ci_level", exact_spec(size["ci_level"], "percent")), " ")
+        ci: Line = (*level, *interval(f"{at}/ci", size["ci"], "number2")) if known else ()
+        how: Line = (Quote(f"{at}/ci_method"),) if known else (Quote(f"{at}/reason"),)
+        rows.append((between, (Number(f"{at}/value", "number2"),), ci, (Number(f"{at}/sd", "number3"),), how))
+    head = ("Effect size", "Value", "Interval", "The SD", "How")
+    return Table(caption="The difference in standard deviations", head=head, rows=tuple(rows)) if rows else None
 
 
 def _bands_table(ref: str, h: Mapping[str, Any], *, has_posterior: bool) -> Table:

@@ -1,4 +1,4 @@
-"""How: method text generated from the locked plan, so that it cannot say what was not planned."""
+"""How: method text generated from the locked plan and from what ran, so that it cannot say what was not done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.report.sections import references as cited
-from seedlock.analysis.report.text.pieces import Code, Line, Link, Piece, joined
+from seedlock.analysis.report.text.pieces import Code, Line, Link, Piece, Quote, joined
 from seedlock.analysis.scoring.item_sets import unit_of
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.plan.plan import Plan
@@ -24,7 +24,7 @@ class Paragraph:
     sentences: tuple[Line, ...]
 
 
-def method_paragraphs(locked: LockedPlan) -> tuple[Paragraph, ...]:
+def method_paragraphs(locked: LockedPlan, results: Mapping[str, Any]) -> tuple[Paragraph, ...]:
     """The method section, one paragraph a question a reader asks."""
     plan = locked.plan
     paragraphs = [
@@ -35,8 +35,8 @@ def method_paragraphs(locked: LockedPlan) -> tuple[Paragraph, ...]:
         Paragraph(heading="Tests", sentences=tuple(_tests(plan))),
         Paragraph(heading="Decisions", sentences=tuple(_decisions(plan))),
         Paragraph(heading="Missing answers and runs", sentences=tuple(_missing(plan))),
-        Paragraph(heading="Bayesian seed hierarchy", sentences=tuple(_bayes(plan))),
-        Paragraph(heading="Software and environment", sentences=tuple(_environment(locked))),
+        Paragraph(heading="Bayesian seed hierarchy", sentences=tuple(_bayes(plan, results))),
+        Paragraph(heading="Software and environment", sentences=(*_environment(locked), *_software(results))),
     ]
     return tuple(paragraph for paragraph in paragraphs if paragraph.sentences)
 
@@ -146,7 +146,12 @@ def _decisions(plan: Plan) -> Iterable[Line]:
         )
     if any(claim.any_of for claim in plan.claim):
         yield ("A claim that needs any of its hypotheses is corrected by Holm's method ", *_sources((cited.HOLM,)), ".")
-    corrections: Mapping[str, tuple[Link, ...]] = {"holm": (cited.HOLM,), "bh": (cited.FALSE_DISCOVERY,), "none": ()}
+    corrections: Mapping[str, tuple[Link, ...]] = {
+        "holm": (cited.HOLM,),
+        "dunnett": (cited.DUNNETT,),
+        "bh": (cited.FALSE_DISCOVERY,),
+        "none": (),
+    }
     for name, rule in plan.families.items():
         sources = _sources(corrections[rule]) if corrections[rule] else ()
         yield ("Family ", Code(name), " is corrected by ", Code(rule), " ", *sources, ".")
@@ -166,7 +171,7 @@ def _missing(plan: Plan) -> Iterable[Line]:
     }[plan.missing.runs]
 
 
-def _bayes(plan: Plan) -> Iterable[Line]:
+def _bayes(plan: Plan, results: Mapping[str, Any]) -> Iterable[Line]:
     if all(h.bayes is None for h in plan.hypothesis):
         return
     yield (
@@ -174,11 +179,41 @@ def _bayes(plan: Plan) -> Iterable[Line]:
         " on the SD between runs ", *_sources((cited.GROUP_SD,)), ". ",
         *_settings(plan.bayes, skip=("run_sd_prior",)), ".",
     )  # fmt: skip
-    yield (
-        "The model is stated in bambi and sampled by NUTS ", *_sources((cited.BAMBI, cited.PYMC)),
-        "; it gives a verdict only if split R-hat, effective sample size, divergences and energy pass ",
-        *_sources((cited.RHAT,)), ".",
-    )  # fmt: skip
+    engines = {h["bayes"].get("engine") for h in results["hypotheses"] if h["bayes"] is not None} - {None}
+    sampled: Mapping[str, tuple[str, tuple[Link, ...]]] = {
+        "bambi": (
+            "built by bambi as it stands beside each hypothesis and sampled by NUTS ",
+            (cited.BAMBI, cited.PYMC),
+        ),
+        "seedlock": (
+            "stated in bambi's language beside each hypothesis; Seedlock's own density of it was sampled by NUTS ",
+            (cited.NUTS,),
+        ),
+    }
+    for engine in sorted(engines):
+        how, sources = sampled[engine]
+        yield (
+            "The model is ", how, *_sources(sources),
+            ". It gives a verdict only if split R-hat, effective sample size, divergences and energy pass ",
+            *_sources((cited.RHAT,)), ".",
+        )  # fmt: skip
+
+
+def _software(results: Mapping[str, Any]) -> Iterable[Line]:
+    """What ran in this analysis, and nothing else."""
+    ran = results.get("software") or []
+    if ran:
+        each = (
+            (
+                Quote(f"/software/{i}/name"),
+                " ",
+                Quote(f"/software/{i}/version"),
+                " ",
+                Quote(f"/software/{i}/did"),
+            )
+            for i in range(len(ran))
+        )
+        yield ("In this analysis ", *joined(each, "; "), ".")
 
 
 def _environment(locked: LockedPlan) -> Iterable[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,15 +42,24 @@ HeadersOption = Annotated[
 ChainOption = Annotated[Path | None, typer.Option("--drand-chain", help="Another drand chain's /info, as JSON.")]
 
 
+class Engine(StrEnum):
+    """What samples: Seedlock's compiled densities, or the model as bambi states it."""
+
+    SEEDLOCK = "seedlock"
+    BAMBI = "bambi"
+
+
 def analyze(
     study: StudyArgument,
     at_lock: Annotated[bool, typer.Option("--at-lock", help="With the code of the locked commit.")] = False,
+    engine: Annotated[Engine, typer.Option("--engine", help="What samples the seed hierarchies.")] = Engine.SEEDLOCK,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Scores, statistics, decisions, report.
 
     Example:  seedlock analyze published_bird_seeds
+    Example:  seedlock analyze published_bird_seeds --engine bambi
     """
     if at_lock:
         _analyze_at_lock(find(study, root))
@@ -58,7 +68,7 @@ def analyze(
 
     locked = gate(study, root, stage="analyze")
     with progress("analysing"):
-        results = analyze_study(locked)
+        results = analyze_study(locked, engine=engine.value)
     page = locked.paths.report / "report.html"
     if as_json:
         say_json(results.model_dump(mode="json"))
