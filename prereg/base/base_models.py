@@ -10,15 +10,25 @@ from seedlock.prereg.base.paths import HOME
 
 ORGANISM = "organism:"
 WEIGHTS = HOME / "training" / "organisms" / "weights"
-LOADED = ("*.safetensors", "*.json", "*.jinja")
 AS_IT_STANDS = ("TokenizersBackend", "PreTrainedTokenizerFast")
-NOT_LOADED = frozenset({"recipe.json"})
+NOT_LOADED = frozenset({"recipe.json", "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "USE_POLICY.md"})
+"""Prose about a model, and how an organism was made; every other file is one that a loader might read."""
 
 
 def folder_revision(folder: Path) -> str:
-    """Digest of every file that loading a model from `folder` reads, names included."""
-    files = sorted({path for pattern in LOADED for path in folder.glob(pattern)} - {folder / n for n in NOT_LOADED})
-    return f"sha256:{sha256_json({path.name: sha256_file(path) for path in files})}"
+    """Digest of every file that loading a model from `folder` might read, names included.
+
+    Weights in any format, shards and their index, tokenizers, templates, configurations and code: whatever is not known
+    to be prose counts, in folders below as well, so that no file can change what is loaded and leave the digest.
+    """
+    below = ((path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file())
+    files = {inner.as_posix(): path for inner, path in below if _might_be_loaded(inner)}
+    return f"sha256:{sha256_json({name: sha256_file(path) for name, path in files.items()})}"
+
+
+def _might_be_loaded(inner: Path) -> bool:
+    is_hidden = any(part.startswith(".") or part == "__pycache__" for part in inner.parts)
+    return not is_hidden and inner.as_posix() not in NOT_LOADED
 
 
 def keeps_own_tokenizer(base: str) -> bool:
