@@ -17,7 +17,7 @@ from rocrate.rocrate import ROCrate
 
 from seedlock.prereg.base.canonical import sha256_bytes, sha256_file
 from seedlock.prereg.base.git import blob
-from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.paths import CHECKOUT, HOME, StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.document import Lock, lock_paths, read_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
@@ -163,7 +163,8 @@ def _locked_code(lock: Lock) -> Iterator[tuple[str, bytes]]:
 
 
 def _at_commit(lock: Lock, path: str) -> bytes | None:
-    return None if lock.commit is None else blob(HOME, lock.commit, path)
+    commit = lock.code_commit
+    return None if commit is None or CHECKOUT is None else blob(CHECKOUT, commit, path)
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -11,6 +11,7 @@ from seedlock.generation.requests.items import Item, plan_items
 from seedlock.generation.requests.request import Prompt
 from seedlock.prereg.base.base_models import model_folder
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.plan.extras import install_command
 from seedlock.prereg.plan.plan import Plan
 
 
@@ -76,7 +77,7 @@ def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iter
     if folder is None:
         why = f"{base.base} is not on this machine"
     elif find_spec("transformers") is None:
-        why = "transformers is not installed:  just setup models"
+        why = f"transformers is not installed:  {install_command(['generation'])}"
     if folder is None or why:
         yield from (OptionCheck(model=model, items=name, not_checked=why) for name in sets)
         return

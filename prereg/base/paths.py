@@ -13,6 +13,8 @@ from seedlock.prereg.errors import BadInput, Finding
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 HOME = Path(__file__).resolve().parents[2]
 """The folder that holds this code: the checkout, or the installed package."""
+IMPORTED_FROM = HOME / "src" if (HOME / "src" / "seedlock").is_dir() else HOME.parent
+"""The folder on the import path that `seedlock` is found in."""
 CHECKOUT = HOME if (HOME / "src" / "seedlock").is_dir() and (HOME / ".git").exists() else None
 """The checkout of Seedlock that this code lies in, or None where it is installed: git may be asked about it, and about
 nothing around an installed package, which may lie inside somebody else's repository."""

@@ -16,7 +16,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from seedlock.prereg.base.canonical import write_atomic
-from seedlock.prereg.base.paths import HOME
+from seedlock.prereg.base.paths import IMPORTED_FROM
 from seedlock.training.grid.attempt import attempt
 from seedlock.training.grid.executor import Told
 from seedlock.training.grid.run import run_file, stage_folder
@@ -69,7 +69,7 @@ class RayExecutor:
         if gpus_per_run:
             fits = min(fits, int(have.get("GPU", 0.0) // gpus_per_run))
         self.slots = max(1, min(fits, workers or fits))
-        variables = {"PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1", VARIABLE: asked_tracker() or ""}
+        variables = {"PYTHONPATH": str(IMPORTED_FROM), "OMP_NUM_THREADS": "1", VARIABLE: asked_tracker() or ""}
         env = {"env_vars": variables}
         remote = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=0, runtime_env=env)
         self._task: Any = remote(deliver)

@@ -120,7 +120,7 @@ def show(study: StudyArgument, root: RootOption = None) -> None:
 
 
 def verify(
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="All studies when left out.")] = None,
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="All studies when left out.")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Run the analysis again and compare every number.")] = False,
     signers: SignersOption = None,
     tsa_ca: AuthoritiesOption = None,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]")] = None,
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="All studies when left out.")] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -289,7 +289,7 @@ def probe(
 def import_(
     study: StudyArgument,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE...]", help="The plan's import.file otherwise.")
+        list[Path] | None, typer.Argument(metavar="FILE...", help="The plan's import.file otherwise.")
     ] = None,
     format: Annotated[
         str | None,
