@@ -157,6 +157,7 @@ ESTIMATOR = Estimator(
         Source(text="Weerahandi (1993), JASA", doi="10.1080/01621459.1993.10476355"),
         Source(text="Krishnamoorthy & Mathew (2003), JSPI", doi="10.1016/S0378-3758(02)00153-2"),
     ),
+    spread="own",
     simulate=_simulate,
     beside=_beside,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seedlock.analysis.estimators.internals.estimator import Estimator, Source
+from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
 from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, magnitude, many_t
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
@@ -94,11 +94,20 @@ def _simulate(
     )
 
 
+def _beside(planned: Estimator, sample: Sample) -> Beside | None:
+    """Beside a test of unmatched levels whose units carry the same names."""
+    names = [set(level.unit_means) for level in sample.levels if level.weight != 0]
+    if planned.is_paired or planned.spread is None or len(names) < 2 or any(found != names[0] for found in names):
+        return None
+    return Beside(note="pairs units of one name: the right one where they share initialisation and data order")
+
+
 ESTIMATOR = Estimator(
     run=paired_t,
     family="t on unit means",
     says="a t interval on within-unit contrasts: units are matched by name across the levels",
     source=(Source(text="Student (1908), Biometrika", doi="10.1093/biomet/6.1.1"),),
     is_paired=True,
+    beside=_beside,
     simulate=_simulate,
 )

@@ -110,6 +110,8 @@ def other_variance(planned: Estimator, sample: Sample) -> Beside | None:
 
 
 def _beside(planned: Estimator, sample: Sample) -> Beside | None:
+    if planned.family == "t on unit means" and planned.is_paired and len(sample.levels) > 1:
+        return Beside(note="takes units of one name as strangers")
     return None if planned.run is pooled_t else other_variance(planned, sample)
 
 
@@ -121,6 +123,7 @@ ESTIMATOR = Estimator(
         "however many answers it gave"
     ),
     source=(Source(text="Student (1908), Biometrika", doi="10.1093/biomet/6.1.1"),),
+    spread="one",
     simulate=pooled_t_in_many,
     beside=_beside,
 )

@@ -111,6 +111,7 @@ ESTIMATOR = Estimator(
     family="t on unit means",
     says="a t interval on unit means with each level's own variance (Satterthwaite's df)",
     source=(Source(text="Welch (1947), Biometrika", doi="10.1093/biomet/34.1-2.28"),),
+    spread="own",
     simulate=_simulate,
     beside=_beside,
 )

@@ -12,10 +12,11 @@ from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.inference.alpha_at_look import alpha_at_look, look_of
 from seedlock.analysis.inference.bands import BandDecision, decide_bands
 from seedlock.analysis.inference.scale import Scale, scale_of
+from seedlock.analysis.inference.scale_error import with_scale_error
 from seedlock.analysis.inference.select import build_sample, select
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import Params
-from seedlock.prereg.errors import DuplicatedSeeds, Finding, Refusal
+from seedlock.prereg.errors import DuplicatedSeeds, Finding, NoSpread, Refusal
 from seedlock.prereg.plan.plan import Estimand, Plan
 from seedlock.prereg.plan.runs import Where
 
@@ -113,10 +114,10 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         _refuse_duplicates(chosen, data.duplicates, estimand)
         scale = scale_of(data.plan, estimand, data.cells)
         sample = _sample(data, estimand, chosen, None)
-        estimate, decision = _decide(blank, sample, scale)
+        estimate, decision, fell_back = _decide(blank, sample, scale)
     except Refusal as refusal:
         return replace(blank, reasons=(in_words(refusal),))
-    notes = (scale.note,) if scale.note else ()
+    notes = tuple(filter(None, (scale.note, fell_back)))
     tested = replace(
         blank, chosen=chosen, sample=sample, scale=scale, estimate=estimate, decision=decision, reasons=notes
     )
@@ -158,11 +159,23 @@ def cluster_of(plan: Plan, estimand: Estimand) -> str:
     return estimand.unit if is_of_items else plan.report.cluster
 
 
-def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision]:
-    bands = tested.estimand.partition
-    edges = tuple(edge * scale.raw_per_unit for edge in bands.edges)
-    estimate = ESTIMATORS[tested.estimand.test].run(sample, level=1 - 2 * tested.alpha, edges=edges)
-    return estimate, decide_bands(estimate.edges, bands, tested.alpha, scale=scale.raw_per_unit)
+def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision, str]:
+    """Estimate and bands; where the plan's test finds no spread, by the test it falls back on, which the note says."""
+    estimand, raw = tested.estimand, scale.raw_per_unit
+    bands, note = estimand.partition, ""
+    edges = tuple(edge * raw for edge in bands.edges)
+    try:
+        estimate = ESTIMATORS[estimand.test].run(sample, level=1 - 2 * tested.alpha, edges=edges)
+    except NoSpread as refusal:
+        if estimand.fallback is None:
+            raise
+        estimate = ESTIMATORS[estimand.fallback].run(sample, level=1 - 2 * tested.alpha, edges=edges)
+        note = (
+            f"fallback-test: {estimand.fallback} decides, as planned, for {estimand.test} refused; {in_words(refusal)}"
+        )
+    if scale.sd_df is not None:
+        estimate = with_scale_error(estimate, sd=raw, sd_df=scale.sd_df)
+    return estimate, decide_bands(estimate.edges, bands, tested.alpha, scale=raw), note
 
 
 def _refuse_duplicates(chosen: pd.DataFrame, duplicates: tuple[tuple[str, ...], ...], estimand: Estimand) -> None:
@@ -193,11 +206,11 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
     down = {level: low if weight > 0 else high for level, weight in weights.items()}
     up = {level: high if weight > 0 else low for level, weight in weights.items()}
     try:
-        pairs = [_decide(tested, _sample(data, estimand, chosen, fill), scale) for fill in (down, up)]
+        found = [_decide(tested, _sample(data, estimand, chosen, fill), scale) for fill in (down, up)]
     except Refusal as refusal:
         return replace(tested, reasons=(*tested.reasons, f"missing-unbounded: {in_words(refusal)}"))
     widened = replace(
-        tested, bound_estimates=tuple(e for e, _ in pairs), bounds=tuple(decision for _, decision in pairs)
+        tested, bound_estimates=tuple(e for e, _, _ in found), bounds=tuple(decision for _, decision, _ in found)
     )
     if tested.decision is not None and widened.verdict != tested.decision.verdict:
         note = "missing-answers: the verdict depends on answers that never came; every band they could leave is kept"

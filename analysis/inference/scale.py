@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.design_effect import Group, worth_of
 from seedlock.analysis.inference.select import ordered_mean
 from seedlock.analysis.scoring.item_sets import in_set, unit_of
 from seedlock.prereg.errors import EmptyCell, NoSpread, TooFewUnits
@@ -16,11 +17,27 @@ from seedlock.prereg.plan.plan import Estimand, Plan, Sd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How many raw units one unit of the bands' scale is, and the words for it; `note` where a fallback stands in."""
+    """How many raw units one unit of the bands' scale is, and the words for it.
+
+    Parameters
+    ----------
+    note
+        Where a fallback stands in, why.
+    sd_df
+        Degrees of freedom behind an SD that is itself an estimate: its error is carried into tests and interval. None
+        for a scale that is fixed.
+    """
 
     raw_per_unit: float
     text: str
     note: str = ""
+    sd_df: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spread:
+    sd: float
+    df: float
 
 
 def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
@@ -38,15 +55,18 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
         return Scale(raw_per_unit=1.0, text=raw_unit(plan, estimand))
     name = estimand.scale.removeprefix("sd.")
     sd = plan.sd[name]
+    if sd.value is not None:
+        text = f"SD {name} (fixed at {sd.value:g}: {sd.source})"
+        return Scale(raw_per_unit=sd.value, text=text, sd_df=sd.df)
     try:
-        raw = sd.value if sd.value is not None else _spread(plan, sd, cells)
+        found = _spread(plan, sd, cells)
     except NoSpread as refusal:
         if sd.fallback is None:
             raise
         text = f"SD {name} (undefined: no spread; the plan's fallback of {sd.fallback:g} {unit}: {sd.source})"
         return Scale(raw_per_unit=sd.fallback, text=text, note=f"fallback-sd: {refusal.what}; {text}")
-    origin = f"fixed at {raw:g}: {sd.source}" if sd.value is not None else f"{raw:.4g} {unit}, {sd.of}, arm {sd.arm}"
-    return Scale(raw_per_unit=raw, text=f"SD {name} ({origin})")
+    origin = f"{found.sd:.4g} {unit}, {sd.of}, arm {sd.arm}, estimated from these data with {found.df:.4g} df"
+    return Scale(raw_per_unit=found.sd, text=f"SD {name} ({origin})", sd_df=found.df)
 
 
 def raw_unit(plan: Plan, estimand: Estimand) -> str:
@@ -58,7 +78,7 @@ def raw_unit(plan: Plan, estimand: Estimand) -> str:
     return unit_of_estimate(" + ".join(top), " + ".join(bottom))
 
 
-def _spread(plan: Plan, sd: Sd, cells: pd.DataFrame) -> float:
+def _spread(plan: Plan, sd: Sd, cells: pd.DataFrame) -> _Spread:
     """Sample SD of single answers, item means or unit (seed) means, in one arm."""
     rows = cells[(cells["measure"] == sd.measure) & (cells["arm"] == sd.arm) & cells["mean"].notna()]
     if sd.items is not None:
@@ -72,7 +92,8 @@ def _spread(plan: Plan, sd: Sd, cells: pd.DataFrame) -> float:
     return _sample_sd(means, f"{sd.of} of {sd.measure} in arm {sd.arm}")
 
 
-def _answer_sd(rows: pd.DataFrame) -> float:
+def _answer_sd(rows: pd.DataFrame) -> _Spread:
+    """Its degrees of freedom are those of the answers' worth: answers to one item, or of one run, repeat each other."""
     n = int(rows["n_scored"].sum())
     if n < 2:
         raise TooFewUnits(f"{n} answer(s) have no spread")
@@ -81,14 +102,25 @@ def _answer_sd(rows: pd.DataFrame) -> float:
     variance = (squares - total**2 / n) / (n - 1)
     if variance <= 1e-12 * max(1.0, squares / n):
         raise NoSpread("every answer is the same: an SD scale is undefined")
-    return math.sqrt(variance)
+    worth = [worth_of(_groups(rows, key), named=key).n_effective or 2.0 for key in ("item_id", "run_id")]
+    return _Spread(sd=math.sqrt(variance), df=max(1.0, min(worth) - 1))
 
 
-def _sample_sd(means: list[float], what: str) -> float:
+def _groups(rows: pd.DataFrame, key: str) -> list[Group]:
+    totals = (rows["mean"] * rows["n_scored"]).groupby(rows[key], sort=True).sum()
+    own = rows.groupby(key, sort=True)[["n_scored", "sum_sq"]].sum()
+    return [
+        Group(n=int(n), total=float(total), squares=float(squares))
+        for n, squares, total in zip(own["n_scored"], own["sum_sq"], totals, strict=True)
+        if n
+    ]
+
+
+def _sample_sd(means: list[float], what: str) -> _Spread:
     if len(means) < 2:
         raise TooFewUnits(f"{what}: one mean has no spread")
     centre = math.fsum(means) / len(means)
     variance = math.fsum((m - centre) ** 2 for m in means) / (len(means) - 1)
     if variance <= 1e-24 * max(1.0, centre**2):
         raise NoSpread(f"{what}: no spread, an SD scale is undefined")
-    return math.sqrt(variance)
+    return _Spread(sd=math.sqrt(variance), df=len(means) - 1)

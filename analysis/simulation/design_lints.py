@@ -15,6 +15,8 @@ from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import PLAN_SAYS
 from seedlock.analysis.measures.label_rate import LabelRate
 from seedlock.analysis.scoring.scores import named_measure
+from seedlock.analysis.simulation.choice_of_test import choice_of_test
+from seedlock.analysis.simulation.rehearsal import cannot_run
 from seedlock.analysis.simulation.tost_power import tost_power
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.cross_references import unknown
@@ -43,7 +45,9 @@ def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
     """
     require_known(plan)
     labels = _labels(plan, study) if study is not None else ()
-    return acknowledge(plan, [*lint_plan(plan), *_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels])
+    methods = (*choice_of_test(plan), *cannot_run(plan))
+    rest = (*_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels)
+    return acknowledge(plan, [*lint_plan(plan), *methods, *rest])
 
 
 def require_known(plan: Plan) -> None:
@@ -64,6 +68,8 @@ def _methods(plan: Plan) -> Iterator[Finding]:
     estimands += [(f"hypothesis {h.id}", h) for h in plan.hypothesis]
     for where, estimand in estimands:
         yield from unknown(f"{where}.test", estimand.test, ESTIMATORS, what="test")
+        if estimand.fallback is not None:
+            yield from unknown(f"{where}.fallback", estimand.fallback, ESTIMATORS, what="test")
     for test in plan.multiverse.tests if plan.multiverse else []:
         yield from unknown("multiverse.tests", test, ESTIMATORS, what="test")
     for h in plan.hypothesis:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ class Outcome:
 def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
     """Estimate a target in every study, or in the first `at_most` where its estimator is not vectorised.
 
+    Studies that its test refuses are estimated by the test that the plan falls back on, where it names one.
+
     Parameters
     ----------
     alpha
@@ -52,6 +54,21 @@ def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_ra
     raw
         Raw units in one unit of the target's scale.
     """
+    first = _evaluate(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
+    other = target.estimand.fallback
+    if other is None or bool(first.many.has_answer_K.all()):
+        return first
+    instead = replace(target, estimand=target.estimand.model_copy(update={"test": other}))
+    then = _evaluate(instead, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
+    keep_K = first.many.has_answer_K
+    names = ("estimate_K", "low_K", "high_K", "has_answer_K")
+    merged = {name: np.where(keep_K, getattr(first.many, name), getattr(then.many, name)) for name in names}
+    p_KB = np.where(keep_K[:, None], first.many.p_KB, then.many.p_KB)
+    return Outcome(many=Many(**merged, p_KB=p_KB), done_K=first.done_K & then.done_K)
+
+
+def _evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
+    """By the target's own test."""
     edges = tuple(edge * raw for edge in target.estimand.partition.edges)
     simulate = target.estimator.simulate
     if simulate is not None and is_vectorised(target, data.runs):
@@ -161,6 +178,7 @@ def _level(level: LevelRows, data: Simulated, study: int, *, is_rate: bool) -> L
         n=n_item * n_items if is_rate else None,
         cluster_k=dict(zip(items, k_I.tolist(), strict=True)) if is_rate else {},
         cluster_n=dict.fromkeys(items, n_item) if is_rate else {},
+        n_runs=len(rows),
         cells=by_cell,
     )
 

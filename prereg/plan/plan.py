@@ -77,12 +77,15 @@ class Measure(BaseModel):
 class Sd(Table):
     """`[sd.NAME]`: the standard deviation a scale is expressed in, and where it is frozen.
 
-    Either a `value` with its `source`, or `of` = whose spread: single answers, item means or unit means. `fallback` is
-    the SD to use, with its `source`, where the data turn out to have no spread; without it the scale is undefined then.
+    Either a `value` with its `source`, or `of` = whose spread: single answers, item means or unit means; an SD that the
+    study's own data give carries its error into every test on its scale, and so does a `value` with the `df` behind it.
+    `fallback` is the SD to use, with its `source`, where the data turn out to have no spread; without it the scale is
+    undefined then.
     """
 
     value: float | None = Field(default=None, gt=0)
     source: str | None = None
+    df: float | None = Field(default=None, ge=1)
     of: Literal["answers", "item means", "unit means"] | None = None
     fallback: float | None = Field(default=None, gt=0)
     measure: Name | None = None
@@ -95,6 +98,8 @@ class Sd(Table):
             raise ValueError("give either value (with source) or of (with measure and arm)")
         if (self.value is not None or self.fallback is not None) and not self.source:
             raise ValueError("a fixed value needs its source")
+        if self.df is not None and self.value is None:
+            raise ValueError("df stands beside a value: an SD from the data brings its own")
         if self.value is not None and self.fallback is not None:
             raise ValueError("a fixed value needs no fallback")
         if self.of is not None and (self.measure is None or self.arm is None):
@@ -106,7 +111,8 @@ class Estimand(Table):
     """What a hypothesis or a gate estimates, and the bands that its scale is cut into.
 
     The estimand is the sum over levels of `over` of weight x mean, where the mean is taken over the
-    units of replication, each the mean over its items. Without `contrast` it is the plain mean.
+    units of replication, each the mean over its items. Without `contrast` it is the plain mean. Where `test` refuses
+    the data because units do not differ, `fallback` is the test that decides.
     """
 
     measure: Name
@@ -117,6 +123,7 @@ class Estimand(Table):
     per: str | None = None
     unit: str = "seed"
     test: str
+    fallback: str | None = None
     bands: list[str | float]
     scale: str = "raw"
     alpha: float | None = Field(default=None, gt=0, lt=0.5)

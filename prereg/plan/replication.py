@@ -54,6 +54,14 @@ def replication(plan: Plan, estimand: Estimand, extra: Where) -> Replication:
     )
 
 
+def stages_by_level(plan: Plan, estimand: Estimand, extra: Where) -> dict[str, frozenset[str]]:
+    """Level with weight -> stages that runs of it go through."""
+    return {
+        level: frozenset(stage for stage, _ in _trained(plan, arms))
+        for level, arms in _arms(plan, estimand, extra).items()
+    }
+
+
 def _arms(plan: Plan, estimand: Estimand, extra: Where) -> dict[str, list[str]]:
     """Level with weight -> arms of the planned runs that it takes in."""
     where = {key: listed(wanted) for key, wanted in {**estimand.where, **extra}.items()}

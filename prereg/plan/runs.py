@@ -94,7 +94,8 @@ class Arm(Table):
 class Grid(Table):
     """`[grid]`: every run that is promised: models x arms x seeds, and the unmodified models.
 
-    `seeds` is one list for all, or one list a model. `retries` is how often a run whose worker was lost
+    `seeds` is one list for all, or one list a model. `seeds_share` says what runs of one seed have in common in every
+    arm, where they are made elsewhere. `retries` is how often a run whose worker was lost
     starts again; a run that fails by itself does not.
     """
 
@@ -102,6 +103,7 @@ class Grid(Table):
     arms: list[Name] | None = None
     seeds: list[int] | dict[str, list[int]]
     baseline: bool = False
+    seeds_share: Literal["initialisation and order", "nothing"] | None = None
     retries: int = Field(default=2, ge=0, le=10)
 
     def seeds_of(self, model: str) -> list[int]:

@@ -107,6 +107,9 @@ class Estimator:
         Where it is written down.
     is_paired
         Units are matched by name across the levels: the same run, seed or item at each.
+    spread
+        "one" where it takes the spread between units as the same at every level, "own" where each level keeps its own;
+        None where the question does not arise.
     simulate
         The method on many simulated studies at once; None where studies are estimated one by one.
     not_simulated
@@ -126,6 +129,7 @@ class Estimator:
     says: str
     source: tuple[Source, ...]
     is_paired: bool = False
+    spread: Literal["one", "own"] | None = None
     simulate: Simulate | None = None
     not_simulated: str = ""
     unit_of_estimate: Callable[[str, str], str] | None = None

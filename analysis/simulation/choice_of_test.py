@@ -1,0 +1,110 @@
+"""Whether the test that a plan names is the one that its design asks for: pairing, spread, the ends of the scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.estimator import Estimator
+from seedlock.analysis.measures import MEASURES
+from seedlock.prereg.plan.lint import Lint, matching_units
+from seedlock.prereg.plan.pairing import sharing
+from seedlock.prereg.plan.plan import Hypothesis, Plan
+from seedlock.prereg.plan.runs import Where
+
+NEAR_AN_END = 0.1
+"""A planned rate this close to 0 or 1 makes t on unit rates miss more often than it says."""
+
+
+def choice_of_test(plan: Plan) -> Iterator[Lint]:
+    """Every hypothesis whose test and design do not fit."""
+    for identity, hypothesis, extra in plan.expanded():
+        estimator = ESTIMATORS[hypothesis.test]
+        if estimator.family in {"binomial", "t on item means"}:
+            continue
+        yield from _pairing(plan, identity, hypothesis, extra, estimator)
+        yield from _spread(plan, identity, hypothesis, extra, estimator)
+        yield from _ends(plan, identity, hypothesis, estimator)
+
+
+def named(family: str, **wanted: object) -> str:
+    """Tests of a family that fit, as a plan would name them."""
+    fitting = [
+        f'test = "{name}"'
+        for name, one in ESTIMATORS.items()
+        if one.family == family and all(getattr(one, key) == value for key, value in wanted.items())
+    ]
+    return " or ".join(fitting)
+
+
+def _pairing(plan: Plan, identity: str, hypothesis: Hypothesis, extra: Where, estimator: Estimator) -> Iterator[Lint]:
+    levels = [level for level, weight in (hypothesis.contrast or {}).items() if weight]
+    if len(levels) < 2 or hypothesis.unit not in plan.run_factors:
+        return
+    shared = sharing(plan, hypothesis, extra)
+    if shared == "not said":
+        yield Lint(
+            code="seeds-share",
+            severity="note",
+            where=identity,
+            says=f"whether runs of one seed share initialisation and data order decides if {hypothesis.test} fits",
+            remedy='[grid]  seeds_share = "initialisation and order",  or "nothing"',
+        )
+    elif shared == "nothing" and estimator.is_paired and hypothesis.unit == "seed":
+        yield Lint(
+            code="paired",
+            severity="warn",
+            where=identity,
+            says=f"{hypothesis.test} pairs runs by seed, and runs of one seed share nothing here: it costs half the df",
+            remedy=named("t on unit means", spread="own"),
+        )
+    elif shared != "nothing" and not estimator.is_paired and estimator.spread is not None:
+        yield Lint(
+            code="unpaired",
+            severity="refuse",
+            where=identity,
+            says=f"units of one name share {shared} at every level, and {hypothesis.test} takes them as strangers",
+            remedy=named("t on unit means", is_paired=True),
+        )
+
+
+def _spread(plan: Plan, identity: str, hypothesis: Hypothesis, extra: Where, estimator: Estimator) -> Iterator[Lint]:
+    """One variance for levels that the plan itself does not take to be alike."""
+    if estimator.spread != "one" or hypothesis.contrast is None:
+        return
+    sizes = {level: len(found) for level, found in matching_units(plan, hypothesis, extra).items()}
+    reasons = []
+    if len(set(sizes.values())) > 1:
+        reasons.append(", ".join(f"{level}: {n} {hypothesis.unit}s" for level, n in sizes.items()))
+    if plan.bayes.run_sd == "by level":
+        reasons.append('bayes.run_sd = "by level"')
+    if reasons:
+        yield Lint(
+            code="unequal-spread",
+            severity="refuse",
+            where=identity,
+            says=f"{hypothesis.test} takes one spread for all levels ({'; '.join(reasons)}); where the smaller level "
+            "is the more variable one its 95% interval covers as little as 74%",
+            remedy=named("t on unit means", spread="own"),
+        )
+
+
+def _ends(plan: Plan, identity: str, hypothesis: Hypothesis, estimator: Estimator) -> Iterator[Lint]:
+    if estimator.family != "t on unit means" or not MEASURES[plan.measures[hypothesis.measure].kind].is_proportion:
+        return
+    weights = [weight for weight in (hypothesis.contrast or {"all": 1.0}).values() if weight]
+    design = plan.design.measures.get(hypothesis.measure)
+    base = None if design is None else design.base
+    rates = list(base.values()) if isinstance(base, dict) else [] if base is None else [base]
+    if len(weights) == 1 and hypothesis.scale == "raw":
+        rates += [edge / weights[0] for edge in hypothesis.partition.edges]
+    near = sorted({rate for rate in rates if 0 <= rate < NEAR_AN_END or 1 - NEAR_AN_END < rate <= 1})
+    if near and not (estimator.is_paired and len(weights) > 1):
+        yield Lint(
+            code="rate-near-an-end",
+            severity="warn",
+            where=identity,
+            says=f"{hypothesis.test} at rates like {near[0]:g}: with few {hypothesis.unit}s its interval covers less "
+            "than it says near 0 and 1 (docs/coverage.md)",
+            remedy=named("t on logits of unit rates"),
+        )
