@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seedlock.analysis.decide import Sealed, load_data
 from seedlock.analysis.inference.metric_audit import audit
-from seedlock.analysis.results.schema import AuditResult
+from seedlock.analysis.results.audit import AuditResult
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.gate import LockedPlan, SealedTable, deviated_plan, require_lock, require_seals
 from seedlock.prereg.lock.ledger import append_event

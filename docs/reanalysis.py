@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from seedlock.analysis.analyze import analyze_study
-from seedlock.analysis.results.schema import CellResult, HypothesisResult, Results
+from seedlock.analysis.results.cell import CellResult
+from seedlock.analysis.results.schema import HypothesisResult, Results
 from seedlock.analysis.simulation.design_lints import design_lints
 from seedlock.generation.import_completions import import_study
 from seedlock.prereg.base.paths import StudyPaths

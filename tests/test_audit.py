@@ -22,7 +22,7 @@ from seedlock.analysis.inference.metric_audit import (
     scored_share,
     spread,
 )
-from seedlock.analysis.results.schema import AuditCheck
+from seedlock.analysis.results.audit import AuditCheck
 from seedlock.analysis.scoring.item_sets import average_orders
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.plan.cross_references import cross_check

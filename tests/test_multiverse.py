@@ -14,7 +14,7 @@ from scipy import stats
 from seedlock.analysis.findings.multiverse import multiverse
 from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.infer import infer
-from seedlock.analysis.results.schema import MultiverseResult
+from seedlock.analysis.results.multiverse import MultiverseResult
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import PLAN, StudyFixture

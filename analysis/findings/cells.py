@@ -17,7 +17,7 @@ from seedlock.analysis.estimators.one_sample_t import one_sample_t
 from seedlock.analysis.estimators.wilson import wilson
 from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.select import ordered_mean
-from seedlock.analysis.results.schema import CellResult
+from seedlock.analysis.results.cell import CellResult
 from seedlock.analysis.scoring.item_sets import unit_of
 from seedlock.prereg.errors import BadInput, Finding, Refusal
 from seedlock.prereg.plan.plan import Plan

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Literal
 
 from seedlock.analysis.inference.hypothesis import Data, Tested, estimate_hypothesis
-from seedlock.analysis.results.schema import BranchResult, MultiverseResult
+from seedlock.analysis.results.multiverse import BranchResult, MultiverseResult
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.plan.plan import Hypothesis, Plan
 from seedlock.prereg.plan.runs import Where

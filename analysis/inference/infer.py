@@ -10,7 +10,8 @@ from seedlock.analysis.inference.dunnett import family_error, member_level, shar
 from seedlock.analysis.inference.hypothesis import Data, Tested, estimate_hypothesis, redecided
 from seedlock.analysis.inference.metric_audit import audit
 from seedlock.analysis.inference.multiplicity import DUNNETT, Place, holm, places
-from seedlock.analysis.results.schema import AuditResult, ClaimResult, GateResult
+from seedlock.analysis.results.audit import AuditResult
+from seedlock.analysis.results.schema import ClaimResult, GateResult
 from seedlock.prereg.plan.audit import AUDIT
 from seedlock.prereg.plan.plan import Claim, Gate, Hypothesis
 

@@ -12,7 +12,7 @@ from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.select import ordered_mean
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import Params
-from seedlock.analysis.results.schema import AuditCheck, AuditedMeasure, AuditResult
+from seedlock.analysis.results.audit import AuditCheck, AuditedMeasure, AuditResult
 from seedlock.analysis.scoring.item_sets import ORDERS, in_set
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.audit import RULES, Audit, CheckName

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from seedlock.analysis.results.audit import AuditResult
+from seedlock.analysis.results.cell import CellResult
 from seedlock.analysis.results.inside import InsideResult
+from seedlock.analysis.results.multiverse import MultiverseResult
+from seedlock.analysis.results.part import Part
 from seedlock.prereg.base.canonical import canonical_json
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import OutOfOrder
 from seedlock.prereg.lock.gate import Status
-from seedlock.prereg.plan.audit import CheckName
-
-
-class Part(BaseModel):
-    """Part of results.json: frozen, unknown keys refused, no NaN or infinity."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BandResult(Part):
@@ -177,48 +172,6 @@ class ClaimResult(Part):
     reasons: list[str]
 
 
-class CellResult(Part):
-    """One cell: a measure in one run (or arm) and item set.
-
-    Parameters
-    ----------
-    ci, ci_method
-        Over `n_units` of `unit`: the plan's unit where the cell holds several runs, items where it holds one.
-    naive_ci
-        Counts answers as independent.
-    sd, icc, design_effect, n_effective
-        Of single answers, grouped by `unit`.
-    unit_sd
-        Sample SD of the unit means.
-    weighs
-        What the mean gives equal weight to, in words.
-    """
-
-    keys: dict[str, str | None]
-    measure: str
-    unit_text: str
-    n: int | None
-    k: int | None
-    mean: float | None
-    ci: tuple[float, float] | None
-    ci_level: float
-    ci_method: str | None
-    naive_ci: tuple[float, float] | None
-    naive_method: str | None
-    n_clusters: int | None
-    icc: float | None
-    design_effect: float | None
-    n_effective: float | None
-    missing: dict[str, int]
-    reasons: list[str]
-    is_proportion: bool | None = None
-    unit: str | None = None
-    n_units: int | None = None
-    unit_sd: float | None = None
-    sd: float | None = None
-    weighs: str | None = None
-
-
 class Correlation(Part):
     """A gate's measure beside a hypothesis's, over the runs that have both: `r`, and `r_within` its levels.
 
@@ -243,41 +196,6 @@ class GateResult(Part):
     passed: bool | None
     reasons: list[str]
     correlations: list[Correlation] = []
-
-
-class AuditCheck(Part):
-    """One check of one measure in one model and arm. `passed` is null where the plan sets no limit, or none applies."""
-
-    measure: str
-    model: str
-    arm: str
-    check: CheckName
-    value: float | None
-    n: int
-    rule: Literal["at least", "more than", "at most"]
-    limit: float | None
-    passed: bool | None
-    reason: str | None
-
-
-class AuditedMeasure(Part):
-    """Whether a measure kept every limit of the audit; `failed` names the checks that it did not."""
-
-    measure: str
-    passed: bool
-    failed: list[str]
-
-
-class AuditResult(Part):
-    """The metric audit: which measures claims may rest on, judged on items apart from the hypotheses'."""
-
-    items: str
-    choice: str
-    need: int
-    passed: bool
-    says: str
-    measures: list[AuditedMeasure]
-    checks: list[AuditCheck]
 
 
 class DeviationResult(Part):
@@ -355,40 +273,6 @@ class Accounting(Part):
     def has_stopped(self) -> bool:
         """Whether the plan's rule ends the study before the last look."""
         return self.look is not None and self.look.goes_on is False
-
-
-class BranchResult(Part):
-    """One analysis of the multiverse, on its own scale, at the hypothesis's own alpha, complete cases unless it says.
-
-    `is_locked` marks the analysis that the plan locked; every other branch is exploratory.
-    """
-
-    measure: str
-    test: str
-    scale: str
-    items: str | None
-    missing: Literal["exclude", "pull down", "pull up"]
-    is_locked: bool
-    estimate: float | None
-    ci: tuple[float, float] | None
-    p_value: float | None
-    verdict: list[str]
-    reason: str | None
-
-
-class MultiverseResult(Part):
-    """One hypothesis under every analysis its authors would defend: branches by rising estimate."""
-
-    id: str
-    predicted: str
-    branches: list[BranchResult]
-    n_branches: int
-    n_with_estimate: int
-    n_predicted: int
-    least: float | None
-    greatest: float | None
-    reason: str | None
-    label: Literal["exploratory"] = "exploratory"
 
 
 class JudgedRun(Part):
