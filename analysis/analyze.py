@@ -19,6 +19,7 @@ from seedlock.prereg.lock.gate import LockedPlan, deviated_plan, require_generat
 from seedlock.prereg.lock.ledger import append_event
 from seedlock.prereg.lock.superseded import readings_of
 from seedlock.prereg.verify.chain import CANNOT_KNOW
+from seedlock.prereg.verify.check_page import check_page_sha256
 
 
 def analyze_study(locked: LockedPlan, *, engine: Engine = "seedlock") -> Results:
@@ -55,6 +56,7 @@ def compute(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> 
         **dict(decided.numbers),
         answer=answer_of(decided.numbers, locked.plan),
         tool_version=tool_version(),
+        check_page_sha256=check_page_sha256(),
         cannot_know=list(CANNOT_KNOW),
     )
     return results, decided.posteriors

@@ -26,7 +26,7 @@ from seedlock.prereg.verify.libraries import library_faults
 
 BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
 """Keys whose numbers carry Monte Carlo error."""
-SPEAKS_OF_NOW = frozenset({"looks_used", "software", "tool_version"})
+SPEAKS_OF_NOW = frozenset({"check_page_sha256", "looks_used", "software", "tool_version"})
 """Keys that a later look changes without any number of the analysis changing."""
 
 

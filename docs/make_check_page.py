@@ -13,8 +13,10 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent / "check"
 PAGE = Path(__file__).parent / "check.html"
+NAMED_IN = (Path(__file__).parent.parent / "README.md", Path(__file__).parent / "review.md")
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([^"]+)";\n', re.M)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+))", re.M)
+_NAMED = re.compile(r"(SHA-256\s+is\s+)`[0-9a-f]{64}`")
 _EXPORT_LIST = re.compile(r"^export \{ ([\w, ]+) \};\n", re.M)
 
 
@@ -74,12 +76,15 @@ def _digest(text: str) -> str:
 
 
 def main() -> None:
-    """Write the page, or with --check say whether it is the one that its sources make."""
+    """Write the page, and its digest where it is named; with --check say whether it is what its sources make."""
     made = page().encode()
+    digest = hashlib.sha256(made).hexdigest()
     if "--check" in sys.argv[1:]:
         sys.exit(0 if PAGE.read_bytes() == made else "docs/check.html is not what its sources make: ./just check-page")
     PAGE.write_bytes(made)
-    print(f"{hashlib.sha256(made).hexdigest()}  {PAGE.name} ({len(made):,} bytes)")
+    for text in NAMED_IN:
+        text.write_text(_NAMED.sub(rf"\1`{digest}`", text.read_text("utf-8")), "utf-8")
+    print(f"{digest}  {PAGE.name} ({len(made):,} bytes)")
 
 
 if __name__ == "__main__":

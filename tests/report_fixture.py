@@ -16,6 +16,7 @@ from seedlock.analysis.results.schema import Results
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.lock.lock import create_lock
+from seedlock.prereg.verify.check_page import check_page_sha256
 
 BIRDS = [50, 72, 81, 59, 92, 64, 75, 40, 69, 79, 87, 72, 67, 84, 87, 70, 68, 75, 74, 73, 64, 75, 78]
 HOSTILE = [
@@ -332,6 +333,7 @@ def make_results(lock_id: str = "0" * 64, **changes: Any) -> Results:
         "lock_id": lock_id,
         "lock_n": 1,
         "tool_version": "0.1.0",
+        "check_page_sha256": check_page_sha256(),
         "status": "retrospective",
         "status_reasons": ["Outputs of this study existed before the lock of 2026-11-01: data_seen = published."],
         "answer": {

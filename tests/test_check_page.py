@@ -19,8 +19,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from scipy import stats
 
-from docs.make_check_page import PAGE, bundle, page
+from docs.make_check_page import NAMED_IN, PAGE, bundle, page
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, sha256_file
+from seedlock.prereg.verify.check_page import check_page_sha256
 from seedlock.prereg.verify.number_binding import bound_number, format_value
 from tests.conftest import PROJECT
 
@@ -174,6 +175,12 @@ def vouched(root: Path, event: dict[str, Any]) -> None:
 
 def test_the_page_is_what_its_sources_make() -> None:
     assert PAGE.read_text("utf-8") == page()
+
+
+def test_its_digest_stands_where_readers_look_for_it() -> None:
+    for text in NAMED_IN:
+        assert sha256_file(PAGE) in text.read_text("utf-8")
+    assert check_page_sha256() == sha256_file(PAGE)
 
 
 def test_the_page_asks_for_no_network_and_evaluates_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import json
@@ -28,6 +29,7 @@ from seedlock.analysis.results.schema import Results
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.verify.number_binding import check_markdown, check_page, format_value
+from tests.conftest import PROJECT
 from tests.report_fixture import (
     HOSTILE,
     bands,
@@ -74,6 +76,13 @@ def as_data(results: Results) -> dict[str, Any]:
 def test_every_number_of_the_page_is_bound_to_results(page: str, results: Results) -> None:
     assert list(check_page(page, as_data(results))) == []
     assert page.count("data-ref=") > 300
+
+
+def test_the_report_names_the_page_that_checks_it_by_its_digest(page: str, markdown: str) -> None:
+    digest = hashlib.sha256((PROJECT / "docs/check.html").read_bytes()).hexdigest()
+    assert digest in page
+    assert digest in markdown
+    assert 'type="file"' not in page
 
 
 def test_the_markdown_twin_prints_no_number_of_its_own(page: str, markdown: str) -> None:

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, no sideways scroll, enough contrast, and a drop zone that hashes."""
+"""The page in a real browser: no errors, no sideways scroll and enough contrast."""
 
 from __future__ import annotations
 
@@ -89,38 +89,6 @@ def test_every_word_can_be_read_on_its_ground(
     page.close()
 
 
-def test_the_drop_zone_tells_which_files_hold(browser: Browser, locked: LockedPlan, tmp_path: Path) -> None:
-    page, said = opened(browser, locked)
-    lock = locked.paths.locks / "lock-0001.json"
-    tampered = tmp_path / "plan.toml"
-    tampered.write_bytes(locked.paths.plan.read_bytes().replace(b"0.05", b"0.10"))
-    stranger = tmp_path / "stranger.txt"
-    stranger.write_text("nothing of this study")
-    page.set_input_files("#files", [lock, locked.paths.report / "results.json", tampered, stranger])
-    page.locator("#verdicts .file").nth(3).wait_for()  # the page's policy forbids eval
-    verdicts = page.locator("#verdicts .file").all_inner_texts()
-    assert [verdict.split(":")[0] for verdict in verdicts] == [
-        "✓ holds lock-0001.json",
-        "✓ holds results.json",
-        "✗ changed plan.toml",
-        "? unknown stranger.txt",
-    ]
-    assert locked.lock_id in verdicts[0]
-    assert said == []
-    page.close()
-
-
-def test_a_file_name_cannot_write_into_the_page(browser: Browser, locked: LockedPlan, tmp_path: Path) -> None:
-    page, said = opened(browser, locked)
-    hostile = tmp_path / "<img src=x onerror=alert(1)>.txt"
-    hostile.write_text("x")
-    page.set_input_files("#files", [hostile])
-    page.wait_for_selector("#verdicts .file")
-    assert page.locator("#verdicts img").count() == 0
-    assert said == []
-    page.close()
-
-
 def test_on_paper_the_status_heads_every_page_and_details_are_open(browser: Browser, locked: LockedPlan) -> None:
     page, _ = opened(browser, locked)
     page.emulate_media(media="print")
@@ -128,7 +96,6 @@ def test_on_paper_the_status_heads_every_page_and_details_are_open(browser: Brow
     assert (
         page.locator("article.hypothesis details[open]").count() == page.locator("article.hypothesis details").count()
     )
-    assert page.locator(".drop").is_hidden()
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     page.close()
 

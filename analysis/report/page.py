@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -75,7 +74,7 @@ def render_page(
     posteriors
         Hypothesis id -> draws, for the curves of the band pictures.
     digests
-        Files that the drop zone knows.
+        Files that the page was made from and with.
     """
     said = {field.name: getattr(view, field.name) for field in fields(view)}
     said["hypotheses"] = [
@@ -99,7 +98,6 @@ def render_page(
         script=Markup(script),  # noqa: S704 - ours
         policy=_policy(script),
         digests=digests,
-        promised=Markup(_embedded([{"what": d.what, "path": d.path, "sha256": d.sha256} for d in digests])),  # noqa: S704
     )  # fmt: skip
     return page.rstrip() + "\n"
 
@@ -132,8 +130,3 @@ def _print_header(view: View) -> str:
     """Status and study for the head of every printed page, as the inside of a CSS string."""
     study = re.sub(r"[^A-Za-z0-9_.\-]", " ", view.study)
     return f"{view.status.word.upper()} \\00B7  {study}"
-
-
-def _embedded(data: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(data).replace("<", "\\u003c").replace("&", "\\u0026")

@@ -49,7 +49,7 @@ def _build(
     draws = {identity: p.draws for identity, p in found.items() if p.draws is not None}
     save_posteriors(found, draft)
     build_report(results, locked, draws, draft)
-    write_atomic(draft / "REVIEW.md", review_page(locked).encode())
+    write_atomic(draft / "REVIEW.md", review_page(locked, results.check_page_sha256).encode())
     write_atomic(draft / "manifest.sha256", _manifest(draft))
     return {
         "lock_id": locked.lock_id,

@@ -59,6 +59,7 @@ class View:
     method: tuple[Paragraph, ...]
     inputs: Table | None
     review: str
+    check_page_sha256: str
 
 
 def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure, ...]) -> View:
@@ -87,6 +88,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         method=method_paragraphs(locked, results),
         inputs=input_table(results),
         review=review_commands(locked),
+        check_page_sha256=results["check_page_sha256"],
     )
 
 

@@ -375,9 +375,14 @@ class Numbers(Part):
 
 
 class Results(Numbers):
-    """The whole of results.json."""
+    """The whole of results.json.
+
+    `check_page_sha256` is the digest of the page `check.html` that came with the tool which built the report;
+    empty in reports that were built before there was one.
+    """
 
     tool_version: str
+    check_page_sha256: str = ""
     answer: Answer
     cannot_know: list[str]
 

@@ -155,6 +155,7 @@ async function chainFaults(study, path, events) {
     }
     previous = await sha256(new TextEncoder().encode(`${row}\n`));
   }
+  events.head = previous;
   const headPath = path.replace(/jsonl$/, "head");
   const head = study.file(headPath) === undefined ? null : (await study.text(headPath)).trim();
   if (head === null && rows.length) {

@@ -7,7 +7,7 @@ import { absent, line, unchecked } from "./lines.js";
 import { checkPage } from "./page_numbers.js";
 import { checkData, checkReport, checkResults } from "./report.js";
 
-// Yields lines; the last thing it yields is {rows}, what was recomputed.
+// Yields lines, facts {fact, value} that a reader compares with a copy from elsewhere, and {rows}, what was recomputed.
 export async function* checkStudy(study, script, progress) {
   const locks = [];
   const events = [];
@@ -15,10 +15,15 @@ export async function* checkStudy(study, script, progress) {
   yield* guarded("lock", readLocks(study, locks));
   const lock = locks.at(-1);
   if (lock !== undefined) {
+    yield { fact: `lock id (${lock.path.split("/").at(-1)})`, value: lock.id };
+    yield { fact: "lock made, says its author", value: String(lock.value.created_asserted) };
     yield* guarded("plan", checkPlan(study, lock));
   }
   progress("ledger and sealed data");
   yield* guarded("ledger", readLedger(study, locks, events));
+  if (events.length) {
+    yield { fact: `ledger, line ${events.length}`, value: events.head };
+  }
   yield* guarded("data", checkData(study, events));
   let built;
   if (lock !== undefined) {

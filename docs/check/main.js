@@ -59,12 +59,14 @@ async function run(collecting, script) {
         }
         if (line.rows) {
           view.addRows(line.rows);
+        } else if (line.fact) {
+          view.addFact(line.fact, line.value);
         } else {
           view.add(line);
         }
         await new Promise((go) => setTimeout(go));
       }
-      view.close();
+      view.close(locked.length === 1);
     }
     say(summary(views, found));
   } catch (error) {
@@ -81,7 +83,7 @@ function notes(found, studies, locked) {
   const planned = studies.filter((study) => !study.isLocked && !study.hasReport).map((study) => study.name);
   const said = [...found.notes];
   if (planned.length) {
-    said.push(`Plans without a lock, which promise nothing yet: ${planned.slice(0, 20).join(", ")}.`);
+    said.push(`Plans without a lock, which promise nothing yet: ${[...new Set(planned)].slice(0, 20).join(", ")}.`);
   }
   if (locked.length > MOST_STUDIES) {
     said.push(`Only the first ${MOST_STUDIES} studies were checked.`);
@@ -97,7 +99,7 @@ function summary(views, found) {
   views.forEach((view) => Object.keys(counts).forEach((state) => { counts[state] += view.counts[state]; }));
   const broken = views.filter((view) => view.isBroken).length;
   const studies = views.length === 1 ? "1 study" : `${views.length} studies`;
-  return `${studies} checked: ${tally(counts)}. ${broken ? `Something does not hold in ${broken === 1 ? "one of them" : `${broken} of them`}.` : "All that was checked here holds."}`;
+  return `${studies} checked: ${tally(counts)}. ${broken ? `Something does not hold${views.length > 1 ? ` in ${broken} of them` : ""}.` : "All that was checked here holds."}`;
 }
 
 if (typeof document === "undefined") {

@@ -4,6 +4,7 @@ const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202
 const LINKS = { lock: "Lock", plan: "Plan", code: "Code", ledger: "Ledger", data: "Sealed data", report: "Report", results: "Results", page: "Page", numbers: "Numbers" };
 export const WORDS = { holds: "holds", changed: "changed", missing: "missing", unchecked: "cannot be checked here" };
 const SIGNS = { holds: "✓", changed: "✗", missing: "✗", unchecked: "–" };
+const BROKEN = new Set(["changed", "missing"]);
 const MOST_FAULTS = 20;
 
 // Characters that would hide or reorder others are spelled out; a very long text is cut.
@@ -21,23 +22,36 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-// The section of one study, filled in as lines come.
+// One study, filled in as lines come; open while it is read, and afterwards where something does not hold or it is alone.
 export class StudyView {
   constructor(study, number) {
-    const place = study.root ? ` in ${study.root}` : "";
-    this.title = element("h2", { id: `study-${number}`, tabindex: "-1" }, study.name);
-    this.verdict = element("p", { class: "verdict" });
+    this.name = study.name;
+    this.id = `study-${number}`;
     this.groups = new Map();
     this.counts = { holds: 0, changed: 0, missing: 0, unchecked: 0 };
-    this.section = element("section", { class: "study", "aria-labelledby": `study-${number}` }, this.title, element("p", { class: "place" }, place ? `Found${place}` : ""), this.verdict);
+    this.broken = new Set();
+    this.verdict = element("p", { class: "verdict" });
+    this.facts = element("dl", { class: "facts" });
+    this.section = element("details", { class: "study", id: this.id, open: "" }, element("summary", {}, element("h2", {}, study.name)), this.verdict, this.facts);
+    if (study.root) {
+      this.addFact("found in", study.root);
+    }
+  }
+
+  // What a reader compares with a copy from elsewhere: lock id, last line of the ledger.
+  addFact(name, value) {
+    this.facts.append(element("dt", {}, name), element("dd", {}, element("code", {}, value)));
   }
 
   add(line) {
     this.counts[line.state] += 1;
+    if (BROKEN.has(line.state)) {
+      this.broken.add(LINKS[line.link]);
+    }
     if (!this.groups.has(line.link)) {
       const list = element("ul", { class: "lines" });
       this.groups.set(line.link, list);
-      this.section.append(element("h3", {}, LINKS[line.link] ?? line.link), list);
+      this.section.append(element("h3", {}, LINKS[line.link]), list);
     }
     this.groups.get(line.link).append(entry(line));
   }
@@ -49,12 +63,15 @@ export class StudyView {
   }
 
   get isBroken() {
-    return this.counts.changed + this.counts.missing > 0;
+    return this.broken.size > 0;
   }
 
-  close() {
+  close(isAlone) {
+    const named = [...this.broken].join(", ").toLowerCase();
     this.section.classList.add(this.isBroken ? "broken" : "sound");
-    this.verdict.append(element("strong", {}, this.isBroken ? "Something does not hold." : "All that was checked here holds."), ` ${tally(this.counts)}`);
+    this.section.open = this.isBroken || isAlone;
+    this.verdict.append(element("strong", {}, this.isBroken ? `Something does not hold: ${named}.` : "All that was checked here holds."), ` ${tally(this.counts)}.`);
+    this.section.querySelector("summary").append(element("span", { class: "brief" }, this.isBroken ? `${SIGNS.changed} does not hold: ${named}` : `${SIGNS.holds} ${tally(this.counts)}`));
   }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seedlock.prereg.base.canonical import Sha256
 from seedlock.prereg.lock.gate import LockedPlan
 
 _PAGE = """# How to check {study} without installing anything
@@ -26,6 +27,12 @@ What they show:
 - The sealed data carry the digests that the ledger recorded when they arrived.
 - The report's files are listed, with digests, in `manifest.sha256`; the ledger's last `report.built` names the
   digest of that list.
+
+Without a terminal: drop the folder of this repository on `check.html`, one offline page of Seedlock's documentation
+that checks the same and computes headline numbers again from the sealed rows. Take it from there, never from the
+authors of a study; the one that came with the Seedlock of this report has the SHA-256
+
+    {check_page_sha256}
 
 With Seedlock installed, `seedlock verify {study}` does all of it, checks every printed number against
 `results.json`, and `seedlock verify {study} --replay` runs the analysis again.
@@ -71,11 +78,12 @@ def review_commands(locked: LockedPlan) -> str:
     return "\n".join(lines)
 
 
-def review_page(locked: LockedPlan) -> str:
-    """REVIEW.md for this lock."""
+def review_page(locked: LockedPlan, check_page_sha256: Sha256) -> str:
+    """REVIEW.md for this lock; it names the digest of `check.html` that came with this report's tool."""
     return _PAGE.format(
         study=locked.paths.name,
         lock_path=f"lockfiles/{locked.paths.name}/lock-{locked.lock.n:04d}.json",
         lock_id=locked.lock_id,
         commands=review_commands(locked),
+        check_page_sha256=check_page_sha256,
     )
