@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import batched, groupby
@@ -85,7 +86,8 @@ def _heard(pipe: Connection, pipes: list[Connection], left: deque[Part]) -> Iter
 
 
 def _serve(pipe: Connection, lay_out: LayOut, environment: Mapping[str, str]) -> None:
-    """Carry out parts until the driver is gone; what fails ends the helper."""
+    """Carry out parts until the driver is gone; what fails ends the helper, and Ctrl-C is the driver's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     with contextlib.suppress(Exception):

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -28,7 +29,8 @@ class _Worker:
 
 
 def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
-    """Take jobs until the driver is gone."""
+    """Take jobs until the driver is gone; Ctrl-C is the driver's to answer, which stops what is at work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     gc.freeze()
