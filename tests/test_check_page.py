@@ -21,9 +21,10 @@ from scipy import stats
 
 from docs.make_check_page import NAMED_IN, PAGE, bundle, page
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, sha256_file
+from seedlock.prereg.lock.events import EVENTS
 from seedlock.prereg.verify.check_page import check_page_sha256
 from seedlock.prereg.verify.number_binding import bound_number, format_value
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, StudyFixture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -462,6 +463,25 @@ def test_quantiles_are_scipys(tab: tuple[Page, list[str]]) -> None:
     assert found == pytest.approx([float(stats.norm.isf(p)) for p in tails], rel=1e-11)
     found = in_page(tab, "distributions.js", "v.map((x) => m.logGamma(x))", [0.5, 1, 2.5, 20, 3000.5])
     assert found == pytest.approx([math.lgamma(x) for x in (0.5, 1, 2.5, 20, 3000.5)], rel=1e-13, abs=1e-13)
+
+
+def test_the_page_knows_every_event_and_every_withdrawn_study(
+    tab: tuple[Page, list[str]], check: Callable[..., Told], tmp_path: Path
+) -> None:
+    assert set(in_page(tab, "chain.js", "[...m.EVENTS]", [])) == set(EVENTS)
+    for shelf in ("prereg/studies", "lockfiles"):
+        shutil.copytree(PROJECT / shelf / "vibe_leak_tiny", tmp_path / "r" / shelf / "vibe_leak_tiny")
+    found = check(tmp_path / "r")
+    assert found.broken == {}
+    assert found.state("The ledger is one unbroken chain") == "holds"
+
+
+def test_a_report_of_this_version_holds_and_is_computed_again(
+    check: Callable[..., Told], reported: StudyFixture
+) -> None:
+    found = check(reported.paths.root)
+    assert found.broken == {}
+    assert {row["state"] for row in found.rows} == {"holds"}
 
 
 def test_welchs_interval_is_scipys(tab: tuple[Page, list[str]]) -> None:

@@ -3,7 +3,7 @@
 import { canonical, isObject, sha256 } from "./canonical.js";
 import { absent, changed, compared, holds, line, unchecked, unknown } from "./lines.js";
 
-const EVENTS = new Set(["plan.locked", "plan.amended", "deviation.declared", "run.started", "run.finished", "run.failed", "data.sealed",
+export const EVENTS = new Set(["plan.locked", "plan.amended", "plan.withdrawn", "fork.declared", "deviation.declared", "beacon.recorded", "run.started", "run.finished", "run.failed", "data.sealed",
   "audit.judged", "look.opened", "report.built", "signature.added", "timestamp.added"]);
 const FIRST = { "data.sealed": "plan.locked", "run.started": "plan.locked", "plan.amended": "plan.locked", "deviation.declared": "plan.locked",
   "run.finished": "run.started", "run.failed": "run.started", "look.opened": "data.sealed", "report.built": "look.opened" };

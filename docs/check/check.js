@@ -24,6 +24,9 @@ export async function* checkStudy(study, script, progress) {
   if (events.length) {
     yield { fact: `ledger, line ${events.length}`, value: events.head };
   }
+  for (const event of events.filter((one) => one.event === "plan.withdrawn")) {
+    yield { fact: "withdrawn, its author says", value: String(event.reason) };
+  }
   yield* guarded("data", checkData(study, events));
   let built;
   if (lock !== undefined) {

@@ -36,6 +36,11 @@ export async function* checkData(study, events) {
   for (const event of sealed) {
     faults.push(...(await compared(study, sealedPath(study, event), event.sha256, study.hasReport || study.root !== null)));
   }
+  const isWithdrawn = events.some((event) => event.event === "plan.withdrawn");
+  if (isWithdrawn && !study.hasReport && faults.every((fault) => fault.state === "missing")) {
+    yield unchecked("data", "Sealed data are as the ledger recorded them", `The registration was withdrawn, and none of its ${sealed.length} sealed files lies here.`);
+    return;
+  }
   const known = new Set(sealed.map((event) => event.file));
   const extra = study.under(`reports/${study.name}/`).filter((file) => file.startsWith("data/") && !known.has(file.slice(5)));
   faults.push(...extra.map((file) => changed(`reports/${study.name}/${file}`, "an extra file", "a file that the ledger names")));
