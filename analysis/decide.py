@@ -24,6 +24,7 @@ from seedlock.analysis.findings.software import software_used
 from seedlock.analysis.inference.continuation_rule import look_result
 from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.infer import Inference, infer
+from seedlock.analysis.inference.reason import GATE_SHUT
 from seedlock.analysis.inside.cells import InsideCells, inside_cells, items_by_set
 from seedlock.analysis.inside.frame import Inside, inside_of
 from seedlock.analysis.inside.summary import inside_results
@@ -50,6 +51,7 @@ from seedlock.prereg.lock.gate import (
     status_of,
 )
 from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Hypothesis, Plan
 from seedlock.schemas.seal import unseal
 from seedlock.schemas.table import to_frame
@@ -151,9 +153,10 @@ def _judges(locked: LockedPlan, sealed: Sealed) -> list[JudgeResult]:
 def _shut(inference: Inference) -> dict[str, str]:
     """Hypotheses whose gate did not hold, and the reason they carry."""
     return {
-        identity: tested.reasons[0]
+        identity: reason
         for identity, tested in inference.tested.items()
-        if tested.reasons and tested.reasons[0].startswith("gate-shut")
+        for reason in tested.reasons
+        if reason.code == GATE_SHUT
     }
 
 
@@ -299,7 +302,7 @@ def _with_deviations(locked: LockedPlan, sealed: Sealed, entries: list[Hypothesi
     hypotheses = {identity: h for identity, h, _ in changed.expanded()}
     return [
         entry.model_copy(update={"as_deviated": _brief(entry.id, hypotheses, inference, data)})
-        if entry.id in hypotheses and {entry.id, entry.id.split("[")[0]} & touched
+        if entry.id in hypotheses and any(HypothesisId.read(entry.id).is_meant_by(name) for name in touched)
         else entry
         for entry in entries
     ]

@@ -128,7 +128,8 @@ def test_an_estimate_at_an_edge_is_not_a_matter_of_more_seeds() -> None:
 
 
 def test_missing_answers_are_named_as_what_keeps_a_headline_open() -> None:
-    lost = difference("torn", left=["lower", "negligible"], reasons=["missing-answers: the verdict depends on them"])
+    words, codes = ["missing-answers: the verdict depends on them"], ["missing-answers"]
+    lost = difference("torn", left=["lower", "negligible"], reasons=words, reason_codes=codes)
     assert answer(lost).reasons == ["torn may be lower or negligible: answers that never came could move it either way"]
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from seedlock.analysis.bayes.fits import Fits, Fitted
 from seedlock.analysis.bayes.models import Engine
 from seedlock.analysis.bayes.posterior_draws import FloatArray, PosteriorDraws
-from seedlock.analysis.inference.hypothesis import Data, Tested, in_words
+from seedlock.analysis.inference.hypothesis import Data, Tested
+from seedlock.analysis.inference.reason import Reason
 from seedlock.analysis.inference.select import ALL
 from seedlock.analysis.results.schema import BayesResult
 from seedlock.prereg.errors import Refusal
@@ -84,7 +85,7 @@ def _posterior(tested: Tested, hypothesis: Hypothesis, fits: Fits) -> Posterior:
         fitted = fits.of(hypothesis, tested, fits.data.plan.bayes.run_sd_prior)
         return _read(hypothesis, tested, fitted, fits)
     except Refusal as refusal:
-        failed = blank.model_copy(update={"reason": in_words(refusal), "gates_passed": False})
+        failed = blank.model_copy(update={"reason": str(Reason.of(refusal)), "gates_passed": False})
         return Posterior(result=failed, draws=None)
 
 
@@ -228,7 +229,7 @@ def _sensitivity(hypothesis: Hypothesis, tested: Tested, words: str, fits: Fits)
     try:
         found = contrast(fits.of(hypothesis, tested, words).fit, _weights(hypothesis))
     except Refusal as refusal:
-        return {"prior": words, "reason": in_words(refusal)}
+        return {"prior": words, "reason": str(Reason.of(refusal))}
     bands, new_bands = _bands(hypothesis, found, raw)
     interval = eti(found.mean_K / raw, 1 - 2 * tested.alpha)
     return {

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from seedlock.analysis.findings.headline import Headline, distance_text, units_text
+from seedlock.analysis.inference.reason import MISSING_ANSWERS
 from seedlock.analysis.results.schema import Accounting, BayesResult, GateResult, HypothesisResult, Limit
 from seedlock.prereg.lock.gate import Status
 from seedlock.prereg.verify.number_binding import format_value
@@ -172,7 +173,7 @@ def judged_at(h: HypothesisResult) -> float:
 
 def depends_on_missing(h: HypothesisResult) -> bool:
     """Whether a verdict was widened because missing answers could change it."""
-    return any(reason.startswith("missing-answers") for reason in h.reasons)
+    return MISSING_ANSWERS in h.reason_codes
 
 
 def posterior_weight(h: HypothesisResult) -> float | None:

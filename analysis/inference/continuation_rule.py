@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seedlock.analysis.results.schema import HypothesisResult, LookResult
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Plan
 
 
@@ -23,7 +24,7 @@ def look_result(plan: Plan, place: int | None, entries: Sequence[HypothesisResul
     later = plan.look[place + 1]
     if later.when is None:
         return found.model_copy(update={"goes_on": True, "next_seeds": later.seeds})
-    named = [h for h in entries if later.when.hypothesis in {h.id, h.id.split("[")[0]}]
+    named = [h for h in entries if HypothesisId.read(h.id).is_meant_by(later.when.hypothesis)]
     asked = set(later.when.undecided)
     leaving = [h.id for h in named if not h.verdict or asked <= set(h.verdict)]
     return found.model_copy(

@@ -11,6 +11,7 @@ from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.inference.alpha_at_look import alpha_at_look, look_of
 from seedlock.analysis.inference.bands import BandDecision, decide_bands
+from seedlock.analysis.inference.reason import MISSING_ANSWERS, Reason
 from seedlock.analysis.inference.scale import Scale, scale_of
 from seedlock.analysis.inference.scale_error import with_scale_error
 from seedlock.analysis.inference.select import build_sample, select
@@ -88,7 +89,7 @@ class Tested:
     decision: BandDecision | None = None
     bounds: tuple[BandDecision, ...] = ()
     bound_estimates: tuple[Estimate, ...] = ()
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def verdict(self) -> tuple[str, ...]:
@@ -116,18 +117,16 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         sample = _sample(data, estimand, chosen, None)
         estimate, decision, fell_back = _decide(blank, sample, scale)
     except Refusal as refusal:
-        return replace(blank, reasons=(in_words(refusal),))
-    notes = tuple(filter(None, (scale.note, fell_back)))
+        return replace(blank, reasons=(Reason.of(refusal),))
+    notes = tuple(note for note in (scale.note, fell_back) if note is not None)
     tested = replace(
         blank, chosen=chosen, sample=sample, scale=scale, estimate=estimate, decision=decision, reasons=notes
     )
     return _with_bounds(data, tested)
 
 
-def in_words(refusal: Refusal) -> str:
-    """A refusal as results.json carries it: its code, then what was found."""
-    details = "; ".join(f"{f.where}: {f.found}, promised {f.promised}" for f in refusal.findings)
-    return f"{refusal.code}: {refusal.what}" + (f" ({details})" if details else "")
+def _because(tested: Tested, reason: Reason) -> Tested:
+    return replace(tested, reasons=(*tested.reasons, reason))
 
 
 def redecided(tested: Tested, alpha: float) -> Tested:
@@ -159,10 +158,10 @@ def cluster_of(plan: Plan, estimand: Estimand) -> str:
     return estimand.unit if is_of_items else plan.report.cluster
 
 
-def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision, str]:
+def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision, Reason | None]:
     """Estimate and bands; where the plan's test finds no spread, by the test it falls back on, which the note says."""
     estimand, raw = tested.estimand, scale.raw_per_unit
-    bands, note = estimand.partition, ""
+    bands, note = estimand.partition, None
     edges = tuple(edge * raw for edge in bands.edges)
     try:
         estimate = ESTIMATORS[estimand.test].run(sample, level=1 - 2 * tested.alpha, edges=edges)
@@ -170,9 +169,8 @@ def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, Ban
         if estimand.fallback is None:
             raise
         estimate = ESTIMATORS[estimand.fallback].run(sample, level=1 - 2 * tested.alpha, edges=edges)
-        note = (
-            f"fallback-test: {estimand.fallback} decides, as planned, for {estimand.test} refused; {in_words(refusal)}"
-        )
+        words = f"{estimand.fallback} decides, as planned, for {estimand.test} refused; {Reason.of(refusal)}"
+        note = Reason("fallback-test", words)
     if scale.sd_df is not None:
         estimate = with_scale_error(estimate, sd=raw, sd_df=scale.sd_df)
     return estimate, decide_bands(estimate.edges, bands, tested.alpha, scale=raw), note
@@ -200,7 +198,7 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
         return tested
     span = data.limits(estimand.measure)
     if span is None:
-        return replace(tested, reasons=(*tested.reasons, "missing-unbounded: the measure declares no range for bounds"))
+        return _because(tested, Reason("missing-unbounded", "the measure declares no range for bounds"))
     weights = estimand.contrast or {"all": 1.0}
     low, high = span
     down = {level: low if weight > 0 else high for level, weight in weights.items()}
@@ -208,11 +206,11 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
     try:
         found = [_decide(tested, _sample(data, estimand, chosen, fill), scale) for fill in (down, up)]
     except Refusal as refusal:
-        return replace(tested, reasons=(*tested.reasons, f"missing-unbounded: {in_words(refusal)}"))
+        return _because(tested, Reason("missing-unbounded", Reason.of(refusal)))
     widened = replace(
         tested, bound_estimates=tuple(e for e, _, _ in found), bounds=tuple(decision for _, decision, _ in found)
     )
     if tested.decision is not None and widened.verdict != tested.decision.verdict:
-        note = "missing-answers: the verdict depends on answers that never came; every band they could leave is kept"
-        return replace(widened, reasons=(*widened.reasons, note))
+        words = "the verdict depends on answers that never came; every band they could leave is kept"
+        return _because(widened, Reason(MISSING_ANSWERS, words))
     return widened

@@ -10,6 +10,7 @@ from seedlock.analysis.inference.dunnett import family_error, member_level, shar
 from seedlock.analysis.inference.hypothesis import Data, Tested, estimate_hypothesis, redecided
 from seedlock.analysis.inference.metric_audit import audit
 from seedlock.analysis.inference.multiplicity import DUNNETT, Place, holm, places
+from seedlock.analysis.inference.reason import GATE_SHUT, Reason
 from seedlock.analysis.results.audit import AuditResult
 from seedlock.analysis.results.schema import ClaimResult, GateResult
 from seedlock.prereg.plan.audit import AUDIT
@@ -119,7 +120,7 @@ def _gate_result(gate: Gate, tested: Tested) -> GateResult:
         estimate=None if estimate is None else estimate.estimate / scale,
         ci=None if estimate is None else (estimate.ci_low / scale, estimate.ci_high / scale),
         passed=None if estimate is None else tested.verdict == (need,),
-        reasons=list(tested.reasons),
+        reasons=[str(reason) for reason in tested.reasons],
     )
 
 
@@ -142,7 +143,7 @@ def _gated(tested: Tested, shut: list[str]) -> Tested:
         decision=None,
         bounds=(),
         bound_estimates=(),
-        reasons=(f"gate-shut: {'; '.join(shut)}", *tested.reasons),
+        reasons=(Reason(GATE_SHUT, "; ".join(shut)), *tested.reasons),
     )
 
 

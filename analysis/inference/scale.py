@@ -9,6 +9,7 @@ import pandas as pd
 
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.design_effect import Group, worth_of
+from seedlock.analysis.inference.reason import Reason
 from seedlock.analysis.inference.select import ordered_mean
 from seedlock.analysis.scoring.item_sets import in_set, unit_of
 from seedlock.prereg.errors import EmptyCell, NoSpread, TooFewUnits
@@ -30,7 +31,7 @@ class Scale:
 
     raw_per_unit: float
     text: str
-    note: str = ""
+    note: Reason | None = None
     sd_df: float | None = None
 
 
@@ -64,7 +65,7 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
         if sd.fallback is None:
             raise
         text = f"SD {name} (undefined: no spread; the plan's fallback of {sd.fallback:g} {unit}: {sd.source})"
-        return Scale(raw_per_unit=sd.fallback, text=text, note=f"fallback-sd: {refusal.what}; {text}")
+        return Scale(raw_per_unit=sd.fallback, text=text, note=Reason("fallback-sd", f"{refusal.what}; {text}"))
     origin = f"{found.sd:.4g} {unit}, {sd.of}, arm {sd.arm}, estimated from these data with {found.df:.4g} df"
     return Scale(raw_per_unit=found.sd, text=f"SD {name} ({origin})", sd_df=found.df)
 

@@ -152,6 +152,7 @@ class HypothesisResult(Part):
     second_opinions: list[SecondOpinion]
     bayes: BayesResult | None
     reasons: list[str]
+    reason_codes: list[str] = []
     as_deviated: dict[str, Any] | None = None
     is_proportion: bool | None = None
     units_per_level: dict[str, int] = {}

@@ -16,6 +16,7 @@ from seedlock.analysis.inference.multiplicity import DUNNETT
 from seedlock.analysis.simulation.evaluate import Outcome, Simulated, evaluate, runs_at
 from seedlock.analysis.simulation.layout import Layout, Target
 from seedlock.prereg.plan.design import When
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Claim, Plan
 
 type BoolArray = NDArray[np.bool_]
@@ -117,8 +118,9 @@ def continues(plan: Plan, layout: Layout, when: When | None, so_far: Endings) ->
     some = next(iter(so_far.targets.values())).done_K
     if when is None:
         return np.ones(len(some), dtype=bool)
-    names = [t.id for t in layout.targets if when.hypothesis in {t.id, t.id.split("[")[0]} and t.id in so_far.targets]
-    bands = next(h for h in plan.hypothesis if h.id == when.hypothesis.split("[")[0]).partition.names
+    meant = (t.id for t in layout.targets if HypothesisId.read(t.id).is_meant_by(when.hypothesis))
+    names = [name for name in meant if name in so_far.targets]
+    bands = next(h for h in plan.hypothesis if h.id == HypothesisId.read(when.hypothesis).base).partition.names
     columns = [bands.index(name) for name in when.undecided]
     goes_K = np.zeros(len(some), dtype=bool)
     for name in names:

@@ -13,6 +13,7 @@ from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.simulation.assumptions import Assumed
 from seedlock.analysis.simulation.layout import Layout, Target
 from seedlock.prereg.plan.bands import Band
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Plan
 
 type CellKey = tuple[int, str, str]
@@ -114,8 +115,9 @@ def expected_value(plan: Plan, target: Target, assumed: Assumed, raw: float) -> 
     before it, or by two seed SDs where there is none, and never more than half of what the scale has left.
     """
     declared = plan.design.expected
-    if target.id in declared or target.id.split("[")[0] in declared:
-        return declared.get(target.id, declared.get(target.id.split("[")[0], math.nan))
+    for name in (target.id, HypothesisId.read(target.id).base):
+        if name in declared:
+            return declared[name]
     band = favoured_band(target)
     if band.lower is not None and band.upper is not None:
         holds_zero = target.is_contrast and band.lower < 0 < band.upper

@@ -9,6 +9,7 @@ from itertools import pairwise
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.audit import AUDIT
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import BASELINE_ARM, Claim, Estimand, Plan
 from seedlock.prereg.plan.runs import listed
 
@@ -266,7 +267,9 @@ def _looks(plan: Plan) -> Iterator[Finding]:
         faults = list(unknown(f"{where}.hypothesis", look.when.hypothesis, _ids(plan), what="hypothesis"))
         yield from faults
         for band in [] if faults else look.when.undecided:
-            yield from unknown(f"{where}.undecided", band, bands[look.when.hypothesis.split("[")[0]], what="band")
+            yield from unknown(
+                f"{where}.undecided", band, bands[HypothesisId.read(look.when.hypothesis).base], what="band"
+            )
 
 
 def _multiverse(plan: Plan) -> Iterator[Finding]:

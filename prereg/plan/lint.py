@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import BASELINE_ARM, Hypothesis, Plan
 from seedlock.prereg.plan.replication import replication
 from seedlock.prereg.plan.runs import Where, listed
@@ -148,7 +149,7 @@ def _mixed_models(plan: Plan) -> Iterator[Lint]:
 def _families(plan: Plan) -> Iterator[Lint]:
     confirmatory = [h for h in plan.hypothesis if h.role == "confirmatory"]
     outside = [h.id for h in confirmatory if h.family is None]
-    covered = {member.split("[")[0] for claim in plan.claim if claim.all_of for member in claim.members}
+    covered = {HypothesisId.read(member).base for claim in plan.claim if claim.all_of for member in claim.members}
     loose = [identity for identity in outside if identity not in covered]
     if len(confirmatory) > 1 and loose:
         yield Lint(
@@ -163,7 +164,7 @@ def _families(plan: Plan) -> Iterator[Lint]:
 def _claims(plan: Plan) -> Iterator[Lint]:
     exploratory = {h.id for h in plan.hypothesis if h.role == "exploratory"}
     for claim in plan.claim:
-        weak = sorted({member for member in claim.members if member.split("[")[0] in exploratory})
+        weak = sorted({member for member in claim.members if HypothesisId.read(member).base in exploratory})
         if weak:
             yield Lint(
                 code="claim-on-exploratory",

@@ -16,6 +16,7 @@ from seedlock.prereg.plan.audit import AUDIT, Audit
 from seedlock.prereg.plan.bands import Bands, parse_bands
 from seedlock.prereg.plan.design import Design, Look, Multiverse, Name
 from seedlock.prereg.plan.hosted import Hosted
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.imports import Import, Judged
 from seedlock.prereg.plan.inside import Inside
 from seedlock.prereg.plan.judges import Judge
@@ -346,7 +347,7 @@ class Plan(Table):
                 yield hypothesis.id, hypothesis, {}
                 continue
             for level in self._per_levels(hypothesis):
-                yield f"{hypothesis.id}[{level}]", hypothesis, {hypothesis.per: level}
+                yield HypothesisId(hypothesis.id, level), hypothesis, {hypothesis.per: level}
 
     def expanded_gates(self) -> Iterator[tuple[str, Gate, Where]]:
         """Every gate as it is tested: by its name or, with `per`, `name[level]` with its extra condition."""
@@ -355,7 +356,7 @@ class Plan(Table):
                 yield name, gate, {}
                 continue
             for level in self._per_levels(gate):
-                yield f"{name}[{level}]", gate, {gate.per: level}
+                yield HypothesisId(name, level), gate, {gate.per: level}
 
     def gates_of(self, hypothesis: Hypothesis, extra: Where) -> list[str]:
         """Gates, as they are tested, that stand before a hypothesis: all, or those it requires.
@@ -367,7 +368,7 @@ class Plan(Table):
         return [
             identity
             for identity, _, at in self.expanded_gates()
-            if identity.split("[")[0] in required
+            if HypothesisId.read(identity).base in required
             and all(level in listed(wanted[factor]) for factor, level in at.items() if factor in wanted)
         ]
 

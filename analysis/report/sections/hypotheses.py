@@ -119,9 +119,9 @@ def _number(ref: str, h: Mapping[str, Any], spec: str) -> Line:
 
 
 def _reasons(ref: str, h: Mapping[str, Any]) -> tuple[Line, ...]:
-    """Reasons that the decision does not already give in the same words."""
+    """Reasons beside the first of a hypothesis that is not testable, which its decision gives."""
     lines = bullets(f"{ref}/reasons", h["reasons"])
-    return tuple(line for line, text in zip(lines, h["reasons"], strict=True) if text not in h["decision"])
+    return lines[1:] if h["estimate"] is None else lines
 
 
 def _as_deviated(ref: str, h: Mapping[str, Any], spec: str) -> Line:
