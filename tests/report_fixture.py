@@ -211,6 +211,9 @@ def bands(
     ]
 
 
+NO_SPREAD = "no-spread: all 3 units gave the same number, so there is no standard error"
+
+
 def make_hypotheses() -> list[dict[str, Any]]:
     """As predicted, inconclusive, decided against, not testable, zero counts, paired, 23 seeds, effect size, hostile."""
     return [
@@ -278,9 +281,9 @@ def make_hypotheses() -> list[dict[str, Any]]:
             predicted="supported", n_units=None, estimate=None, se=None, df=None, ci=None, ci_method=None, assumes="",
             unit_sd=None, unit_sd_after_noise=None, next_unit_ci=None, p_value=None, p_adjusted=None, alpha_in_family=None, overdispersion=None,
             bands=bands(["opposite", -0.2, "negligible", 0.2, "supported"], left=set(), p=[None, None, None]),
-            verdict=[], decision="not testable: no-spread", units=[], bounds=[], second_opinions=[],
+            verdict=[], decision=f"not testable: {NO_SPREAD}", units=[], bounds=[], second_opinions=[],
             bayes={"model": "gaussian", "reason": "too-few-units: 1 unit a level", "gates_passed": None},
-            reasons=["no-spread: all 3 units gave the same number, so there is no standard error"],
+            reasons=[NO_SPREAD],
         ),
     ]  # fmt: skip
 

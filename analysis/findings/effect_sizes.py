@@ -11,7 +11,8 @@ import pandas as pd
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals import effect_size as es
 from seedlock.analysis.estimators.internals.sample import Level
-from seedlock.analysis.inference.hypothesis import Tested, in_words
+from seedlock.analysis.inference.hypothesis import Tested
+from seedlock.analysis.inference.reason import Reason
 from seedlock.analysis.results.schema import EffectSize
 from seedlock.prereg.errors import NoSpread, NotFinite, Refusal, TooFewUnits
 
@@ -74,7 +75,7 @@ def _result(kind: Kind, sd_of: str, level: float, made: Callable[[], es.EffectSi
     try:
         size = made()
     except Refusal as refusal:
-        undefined = {"value": None, "sd": None, "sd_df": None, "reason": in_words(refusal)}
+        undefined = {"value": None, "sd": None, "sd_df": None, "reason": str(Reason.of(refusal))}
         return EffectSize.model_validate(blank | undefined)
     found = {"value": size.value, "sd": size.sd, "sd_df": size.sd_df, "ci_method": size.ci_method}
     return EffectSize.model_validate(blank | found | {"ci": (size.ci_low, size.ci_high)})
