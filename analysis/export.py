@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,17 +16,24 @@ from typing import Any
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from seedlock.prereg.base.canonical import sha256_bytes, sha256_file
-from seedlock.prereg.base.git import blob
-from seedlock.prereg.base.paths import CHECKOUT, HOME, StudyPaths
+from seedlock.prereg.base.canonical import sha256_bytes
+from seedlock.prereg.base.git import blobs
+from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
+from seedlock.prereg.base.reading import is_inside, is_regular, read_regular, sha256_regular, walk
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.document import Lock, lock_paths, read_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
-from seedlock.prereg.lock.lock import promised_paths
-from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.lock.rooms import place_of
 from seedlock.prereg.verify.chain import verify_study
+from seedlock.prereg.verify.manifest import MANIFEST, read_manifest
 
 FORMATS = ("ro-crate",)
+PROMISED_BESIDE = re.compile(
+    r"lock-\d{4}\.(?:json|sha256)|ledger\.(?:jsonl|head)|simulation\.json|design\.(?:png|svg)"
+    r"|(?:replay|ledger-line)-[\w.-]+\.json|(?:lock|replay|ledger-line)-[\w.-]+\.(?:sig|tsr|ots)"
+)
+"""Files of `lockfiles/STUDY/` that are part of a study."""
+MAX_ARCHIVED_BYTES = 4 * 2**30
 METADATA = "ro-crate-metadata.json"
 SAME_MOMENT = (1980, 1, 1, 0, 0, 0)
 """Times of files are left out, so that the same study gives the same archive."""
@@ -69,7 +77,8 @@ def export_study(paths: StudyPaths, to: Path, *, license_url: str | None = None)
         raise BadInput(f"{to} is there already", then="name another file with --to")
     _require_verified(paths)
     lock = read_lock(locks[-1])
-    files = dict(sorted((dict(_locked_code(lock)) | dict(_study_files(paths))).items()))
+    files = dict(_locked_code(lock)) | dict(_study_files(paths, lock, read_ledger(paths.ledger)))
+    files = dict(sorted(files.items()))
     described = describe(paths, lock, files, license_url=license_url)
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f".{to.name}.part")
@@ -101,7 +110,7 @@ def describe(paths: StudyPaths, lock: Lock, files: Mapping[str, bytes], *, licen
             or "application/octet-stream",
         }
         by_path[name] = crate.add_file(None, name, properties=properties)
-    lock_id = {"@type": "PropertyValue", "name": "lock_id", "value": sha256_file(lock_paths(paths)[-1])}
+    lock_id = {"@type": "PropertyValue", "name": "lock_id", "value": sha256_regular(lock_paths(paths)[-1])}
     crate.root_dataset["identifier"] = crate.add(ContextEntity(crate, "#lock", properties=lock_id))
     tool = {"@type": "SoftwareApplication", "name": "Seedlock", "version": lock.tool_version}
     instrument = crate.add(ContextEntity(crate, "#seedlock", properties=tool))
@@ -135,22 +144,28 @@ def _require_verified(paths: StudyPaths) -> None:
         )
 
 
-def _study_files(paths: StudyPaths) -> Iterator[tuple[str, bytes]]:
-    """The study's own files, and of the workbench only sealed data that no report holds yet."""
-    found = set(promised_paths(paths, read_plan(paths.plan)))
-    for folder in (paths.locks, paths.report):
-        found |= {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
-    if not paths.report.is_dir():
-        found |= set((paths.runs / "sealed").glob("*.parquet"))
-    yield from ((paths.relative(path), path.read_bytes()) for path in found)
+def _study_files(paths: StudyPaths, lock: Lock, events: list[Event]) -> Iterator[tuple[str, bytes]]:
+    """What lock, ledger and manifest name, and nothing else that lies beside it."""
+    named = {paths.root / file.path for file in lock.files if is_inside(file.path)}
+    named |= {path for path in walk(paths.locks) if PROMISED_BESIDE.fullmatch(path.name)}
+    if paths.report.is_dir():
+        named |= {paths.report / MANIFEST, *(paths.report / name for name in read_manifest(paths))}
+    else:
+        sealed = {str(event.body["file"]) for event in events if event.name == "data.sealed"}
+        named |= {paths.runs / "sealed" / file for file in sealed}
+    yield from ((paths.relative(path), read_regular(path, limit=MAX_ARCHIVED_BYTES)) for path in sorted(named))
 
 
 def _locked_code(lock: Lock) -> Iterator[tuple[str, bytes]]:
     """The code as it was locked: from here where it still is, from the locked commit where it has moved on."""
     lost = []
+    committed = _at_commit(lock)
     for file in lock.code:
-        here = HOME / file.path
-        candidates = (here.read_bytes() if here.is_file() else None, _at_commit(lock, file.path))
+        here = place_of(file.path)
+        candidates = (
+            read_regular(here) if is_inside(file.path) and is_regular(here) else None,
+            committed.get(file.path),
+        )
         found = next((data for data in candidates if data is not None and sha256_bytes(data) == file.sha256), None)
         if found is None:
             lost.append(
@@ -162,9 +177,10 @@ def _locked_code(lock: Lock) -> Iterator[tuple[str, bytes]]:
         raise BadInput("the locked code cannot be found", *lost[:20], then="fetch the commit that the lock names")
 
 
-def _at_commit(lock: Lock, path: str) -> bytes | None:
+def _at_commit(lock: Lock) -> dict[str, bytes | None]:
+    """The locked code in this checkout's history, where it is there."""
     commit = lock.code_commit
-    return None if commit is None or CHECKOUT is None else blob(CHECKOUT, commit, path)
+    return blobs(CHECKOUT, commit, [file.path for file in lock.code]) if CHECKOUT is not None and commit else {}
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

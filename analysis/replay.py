@@ -14,6 +14,7 @@ from seedlock.analysis.bayes.models import Engine
 from seedlock.analysis.decide import Sealed
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.reading import is_regular, read_regular
 from seedlock.prereg.errors import Finding, NotReproduced, SeedlockError
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.gate import require_lock, require_seals
@@ -38,14 +39,14 @@ def replay_check(paths: StudyPaths) -> Check:
     """
     what = "the analysis gives the same numbers again"
     file = paths.report / "results.json"
-    if not file.is_file():
+    if not is_regular(file):
         return not_checked("X1", "replay", what, "no results yet", f"seedlock analyze {paths.name}")
     try:
         lock = read_lock(lock_paths(paths)[-1])
         again: Any = _at_lock(paths, lock) if code_faults(lock) else recompute(paths)
     except SeedlockError as error:
         return failed("X1", "replay", error)
-    published: Any = read_json(file.read_bytes())
+    published: Any = read_json(read_regular(file))
     differs = tuple(differences(published, again, load_locked_plan(lock).tolerances))
     other = tuple(library_faults(lock) if lock.version > 1 else environment_differences())
     if differs:

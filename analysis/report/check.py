@@ -11,6 +11,7 @@ from seedlock.analysis.report.contradictions import fault
 from seedlock.analysis.report.lint import lint_report
 from seedlock.analysis.results.schema import Results
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import is_regular, read_regular, read_regular_text
 from seedlock.prereg.errors import Finding, ReportRefused, SeedlockError
 from seedlock.prereg.lock.document import load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.lock import code_faults
@@ -36,7 +37,7 @@ def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> 
 
 def read_report(folder: Path, results: Results, plan: Plan | None) -> list[Finding]:
     """Faults of the report.html and report.md in a folder."""
-    page, markdown = ((folder / name).read_text("utf-8") for name in ("report.html", "report.md"))
+    page, markdown = (read_regular_text(folder / name) for name in ("report.html", "report.md"))
     return lint_report(page, markdown, results, plan)
 
 
@@ -57,14 +58,14 @@ def reading_check(paths: StudyPaths) -> Check:
     A report made by code that has moved on since its lock is held to the rules of today, and only warned of.
     """
     what = "the report says no more than its verdicts allow, and nothing twice in two ways"
-    if not (paths.report / "results.json").is_file():
+    if not is_regular(paths.report / "results.json"):
         return not_checked("R6", "report", what, "no report yet", f"seedlock analyze {paths.name}")
     moved_on = False
     try:
         lock = read_lock(lock_paths(paths)[-1])
         moved_on = bool(code_faults(lock))
         plan = load_locked_plan(lock)
-        results = Results.model_validate_json((paths.report / "results.json").read_bytes())
+        results = Results.model_validate_json(read_regular(paths.report / "results.json"))
         faults = read_report(paths.report, results, plan)
         faults += [] if moved_on else stale_answer(results, plan)
     except SeedlockError as error:

@@ -11,6 +11,7 @@ from seedlock.analysis.results.multiverse import MultiverseResult
 from seedlock.analysis.results.part import Part
 from seedlock.prereg.base.canonical import canonical_json
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import is_regular, read_regular
 from seedlock.prereg.errors import OutOfOrder
 from seedlock.prereg.lock.gate import Status
 
@@ -401,6 +402,6 @@ def read_results(paths: StudyPaths) -> Results:
         It has not been analysed yet.
     """
     file = paths.report / "results.json"
-    if not file.is_file():
+    if not is_regular(file):
         raise OutOfOrder(f"{paths.name} has no results yet", then=f"seedlock analyze {paths.name}")
-    return Results.model_validate_json(file.read_bytes())
+    return Results.model_validate_json(read_regular(file))

@@ -105,6 +105,19 @@ def sha256_regular(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_inside(name: str) -> bool:
+    """Whether a path that a file names is relative and stays below where it starts."""
+    return bool(name) and "\\" not in name and not {"", ".", ".."} & set(name.split("/"))
+
+
+def found_at(path: Path) -> str:
+    """What is at `path`, as findings write it: `sha256 ...`, or what is wrong with it."""
+    try:
+        return f"sha256 {sha256_regular(path)}"
+    except UnreadableFile as error:
+        return error.findings[0].found
+
+
 def walk(folder: Path) -> Iterator[Path]:
     """Everything below `folder` that is not a folder, links included and none followed, in path order.
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import read_regular
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged
 from seedlock.prereg.lock.exposure import Exposure
 from seedlock.prereg.lock.owed import Owed
@@ -148,9 +149,9 @@ def read_lock(path: Path) -> Lock:
         It is not a lock that this version can read, or not in canonical form.
     """
     try:
-        data = path.read_bytes()
-        lock = Lock.model_validate_json(data)
+        data = read_regular(path)
         read_json(data)
+        lock = Lock.model_validate_json(data)
         is_canonical = lock.to_bytes() == data
     except (ValueError, ValidationError, RecursionError) as error:
         first = str(error).splitlines()[0]

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from seedlock.prereg.base.canonical import Sha256, canonical_json, sha256_file
+from seedlock.prereg.base.canonical import Sha256, canonical_json
 from seedlock.prereg.base.json_pointer import replaced
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import is_regular, sha256_regular
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths
 from seedlock.prereg.lock.due_runs import looks_passed_over
@@ -84,7 +85,7 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
         )
     if not only_reading and was_withdrawn(event.name for event in state.events):
         raise OutOfOrder(f"{paths.name} was withdrawn", then=f"seedlock verify {paths.name}  says when and why")
-    lock_id = sha256_file(files[-1])
+    lock_id = sha256_regular(files[-1])
     reported = is_reported(state.events, lock_id)
     code = [] if only_reading and reported else code_faults(state.lock)
     faults = [*chain_faults(files, state.locks, state.events), *plan_faults(state.lock, paths), *code]
@@ -114,7 +115,7 @@ def is_reported(events: Iterable[Event], lock_id: Sha256) -> bool:
 
 def chain_faults(files: list[Path], locks: tuple[Lock, ...], events: tuple[Event, ...]) -> list[Finding]:
     """Each lock names the one before, and the ledger names each by its digest."""
-    digests = [sha256_file(file) for file in files]
+    digests = [sha256_regular(file) for file in files]
     faults = []
     for file, lock, previous in zip(files, locks, [None, *digests], strict=False):
         if lock.prev_lock != previous:
@@ -256,7 +257,7 @@ def require_seals(locked: LockedPlan) -> list[SealedTable]:
     replaced_files = superseded(sealed)
     for event in sealed:
         file, promised = str(event.body["file"]), str(event.body["sha256"])
-        copies = [path for path in locked.paths.seal_places(file) if path.is_file()]
+        copies = [path for path in locked.paths.seal_places(file) if is_regular(path)]
         if not copies:
             gone.append(Finding(where=file, found="no such file", promised=f"sha256 {promised}"))
         changed += [
@@ -266,7 +267,7 @@ def require_seals(locked: LockedPlan) -> list[SealedTable]:
                 promised=f"sha256 {promised} (ledger)",
             )
             for path in copies
-            if (digest := sha256_file(path)) != promised
+            if (digest := sha256_regular(path)) != promised
         ]
         for path in [] if file in replaced_files else copies[:1]:
             tables.append(

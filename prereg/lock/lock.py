@@ -13,12 +13,12 @@ from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import (
     Sha256,
     sha256_bytes,
-    sha256_file,
     sha256_json,
     write_atomic,
 )
 from seedlock.prereg.base.distributions import installed
 from seedlock.prereg.base.paths import HOME, StudyPaths
+from seedlock.prereg.base.reading import found_at, is_inside, read_regular, sha256_regular, walk
 from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import Finding, OutOfOrder
 from seedlock.prereg.lock.document import (
@@ -40,7 +40,7 @@ from seedlock.prereg.lock.owed import Owed, owed_by_a_run
 from seedlock.prereg.lock.rooms import deciding_files, place_of
 from seedlock.prereg.plan.files import referenced_files
 from seedlock.prereg.plan.plan import Plan, PlannedRun
-from seedlock.prereg.plan.read import parse_plan, read_plan
+from seedlock.prereg.plan.read import MAX_PLAN_BYTES, parse_plan, read_plan
 
 AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
 
@@ -76,12 +76,12 @@ def lock_file(path: Path, root: Path) -> LockedFile:
 
 
 def _promised(path: Path, name: str) -> LockedFile:
-    return LockedFile(path=name, sha256=sha256_file(path), bytes=path.stat().st_size)
+    return LockedFile(path=name, sha256=sha256_regular(path), bytes=path.stat().st_size)
 
 
 def study_files(paths: StudyPaths) -> list[Path]:
-    """Every regular file of the study folder, in path order."""
-    return sorted(path for path in paths.study.rglob("*") if path.is_file() and not path.name.startswith("."))
+    """Every file of the study folder, in path order; a link is one, and cannot be promised."""
+    return sorted(path for path in walk(paths.study) if not path.name.startswith("."))
 
 
 def create_lock(
@@ -141,7 +141,7 @@ def create_amendment(
     return _write_lock(
         paths,
         n=before.n + 1,
-        previous=sha256_file(existing[-1]),
+        previous=sha256_regular(existing[-1]),
         amends={"reason": reason, "note": note},
         design_check=design_check,
         simulation=simulation,
@@ -151,7 +151,7 @@ def create_amendment(
 
 def holds_as_it_stands(lock: Lock, paths: StudyPaths) -> bool:
     """Whether the plan and the files it names are those of the lock, byte for byte."""
-    return lock.plan.raw_sha256 == sha256_file(paths.plan) and lock.files == [
+    return lock.plan.raw_sha256 == sha256_regular(paths.plan) and lock.files == [
         lock_file(path, paths.root) for path in promised_paths(paths, read_plan(paths.plan))
     ]
 
@@ -171,7 +171,7 @@ def _write_lock(
     simulation: bytes | None,
     now: datetime | None,
 ) -> tuple[Lock, Sha256]:
-    raw = paths.plan.read_bytes()
+    raw = read_regular(paths.plan, limit=MAX_PLAN_BYTES)
     plan = parse_plan(raw, paths.plan)
     events = read_ledger(paths.ledger)
     moment = now or datetime.now(UTC)
@@ -281,7 +281,6 @@ def iter_changes(promised: list[LockedFile], root: Path) -> Iterator[Finding]:
 
 
 def _change(file: LockedFile, path: Path) -> Iterator[Finding]:
-    if not path.is_file() or path.is_symlink():
-        yield Finding(where=file.path, found="missing" if not path.exists() else "a link", promised=file.sha256)
-    elif (digest := sha256_file(path)) != file.sha256:
-        yield Finding(where=file.path, found=f"sha256 {digest}", promised=f"sha256 {file.sha256}")
+    found = found_at(path) if is_inside(file.path) else "a path that leads out of the repository"
+    if found != f"sha256 {file.sha256}":
+        yield Finding(where=file.path, found=found, promised=f"sha256 {file.sha256}")

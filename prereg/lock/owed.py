@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from seedlock.prereg.base.canonical import canonical_json, read_json
+from seedlock.prereg.base.reading import is_regular, read_regular
 from seedlock.prereg.plan.plan import Plan
 
 NO_ATTRIBUTE = frozenset({"item_id", "messages", "user", "system"})
@@ -62,7 +63,7 @@ def _asked(plan: Plan, folder: Path) -> Iterator[tuple[str, bool]]:
     """Key of every item, and whether it is a probe, which is put to a run once; an item in several sets is one."""
     for items in plan.items.values():
         file = folder / items.file if items.file is not None else None
-        for line in file.read_bytes().splitlines() if file is not None and file.is_file() else ():
+        for line in read_regular(file).splitlines() if file is not None and is_regular(file) else ():
             if line.strip():
                 yield _key(line), items.probe
 
@@ -70,7 +71,7 @@ def _asked(plan: Plan, folder: Path) -> Iterator[tuple[str, bool]]:
 def _key(line: bytes) -> str:
     try:
         row = read_json(line)
-    except (ValueError, RecursionError):
+    except ValueError:
         return line.decode("utf-8", "replace")
     return _named(row) if isinstance(row, dict) else canonical_json(row).decode()
 

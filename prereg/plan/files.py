@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import is_regular
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.judges import files_of
 from seedlock.prereg.plan.plan import Plan
@@ -64,4 +65,4 @@ def _path_fault(spelled: str, folder: Path) -> str | None:
         path /= part
         if path.is_symlink():
             return "a symbolic link"
-    return None if path.is_file() else "not there"
+    return None if is_regular(path) else "not there"

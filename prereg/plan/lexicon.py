@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seedlock.prereg.base.canonical import read_json
+from seedlock.prereg.base.reading import read_regular
 from seedlock.prereg.errors import BadInput, Finding
 
 
@@ -18,7 +19,7 @@ def read_words(file: Path, borderline: str | None) -> Mapping[str, tuple[str, ..
         The file does not name words by label, or names one under two.
     """
     try:
-        said = read_json(file.read_bytes())
+        said = read_json(read_regular(file))
     except ValueError as error:
         raise _refused(file, [Finding(where=file.name, found=str(error), promised="a JSON object")]) from None
     if not isinstance(said, dict) or not said or (len(said) < 2 and set(said) == {borderline}):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import os
+import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator
@@ -15,11 +17,14 @@ from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from seedlock.prereg.base.json_shape import is_deeper_than
+from seedlock.prereg.base.reading import read_regular
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.cross_references import cross_check
 from seedlock.prereg.plan.judges import KINDS
 from seedlock.prereg.plan.plan import Plan
 
+_LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){65}")
 MAX_INTEGER = 2**53 - 1
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 _BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -33,15 +38,13 @@ def read_plan(path: Path) -> Plan:
     BadInput
         With one finding for every fault of the file.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise BadInput(
             f"there is no plan at {path.name}",
             Finding(where=str(path), found="no such file", promised="a TOML plan"),
             then="seedlock init DIR  writes a filled-in example",
         )
-    if path.stat().st_size > MAX_PLAN_BYTES:
-        raise _refused(path, [Finding(where="file", found=f"{path.stat().st_size} bytes", promised="under 4 MiB")])
-    return parse_plan(path.read_bytes(), path)
+    return parse_plan(read_regular(path, limit=MAX_PLAN_BYTES), path)
 
 
 @lru_cache(maxsize=64)
@@ -75,10 +78,15 @@ def _toml(data: bytes, path: Path) -> dict[str, Any]:
         line = data[: error.start].count(b"\n") + 1
         fault = Finding(where=f"line {line}", found=f"byte 0x{data[error.start]:02x}", promised="UTF-8 text")
         raise _refused(path, [fault]) from None
+    if _LONG_KEY.search(text):
+        raise _refused(path, [Finding(where="TOML", found="a key of more than 64 parts", promised="a plan's keys")])
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise _refused(path, [Finding(where="TOML", found=str(error), promised="valid TOML 1.0")]) from None
+    if is_deeper_than(document):
+        raise _refused(path, [Finding(where="TOML", found="tables in tables in tables", promised="a plan's depth")])
+    return document
 
 
 def _text_faults(value: Any, where: str) -> Iterator[Finding]:

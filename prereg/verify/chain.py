@@ -5,13 +5,15 @@ Read-only, offline and quick: nothing heavier than pydantic is imported.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seedlock.prereg.base.canonical import read_json, sha256_bytes, sha256_file
+from seedlock.prereg.base.canonical import read_json, sha256_bytes
 from seedlock.prereg.base.paths import StudyPaths
-from seedlock.prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError
+from seedlock.prereg.base.reading import found_at, read_regular, read_regular_text, sha256_regular
+from seedlock.prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError, UnreadableFile
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.due_runs import look_reached, missing_runs
 from seedlock.prereg.lock.events import was_withdrawn
@@ -19,7 +21,7 @@ from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, pla
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import coreutils_lines
 from seedlock.prereg.lock.superseded import superseded
-from seedlock.prereg.plan.read import parse_plan
+from seedlock.prereg.plan.read import MAX_PLAN_BYTES, parse_plan
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
 from seedlock.prereg.verify.code import code_check
 from seedlock.prereg.verify.counts import runs_check
@@ -27,6 +29,7 @@ from seedlock.prereg.verify.data_age import data_age_check
 from seedlock.prereg.verify.derived import derived_check
 from seedlock.prereg.verify.evidence import level_reached, weigh_evidence
 from seedlock.prereg.verify.history import history_checks
+from seedlock.prereg.verify.manifest import manifest_checks
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
 from seedlock.prereg.verify.trust import Trust
 
@@ -73,7 +76,7 @@ def verify_study(
     except SeedlockError as error:
         return _verification(paths, None, None, [failed("L1", "lock", error)], level=None)
     lock, lock_file = locks[-1], files[-1]
-    lock_id = sha256_file(lock_file)
+    lock_id = sha256_regular(lock_file)
     events, ledger_check = _ledger(paths)
     if ledger_check.state == "fail":
         what = "everything that the ledger vouches for"
@@ -160,13 +163,8 @@ def _locks(paths: StudyPaths, files: list[Path], locks: tuple[Lock, ...], events
     faults = []
     for file, lock in zip(files, locks, strict=True):
         listing = file.with_suffix(".sha256")
-        promised = coreutils_lines(lock, file, paths, sha256_file(file))
-        found = listing.read_bytes() if listing.is_file() else b""
-        if found != promised:
-            shown = f"sha256 {sha256_bytes(found)}" if found else "missing"
-            faults.append(
-                Finding(where=paths.relative(listing), found=shown, promised=f"sha256 {sha256_bytes(promised)}")
-            )
+        promised = coreutils_lines(lock, file, paths, sha256_regular(file))
+        faults += _differs(listing, f"sha256 {sha256_bytes(promised)}", paths)
     yield verdict("L3", "lock", "the .sha256 beside each lock lists exactly what it pins", faults, exit_code=3)
 
 
@@ -178,7 +176,7 @@ def _plan(paths: StudyPaths, lock: Lock) -> Iterator[Check]:
         yield not_checked("P2", "plan", what, "the plan file was changed", "see P1")
         return
     try:
-        same = parse_plan(paths.plan.read_bytes(), paths.plan) == load_locked_plan(lock)
+        same = parse_plan(read_regular(paths.plan, limit=MAX_PLAN_BYTES), paths.plan) == load_locked_plan(lock)
     except BadInput as error:
         moved_on = f"{what}: this version no longer reads it"
         yield Check(id="P2", link="plan", state="warn", what=moved_on, findings=error.findings)
@@ -195,15 +193,16 @@ def _simulation(paths: StudyPaths, lock: Lock) -> Check:
         reason = lock.design.simulation_absent or "no simulation"
         return not_checked("P3", "plan", what, reason)
     file = paths.locks / "simulation.json"
-    if not file.is_file():
+    if not os.path.lexists(file):
         gone = Finding(where=paths.relative(file), found="missing", promised=f"sha256 {promised}")
         return verdict("P3", "plan", what, [gone], exit_code=6)
-    digest = sha256_file(file)
-    same = digest == promised
-    faults = (
-        [] if same else [Finding(where=paths.relative(file), found=f"sha256 {digest}", promised=f"sha256 {promised}")]
-    )
-    return verdict("P3", "plan", what, faults, exit_code=3)
+    return verdict("P3", "plan", what, _differs(file, f"sha256 {promised}", paths), exit_code=3)
+
+
+def _differs(file: Path, promised: str, paths: StudyPaths, by: str = "") -> list[Finding]:
+    """A finding where the bytes at `file` are not the promised ones, or cannot be had."""
+    found = found_at(file)
+    return [] if found == promised else [Finding(where=paths.relative(file), found=found, promised=promised + by)]
 
 
 def _order(events: list[Event]) -> Iterator[Check]:
@@ -266,14 +265,11 @@ def _data(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...]) -> It
     changed, gone = [], []
     for event in sealed:
         file, promised = str(event.body["file"]), str(event.body["sha256"])
-        copies = [path for path in paths.seal_places(file) if path.is_file()]
+        copies = [path for path in paths.seal_places(file) if os.path.lexists(path)]
         if not copies:
             gone.append(Finding(where=file, found="no such file", promised=f"sha256 {promised}"))
-        changed += [
-            Finding(where=paths.relative(path), found=f"sha256 {digest}", promised=f"sha256 {promised} (ledger)")
-            for path in copies
-            if (digest := sha256_file(path)) != promised
-        ]
+        for path in copies:
+            changed += _differs(path, f"sha256 {promised}", paths, by=" (ledger)")
     yield verdict("D1", "data", what, changed, exit_code=3)
     yield verdict("D2", "data", "every sealed file is there", gone, exit_code=6)
     yield runs_check(sealed, locks[-1], paths, look_reached(events))
@@ -288,11 +284,11 @@ def _report(
         reason = "no report under this lock yet"
         yield not_checked("R1", "report", "the report is what was built", reason, f"seedlock analyze {paths.name}")
         return
-    yield from _manifest(paths, built[-1])
+    yield from manifest_checks(paths, built[-1])
     results_file = paths.report / "results.json"
     try:
-        results: Any = read_json(results_file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        results: Any = read_json(read_regular(results_file))
+    except (UnreadableFile, ValueError) as error:
         fault = Finding(where=paths.relative(results_file), found=str(error), promised="results.json")
         yield verdict("R3", "results", "results.json is readable", [fault], exit_code=3)
         return
@@ -312,46 +308,6 @@ def _since(events: list[Event], built: Event) -> Check:
     )
     what = "the report speaks of everything in the ledger"
     return verdict("R5", "report", what, faults, exit_code=7)
-
-
-def _manifest(paths: StudyPaths, built: Event) -> Iterator[Check]:
-    manifest = paths.report / "manifest.sha256"
-    promised = str(built.body["manifest_sha256"])
-    if not manifest.is_file():
-        fault = Finding(where=paths.relative(manifest), found="missing", promised=f"sha256 {promised}")
-        yield verdict("R1", "report", "the report is there", [fault], exit_code=6)
-        return
-    digest = sha256_file(manifest)
-    faults = (
-        []
-        if digest == promised
-        else [Finding(where=paths.relative(manifest), found=f"sha256 {digest}", promised=f"sha256 {promised} (ledger)")]
-    )
-    results = paths.report / "results.json"
-    wanted = str(built.body["results_sha256"])
-    if results.is_file() and (digest := sha256_file(results)) != wanted:
-        where = paths.relative(results)
-        faults.append(Finding(where=where, found=f"sha256 {digest}", promised=f"sha256 {wanted} (ledger)"))
-    yield verdict("R1", "report", "the report's manifest is the one the ledger recorded", faults, exit_code=3)
-    listed = dict(_manifest_lines(manifest.read_text("utf-8", "replace")))
-    here = {p.relative_to(paths.report).as_posix() for p in paths.report.rglob("*") if p.is_file()} - {manifest.name}
-    problems = [
-        Finding(where=name, found="an extra file", promised="the manifest") for name in sorted(here - listed.keys())
-    ]
-    for name, want in listed.items():
-        path = paths.report / name
-        found = f"sha256 {sha256_file(path)}" if path.is_file() else "missing"
-        if found != f"sha256 {want}":
-            where = f"{paths.relative(paths.report)}/{name}"
-            problems.append(Finding(where=where, found=found, promised=f"sha256 {want}"))
-    what = f"results, figures, data and pages have the digests of the manifest ({len(listed)} files)"
-    yield verdict("R2", "report", what, problems, exit_code=3)
-
-
-def _manifest_lines(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        digest, _, name = line.partition("  ")
-        yield name, digest
 
 
 def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, ...], lock_id: str) -> Check:
@@ -394,10 +350,10 @@ def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, .
 def _binding(paths: StudyPaths, results: Any) -> Check:
     faults: list[Finding] = []
     try:
-        page = (paths.report / "report.html").read_text("utf-8")
+        page = read_regular_text(paths.report / "report.html")
         faults += check_page(page, results)
-        faults += check_markdown((paths.report / "report.md").read_text("utf-8"), page)
-    except (OSError, UnicodeDecodeError) as error:
-        faults.append(Finding(where="report", found=str(error), promised="report.html and report.md"))
+        faults += check_markdown(read_regular_text(paths.report / "report.md"), page)
+    except UnreadableFile as error:
+        faults += error.findings
     what = "every number the report prints is the one in results.json"
     return verdict("R4", "report", what, faults, exit_code=3)

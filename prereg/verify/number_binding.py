@@ -14,18 +14,21 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
 
 from seedlock.prereg.base.canonical import canonical_json
 from seedlock.prereg.base.json_pointer import resolve
 from seedlock.prereg.errors import Finding
+from seedlock.prereg.verify.marks import Mark, attributes_of, marks, without_quoted
 
+MAX_DECIMALS = 20
 UNDEFINED = "not defined"
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _FREE = {"code", "pre", "svg", "script", "style", "cite", "time", "title", "head"}
+_BINDS = frozenset({"data-ref", "data-quoted"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -44,6 +47,8 @@ def format_value(value: Any, spec: str) -> str:  # noqa: PLR0911  (one return a 
         return UNDEFINED
     kind = spec.rstrip("0123456789")
     decimals = int(spec[len(kind) :] or 0)
+    if decimals > MAX_DECIMALS or (kind != "text" and not isinstance(value, int | float)):
+        raise ValueError(f"no {spec!r} of {str(value)[:40]!r}")
     match kind:
         case "percent":
             return f"{_fixed(100 * value, decimals)}%"
@@ -93,65 +98,87 @@ class _Open:
     tag: str
     attributes: dict[str, str]
     line: int
-    text: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
 
 
-class _Page(HTMLParser):
-    """Collects bound elements with their text, and digits that stand outside any of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """Bound elements with their text, digits that stand outside any of them, and marks that are none of ours."""
+
+    bound: list[_Open]
+    loose: list[tuple[int, str]]
+    strange: list[tuple[int, str]]
+
+
+class _Reader:
+    """Follows the elements of a page; at most one bound element is open at a time, which the pages keep to."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.stack: list[_Open] = []
-        self.holders: list[_Open] = []
+        self.holder: _Open | None = None
         self.n_free = 0
-        self.bound: list[_Open] = []
-        self.loose: list[tuple[int, str]] = []
+        self.page = _Page(bound=[], loose=[], strange=[])
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID:
-            return
-        attributes = {name: value or "" for name, value in attrs}
-        element = _Open(tag=tag, attributes=attributes, line=self.getpos()[0])
+    def mark(self, mark: Mark) -> None:
+        if mark.kind == "text":
+            self._text(mark)
+        elif mark.kind == "start" and mark.tag not in _VOID:
+            self._start(mark)
+        elif mark.kind == "end":
+            self._end(mark.tag)
+        elif mark.kind == "strange":
+            self.page.strange.append((mark.line, mark.text[:100]))
+
+    def _start(self, mark: Mark) -> None:
+        attributes = attributes_of(mark.text) if " data-" in mark.text else {}
+        element = _Open(tag=mark.tag, attributes=attributes, line=mark.line)
         self.stack.append(element)
-        self.n_free += tag in _FREE
-        if _is_bound(element):
-            self.holders.append(element)
+        self.n_free += mark.tag in _FREE
+        if not attributes.keys().isdisjoint(_BINDS):
+            if self.holder is not None:
+                self.page.strange.append((mark.line, f"a bound element inside another: {mark.text[:80]}"))
+            self.holder = element
 
-    def handle_endtag(self, tag: str) -> None:
+    def _end(self, tag: str) -> None:
         while self.stack:
             element = self.stack.pop()
             self.n_free -= element.tag in _FREE
-            if self.holders and self.holders[-1] is element:
-                self.bound.append(self.holders.pop())
+            if self.holder is element:
+                self.page.bound.append(element)
+                self.holder = None
             if element.tag == tag:
                 return
 
-    def handle_data(self, data: str) -> None:
-        for element in self.holders:
-            element.text += data
-        if not self.holders and not self.n_free and _NUMBER.search(data):
-            self.loose.append((self.getpos()[0], " ".join(data.split())))
-
-
-def _is_bound(element: _Open) -> bool:
-    return "data-ref" in element.attributes or "data-quoted" in element.attributes
+    def _text(self, mark: Mark) -> None:
+        if self.holder is not None:
+            self.holder.pieces.append(unescape(mark.text))
+        elif not self.n_free and _NUMBER.search(text := unescape(mark.text)):
+            self.page.loose.append((mark.line, " ".join(text.split())))
 
 
 @lru_cache(maxsize=2)
 def _parsed(page: str) -> _Page:
     """Read a page once for both of its checks."""
-    parser = _Page()
-    parser.feed(page)
-    parser.close()
-    return parser
+    reader = _Reader()
+    for mark in marks(page):
+        reader.mark(mark)
+    return reader.page
 
 
 def check_page(page: str, results: Any) -> Iterator[Finding]:
     """Every number in an HTML report that is not what results.json says, and every number bound to nothing."""
-    parser = _parsed(page)
-    for element in parser.bound:
+    found = _parsed(page)
+    for line, text in found.strange:
+        yield Finding(
+            where=f"report.html line {line}", found=text, promised="a tag as the report's templates write them"
+        )
+    for element in found.bound:
         yield from _check_element(element, results)
-    for line, text in parser.loose:
+    for line, text in found.loose:
         yield Finding(where=f"report.html line {line}", found=text[:100], promised="no number outside results.json")
 
 
@@ -162,13 +189,14 @@ def _check_element(element: _Open, results: Any) -> Iterator[Finding]:
     try:
         value = resolve(results, ref)
         promised = str(value) if quoted is not None else format_value(value, element.attributes.get("data-format", ""))
+        raw = _raw(value)
     except (KeyError, ValueError, TypeError) as error:
         yield Finding(where=where, found=str(error), promised="a value in results.json")
         return
     if element.text != promised:
         yield Finding(where=where, found=element.text[:100], promised=promised[:100])
-    elif quoted is None and element.attributes.get("value") != _raw(value):
-        yield Finding(where=where, found=f"value={element.attributes.get('value')}", promised=_raw(value))
+    elif quoted is None and element.attributes.get("value") != raw:
+        yield Finding(where=where, found=f"value={element.attributes.get('value')}", promised=raw)
 
 
 def page_numbers(page: str) -> set[str]:
@@ -182,13 +210,8 @@ def check_markdown(markdown: str, page: str) -> Iterator[Finding]:
     Code spans, fenced blocks, links and HTML comments are quoted material and free.
     """
     allowed = page_numbers(page)
-    without_fences = re.sub(r"^(```|~~~).*?^\1", _blank, markdown, flags=re.M | re.S)
-    text = re.sub(r"`[^`\n]*`|\]\([^)\n]*\)|<!--.*?-->", _blank, without_fences, flags=re.S)
+    text = without_quoted(markdown)
     for number, line in enumerate(text.splitlines(), start=1):
         for token in _NUMBER.findall(line):
             if token not in allowed:
                 yield Finding(where=f"report.md line {number}", found=token, promised="a number report.html prints")
-
-
-def _blank(match: re.Match[str]) -> str:
-    return "\n" * match.group().count("\n")

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from seedlock.prereg.base.canonical import read_json, sha256_file
+from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import found_at, is_regular, read_regular
 from seedlock.prereg.errors import SeedlockError
 from seedlock.prereg.lock.due_runs import runs_with_data
 from seedlock.prereg.lock.events import was_withdrawn
@@ -54,7 +55,7 @@ def standing(paths: StudyPaths) -> Standing:
     """How far one study has come. A study that cannot be read says so in `status`; nothing is raised."""
     try:
         state = read_state(paths)
-        if state is None or not paths.plan.is_file() or sha256_file(paths.plan) != state.lock.plan.raw_sha256:
+        if state is None or found_at(paths.plan) != "sha256 " + state.lock.plan.raw_sha256:
             try:
                 plan = read_plan(paths.plan)
             except SeedlockError as error:
@@ -115,9 +116,9 @@ def _passed(state: StudyState) -> dict[str, bool]:
 
 def _answers(paths: StudyPaths) -> dict[str, int]:
     """Requests planned, answered, and ended without an answer, where any was asked from here."""
-    if not paths.answers.is_file():
+    if not is_regular(paths.answers):
         return {}
-    told = read_json(paths.answers.read_bytes())
+    told = read_json(read_regular(paths.answers))
     done = sum(told["statuses"].values())
     return {
         "answers_planned": told["planned"],

@@ -1,0 +1,107 @@
+"""Read the marks of a page and of Markdown in one pass each, however they are written: no pattern here looks back.
+
+The report's templates write a small part of HTML: tags in lower case with quoted attributes. What is not of that part
+is named and nothing is guessed; a hostile page costs no more time than its length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from typing import Literal
+
+_TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:-]*+)(?:\s++[^\s"'<>/=]++(?:="[^"<]*+")?+)*+\s*+(/?)>""")
+_ATTRIBUTE = re.compile(r"""\s([^\s"'<>/=]++)(?:="([^"]*+)")?+""")
+_LITERAL = ("script", "style", "textarea", "title")
+"""Elements whose content is text up to their own end."""
+_CODE = re.compile(r"`[^`\n]*+`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One tag, or the text between two; `strange` is what the templates never write."""
+
+    kind: Literal["start", "end", "text", "strange"]
+    tag: str
+    text: str
+    line: int
+
+
+def marks(page: str) -> Iterator[Mark]:
+    """Every tag of a page and the text between them, in order, with the line where each begins."""
+    at, line, size = 0, 1, len(page)
+    while at < size:
+        kind, tag, end = _next(page, at)
+        text = page[at:end]
+        if text and kind is not None:
+            yield Mark(kind=kind, tag=tag, text=text, line=line)
+        line += text.count("\n")
+        at = end
+        if kind == "start" and tag in _LITERAL and not text.endswith("/>"):
+            end = _literal_end(page, at, tag)
+            yield Mark(kind="text", tag=tag, text=page[at:end], line=line)
+            line += page.count("\n", at, end)
+            at = end
+
+
+def _next(page: str, at: int) -> tuple[Literal["start", "end", "text", "strange"] | None, str, int]:
+    """Kind, tag and end of what begins at `at`; the kind of a comment or a document type is None."""
+    if page[at] != "<":
+        end = page.find("<", at)
+        return "text", "", end if end >= 0 else len(page)
+    if page.startswith("<!--", at):
+        end = page.find("-->", at)
+        return (None, "", end + 3) if end >= 0 else ("strange", "", len(page))
+    if page.startswith(("<!DOCTYPE", "<!doctype", "<?xml"), at):
+        end = page.find(">", at)
+        return (None, "", end + 1) if end >= 0 else ("strange", "", len(page))
+    tag = _TAG.match(page, at)
+    if tag is None:
+        end = page.find("<", at + 1)
+        return "strange", "", end if end >= 0 else len(page)
+    kind: Literal["start", "end"] = "end" if tag[1] else "start"
+    return kind, tag[2].lower(), tag.end()
+
+
+def _literal_end(page: str, at: int, tag: str) -> int:
+    end = page.find(f"</{tag}", at)
+    return end if end >= 0 else len(page)
+
+
+def attributes_of(tag: str) -> dict[str, str]:
+    """Attributes of one start tag, unescaped; the first of a name counts, as in a browser."""
+    found: dict[str, str] = {}
+    for name, value in _ATTRIBUTE.findall(tag):
+        found.setdefault(name.lower(), unescape(value))
+    return found
+
+
+def without_quoted(markdown: str) -> str:
+    """Markdown without code, link targets and HTML comments; its lines stay where they are."""
+    lines, fence = [], ""
+    for line in _without_comments(markdown).split("\n"):
+        opens = line[:3] if line.startswith(("```", "~~~")) else ""
+        is_code = bool(fence or opens)
+        if opens and (not fence or opens == fence):
+            fence = "" if fence else opens
+        lines.append("" if is_code else _without_targets(_CODE.sub("", line)))
+    return "\n".join(lines)
+
+
+def _without_targets(line: str) -> str:
+    """A line without what its links lead to."""
+    kept, at = [], 0
+    while (start := line.find("](", at)) >= 0 and (end := line.find(")", start)) >= 0:
+        kept.append(line[at:start])
+        at = end + 1
+    return "".join([*kept, line[at:]])
+
+
+def _without_comments(text: str) -> str:
+    kept, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
+        kept += [text[at:start], "\n" * text.count("\n", start, end)]
+        at = end + 3
+    return "".join([*kept, text[at:]])
