@@ -73,7 +73,7 @@ def recompute(paths: StudyPaths) -> dict[str, Any]:
 def _engine_of(paths: StudyPaths) -> Engine:
     """What sampled the posteriors of the published results."""
     file = paths.report / "results.json"
-    published: Any = read_json(file.read_bytes()) if file.is_file() else {}
+    published: Any = read_json(read_regular(file)) if is_regular(file) else {}
     engines = [(h.get("bayes") or {}).get("engine") for h in published.get("hypotheses", [])]
     return "bambi" if "bambi" in engines else "seedlock"
 
