@@ -182,8 +182,8 @@ def test_an_sd_from_the_same_data_widens_the_interval_to_about_that_of_the_nonce
 def test_a_null_effect_in_estimated_sds_keeps_its_error_at_an_edge_of_half_an_sd() -> None:
     """True mean .5 SD, five values: .042 to .157 of the tests that take the SD as fixed, at a nominal .025, reject."""
     rng = np.random.default_rng(5)
-    found = [in_sds(row.tolist(), 0.5).edges[0] for row in rng.normal(0.5, 1, size=(1500, 5))]
-    error = 4 * math.sqrt(0.025 * 0.975 / 1500)
+    found = [in_sds(row.tolist(), 0.5).edges[0] for row in rng.normal(0.5, 1, size=(500, 5))]
+    error = 4 * math.sqrt(0.025 * 0.975 / 500)
     assert np.mean([test.p_above <= 0.025 for test in found]) < 0.025 + error
     assert np.mean([test.p_below <= 0.025 for test in found]) < 0.025 + error
 

@@ -635,7 +635,8 @@ def test_the_coverage_page_is_what_the_generator_writes_and_the_defaults_keep_th
     from docs.make_coverage import LEVEL, PAGE, STUDIES, coverages, page
 
     found = list(coverages(STUDIES))
-    assert PAGE.read_text(encoding="utf-8") == page(found), "run: .venv/bin/python -m docs.make_coverage"
+    easy, _ = PAGE.read_text(encoding="utf-8").split("# Hard cases\n")
+    assert easy == page(found), "run: .venv/bin/python -m docs.make_coverage"
     error = math.sqrt(LEVEL * (1 - LEVEL) / STUDIES)
     pooled, welch = (row.share for row in found if row.is_default)
     assert all(abs(share - LEVEL) <= 3 * error for share in pooled.values())
