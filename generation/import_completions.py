@@ -11,6 +11,7 @@ from typing import Any
 from seedlock.generation.intake.request import ImportRequest, PlannedRun, RequestsFile
 from seedlock.generation.intake.source_files import source_digest, source_files
 from seedlock.generation.loading.load import ImportReport, import_file, import_unanswered, refuse_no_file
+from seedlock.generation.loading.mostly_refused import require_most
 from seedlock.generation.loading.requests_file import load_requests
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
@@ -124,6 +125,7 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
             store.append("runs", runs_table(locked))
             known = (store.rows("items"), _rows_of(store, shape, earlier))
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=predates)
+            require_most(requests, imported.reports)
             if not store.rows(shape):
                 raise nothing_fits("no row fits the plan", imported)
             if earlier and known != (store.rows("items"), _rows_of(store, shape, earlier)):

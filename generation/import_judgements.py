@@ -19,6 +19,7 @@ from seedlock.generation.import_completions import (
     seal_refused,
 )
 from seedlock.generation.intake.source_files import source_digest
+from seedlock.generation.loading.mostly_refused import require_most
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.generation.sealing.seals import Seals
@@ -75,6 +76,7 @@ def import_judgements(
         store.append("runs", runs_table(locked))
         with store.transaction():
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=bool(older))
+            require_most(requests, imported.reports)
             answers, judged = _counts(store, judge)
             if not judged:
                 raise nothing_fits("no judgement fits a completion", imported)

@@ -36,7 +36,7 @@ class Completions(DataFrameModel):
         """Undefined is null, never NaN or infinity."""
         return finite_or_null(value)
 
-    @dataframe_check(name="a reason is given exactly when status is not ok")
+    @dataframe_check(name="a reason is given when status is not ok")
     @classmethod
     def reason_iff_not_ok(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """A missing answer says why; an answer needs no excuse."""

@@ -32,7 +32,7 @@ class Judgements(DataFrameModel):
         """Undefined is null, never NaN or infinity."""
         return finite_or_null(value)
 
-    @dataframe_check(name="a reason is given exactly when status is not ok")
+    @dataframe_check(name="a reason is given when status is not ok")
     @classmethod
     def reason_iff_not_ok(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """A failed judgement says why."""

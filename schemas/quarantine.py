@@ -15,6 +15,8 @@ from seedlock.schemas.completions import SHA256_HEX
 from seedlock.schemas.table import Table
 
 REASON_SEPARATOR = "; "
+PLACED = ("run_id", "item_id", "draw")
+"""Further columns of a refused row: its place in the grid, null where that is not known."""
 
 
 class Quarantine(DataFrameModel):
@@ -39,6 +41,7 @@ TABLE = Table(
     model=Quarantine,
     key=("source", "row"),
     order=("source", "row"),
+    takes_columns=True,
 )
 
 

@@ -11,8 +11,8 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 def reason_says_why(frame: pd.DataFrame) -> pd.Series[bool]:
-    """Rows whose reason is given exactly when there is no valid answer."""
-    return (frame["status"] == "ok") == frame["reason"].isna()
+    """Rows that are an answer, or say why they are none; the reason of an answer says which part of it is missing."""
+    return (frame["status"] == "ok") | frame["reason"].notna()
 
 
 def finite_or_null(numbers: pd.Series[float]) -> pd.Series[bool]:

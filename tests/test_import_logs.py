@@ -206,11 +206,14 @@ def test_options_that_tie_or_are_not_ranked_have_no_choice(log_p: tuple[str, ...
     assert found["0"][1:] == (None, None, "error", "no answer in the source")
 
 
-def test_a_log_probability_that_is_no_number_is_quarantined(tmp_path: Path) -> None:
+def test_a_log_probability_that_is_no_number_is_a_missing_answer(tmp_path: Path) -> None:
     file = lines(tmp_path / "samples.jsonl", [ranked(0, "nan", "-1.0"), ranked(1, "-inf", "-1"), ranked(2, "-1", "-2")])
     report, found = bring_in(file, "lm_eval", {"item": "doc_id", "value": "filtered_resps.0.0"})
-    assert list(found) == ["2"]
-    assert report.reasons == {"value is NaN or infinite": 2}
+    assert [found[item][2:] for item in ("0", "1")] == [
+        (None, "unparsed", "not a number: nan"),
+        (None, "unparsed", "not a number: -inf"),
+    ]
+    assert (found["2"][2], report.reasons) == (-1.0, {})
 
 
 def test_each_repeat_is_a_draw_where_the_map_asks_for_it(tmp_path: Path) -> None:

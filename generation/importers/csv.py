@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
+from seedlock.generation.intake.csv_records import THEN, count_records
 from seedlock.generation.intake.lines import longest_line
-from seedlock.generation.intake.raw import Fault, RawBatch, require_columns, split_bad_text
+from seedlock.generation.intake.raw import Fault, RawBatch, decode, require_columns
 from seedlock.prereg.errors import BadInput, Finding
 
 BLOCK_BYTES = 8 * 2**20
@@ -26,8 +27,6 @@ class _Ragged:
     def __call__(self, row: csv.InvalidRow) -> str:
         """Keep the row and go on."""
         reason = f"{row.actual_columns} fields where the header has {row.expected_columns}"
-        if row.text.count("\n"):
-            reason += " (is a quote left open?)"
         self.faults.append(Fault(row=row.number - 1, reason=reason, content=row.text))
         self.rows.add(row.number - 1)
         return "skip"
@@ -44,19 +43,22 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
     Raises
     ------
     BadInput
-        Not UTF-8 text with a header and bounded lines; a wanted column is absent or doubled; no data row.
+        Quoting that lets one row swallow others, or rows that are lost on the way; not UTF-8 text with a header and
+        bounded lines; a wanted column is absent or doubled; no data row.
     """
     block = max(BLOCK_BYTES, 2 * longest_line(path))
+    promised = count_records(path)
     ragged = _Ragged()
-    next_row = 1
+    next_row, n_read = 1, 0
     try:
         with _open(path, ragged, block, columns) as reader:
             require_columns(reader.schema.names, columns, path)
             for batch in reader:
                 at = ragged.good_rows(next_row, batch.num_rows)
                 next_row = at[-1].as_py() + 1 if len(at) else next_row
-                kept, texts, faults = split_bad_text(at, [batch.column(name) for name in columns], columns)
-                yield RawBatch(at=kept, columns=pa.table(texts, names=list(columns)), faults=faults)
+                n_read += batch.num_rows
+                texts, undecoded = decode(at, [batch.column(name) for name in columns], columns)
+                yield RawBatch(at=at, columns=pa.table(texts, names=list(columns)), undecoded=undecoded)
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             raise BadInput(f"{path.name} has a header and no rows") from error
@@ -64,6 +66,11 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
         raise BadInput(f"{path.name} cannot be read as CSV", found) from error
     if next_row == 1 and not ragged.faults:
         raise BadInput(f"{path.name} has a header and no rows")
+    if (found := n_read + len(ragged.faults)) != promised:
+        fault = Finding(
+            where=path.name, found=f"{found} rows as parsed", promised=f"{promised} rows as the file has them"
+        )
+        raise BadInput(f"{path.name} loses rows when it is read", fault, then=THEN)
     if ragged.faults:
         none = pa.table({name: pa.array([], pa.string()) for name in columns})
         yield RawBatch(at=pa.array([], pa.int64()), columns=none, faults=tuple(ragged.faults))

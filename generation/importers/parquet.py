@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seedlock.generation.intake.raw import BATCH_ROWS, RawBatch, as_text, require_columns, split_bad_text
+from seedlock.generation.intake.raw import BATCH_ROWS, RawBatch, as_text, decode, require_columns
 from seedlock.prereg.errors import BadInput, Finding
 
 
@@ -43,8 +43,8 @@ def raw_batch(batch: pa.RecordBatch, columns: Sequence[str], first: int, path: P
         for name, column in zip(columns, found, strict=True)
     ]
     raw = [column.cast(pa.large_binary()) for column in texts]
-    at, decoded, faults = split_bad_text(at, raw, columns)
-    return RawBatch(at=at, columns=pa.table(decoded, names=list(columns)), faults=faults)
+    decoded, undecoded = decode(at, raw, columns)
+    return RawBatch(at=at, columns=pa.table(decoded, names=list(columns)), undecoded=undecoded)
 
 
 def _is_binary(column: pa.Array) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,9 +43,9 @@ def shown(line: bytes) -> str:
 
 
 def _parse(line: bytes, *, is_first: bool) -> JsonObject:
-    """Parse one line as a JSON object of distinct keys and encodable text."""
-    text = line.decode("utf-8-sig" if is_first else "utf-8")
-    row = DECODER.decode(text)
+    """Parse one line as a JSON object of distinct keys; bytes that are not UTF-8 stay as surrogates in its texts."""
+    text = line.decode("utf-8-sig" if is_first else "utf-8", errors="surrogateescape")
+    row = LINE_DECODER.decode(text)
     if not isinstance(row, dict):
         raise Unreadable("the line is not a JSON object")
     return row
@@ -64,15 +65,31 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+LINE_DECODER = json.JSONDecoder(object_pairs_hook=_distinct)
+"""Takes NaN and Infinity, which many writers put into lines: they matter only where the plan maps them."""
+
+
+def plain_row(fields: Mapping[str, object], names: Sequence[str]) -> tuple[list[str | None], tuple[str, ...]]:
+    """Render a row's values as text, and name those that hold bytes or characters that are no text: they are null."""
+    values = [plain_text(fields.get(name), name) for name in names]
+    undecoded = {place for place, value in enumerate(values) if value is not None and not is_encodable(value)}
+    kept = [None if place in undecoded else value for place, value in enumerate(values)]
+    return kept, tuple(names[place] for place in sorted(undecoded))
+
+
+def is_encodable(text: str) -> bool:
+    """Whether text is UTF-8: no half of a surrogate pair."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def plain_text(value: object, name: str) -> str | None:
-    """Render a JSON value as text; lists and objects are refused."""
+    """Render a JSON value as text, NaN as null; lists and objects are refused."""
     if isinstance(value, str):
-        if not value.isascii():
-            value.encode()
         return value
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -85,10 +102,6 @@ def why_unreadable(error: Exception) -> str:
     """Why a line cannot be read, in words that group well."""
     if isinstance(error, Unreadable):
         return str(error)
-    if isinstance(error, UnicodeDecodeError):
-        return "text is not UTF-8"
-    if isinstance(error, UnicodeEncodeError):
-        return "text holds half of a surrogate pair"
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return "not JSON, or cut off"

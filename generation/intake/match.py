@@ -18,10 +18,14 @@ WHOLE_FLOAT = r"^(-?[0-9]+)\.0+$"
 
 
 class Doubts:
-    """Reasons against rows of one batch, in the order they were found."""
+    """Reasons against rows of one batch, in the order they were found.
 
-    def __init__(self, n_rows: int) -> None:
+    `undecoded` says of every row whether bytes of its answer could not be read as text; such a row is no doubt.
+    """
+
+    def __init__(self, n_rows: int, undecoded: pa.Array | None = None) -> None:
         self.any = np.zeros(n_rows, dtype=bool)
+        self.undecoded = pa.nulls(n_rows, pa.string()) if undecoded is None else undecoded
         self._found: list[tuple[str, np.ndarray]] = []
 
     def add(self, reason: str, doubted: pa.Array) -> None:

@@ -24,6 +24,16 @@ def decimals(texts: pa.Array, role: str, doubts: Doubts) -> pa.Array:
     return pc.if_else(is_too_large, pa.scalar(None, pa.float64()), parsed)
 
 
+def numbers_and_words(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Parse finite decimal numbers, and return beside them the words that stand where a number should (NaN is one)."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    is_number = pc.match_substring_regex(trimmed, DECIMAL)
+    parsed = pc.if_else(is_number, trimmed, pa.scalar(None, pa.string())).cast(pa.float64())
+    number = pc.if_else(pc.is_inf(parsed), pa.scalar(None, pa.float64()), parsed)
+    is_word = pc.and_(pc.is_valid(trimmed), pc.is_null(number))
+    return number, pc.if_else(is_word, trimmed, pa.scalar(None, pa.string()))
+
+
 def whole_numbers(texts: pa.Array, role: str, doubts: Doubts) -> pa.Array:
     """Parse whole numbers from 0 ("3", "3.0"); null stays null, everything else is doubted and becomes null."""
     trimmed = pc.utf8_trim_whitespace(texts)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from seedlock.prereg.errors import BadInput, Finding
 
 BATCH_ROWS = 16_384
+NOT_TEXT = "text is not UTF-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,15 @@ class Fault:
 
     row: int
     reason: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecoded:
+    """A row whose text cannot be decoded in some columns: they are null in the batch; `content` is what stood there."""
+
+    row: int
+    columns: tuple[str, ...]
     content: str
 
 
@@ -39,12 +49,15 @@ class RawBatch:
     failed
         What the format itself says became of a row that is no answer (a status and its reason), null where it
         is one; None for formats that say nothing. No column map turns such a row into an answer.
+    undecoded
+        Rows among `at` with columns that are null because their bytes are no text.
     """
 
     at: pa.Array
     columns: pa.Table
     faults: tuple[Fault, ...] = ()
     failed: Failed | None = None
+    undecoded: tuple[Undecoded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,34 +106,35 @@ def as_text(column: pa.Array, name: str, path: Path) -> pa.Array:
         raise BadInput(f"{path.name} holds a column that is not plain values", found) from error
 
 
-def split_bad_text(
+def decode(
     at: pa.Array, columns: Sequence[pa.Array], names: Sequence[str]
-) -> tuple[pa.Array, list[pa.Array], tuple[Fault, ...]]:
-    """Separate rows with bytes that are not UTF-8 from the rest; takes binary columns, gives text."""
-    suspects: set[int] = set()
-    for column in columns:
+) -> tuple[list[pa.Array], tuple[Undecoded, ...]]:
+    """Decode binary columns as UTF-8; a value that is none becomes null and is named with its row."""
+    bad: dict[int, list[str]] = {}
+    decoded = []
+    for name, column in zip(names, columns, strict=True):
         try:
-            column.cast(pa.string())
+            decoded.append(column.cast(pa.string()))
         except pa.ArrowInvalid:
-            suspects |= {row for row, raw in enumerate(column.to_pylist()) if raw is not None and _is_bad(raw)}
-    faults = tuple(
-        Fault(
-            row=at[row].as_py(),
-            reason="text is not UTF-8",
-            content=repr({name: column[row].as_py() for name, column in zip(names, columns, strict=True)}),
+            texts = [_decoded(raw) for raw in column.to_pylist()]
+            for place, (raw, text) in enumerate(zip(column.to_pylist(), texts, strict=True)):
+                if raw is not None and text is None:
+                    bad.setdefault(place, []).append(name)
+            decoded.append(pa.array(texts, pa.string()))
+    found = (
+        Undecoded(
+            row=at[place].as_py(),
+            columns=tuple(bad[place]),
+            content=repr({name: column[place].as_py() for name, column in zip(names, columns, strict=True)}),
         )
-        for row in sorted(suspects)
+        for place in sorted(bad)
     )
-    if suspects:
-        keep = pa.array([row for row in range(len(at)) if row not in suspects], pa.int64())
-        at, columns = at.take(keep), [column.take(keep) for column in columns]
-    return at, [column.cast(pa.string()) for column in columns], faults
+    return decoded, tuple(found)
 
 
-def _is_bad(raw: bytes) -> bool:
-    """Whether bytes fail to decode as UTF-8."""
+def _decoded(raw: bytes | None) -> str | None:
+    """Bytes as UTF-8 text; None where they are not."""
     try:
-        raw.decode()
+        return None if raw is None else raw.decode()
     except UnicodeDecodeError:
-        return True
-    return False
+        return None

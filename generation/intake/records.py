@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from seedlock.generation.intake.json_lines import plain_text, why_unreadable
-from seedlock.generation.intake.raw import BATCH_ROWS, Failed, Fault, RawBatch, require_columns
+from seedlock.generation.intake.json_lines import plain_row, why_unreadable
+from seedlock.generation.intake.raw import BATCH_ROWS, Failed, Fault, RawBatch, Undecoded, require_columns
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.statuses import Status
 
@@ -89,13 +90,18 @@ def _batch(columns: Sequence[str], records: Sequence[Record], faults: list[Fault
     """Render records as text; one that cannot be is a fault."""
     kept: list[Record] = []
     rows: list[list[str | None]] = []
+    undecoded: list[Undecoded] = []
     for record in records:
+        content = functools.partial(json.dumps, record.fields, default=str)
         try:
-            rows.append([_text(record, name) for name in columns])
-            kept.append(record)
+            values, unread = plain_row({name: _value(record, name) for name in columns}, columns)
         except ValueError as error:
-            content = json.dumps(record.fields, default=str)
-            faults.append(Fault(row=record.row, reason=why_unreadable(error), content=content))
+            faults.append(Fault(row=record.row, reason=why_unreadable(error), content=content()))
+            continue
+        rows.append(values)
+        kept.append(record)
+        if unread:
+            undecoded.append(Undecoded(row=record.row, columns=unread, content=content()))
     texts = [pa.array([row[index] for row in rows], pa.string()) for index in range(len(columns))]
     return RawBatch(
         at=pa.array([record.row for record in kept], pa.int64()),
@@ -105,13 +111,14 @@ def _batch(columns: Sequence[str], records: Sequence[Record], faults: list[Fault
             status=pa.array([record.status for record in kept], pa.string()),
             reason=pa.array([record.reason for record in kept], pa.string()),
         ),
+        undecoded=tuple(undecoded),
     )
 
 
-def _text(record: Record, name: str) -> str | None:
+def _value(record: Record, name: str) -> object:
     """A record's value of one column; absent is null."""
     value = at_path(record.fields, name)
-    return None if value is ABSENT else plain_text(value, name)
+    return None if value is ABSENT else value
 
 
 def _refuse_unknown(path: Path, columns: Sequence[str], records: Sequence[Record], faults: Sequence[Fault]) -> None:

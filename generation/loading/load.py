@@ -16,14 +16,14 @@ from seedlock.generation.intake.completions import completion_columns
 from seedlock.generation.intake.counts import count_columns
 from seedlock.generation.intake.judgements import JudgementColumns
 from seedlock.generation.intake.match import Doubts, RunMatch, item_ids
-from seedlock.generation.intake.raw import Failed, RawBatch
-from seedlock.generation.intake.request import REQUEST_PREFIX, ROW_ORDER, ImportRequest
+from seedlock.generation.intake.raw import NOT_TEXT, Failed, RawBatch
+from seedlock.generation.intake.request import ANSWER_ROLES, REQUEST_PREFIX, ROW_ORDER, ImportRequest
 from seedlock.generation.intake.source_files import source_digest, source_state
 from seedlock.generation.loading.requests_file import Requests
-from seedlock.generation.loading.staging import Staging
+from seedlock.generation.loading.staging import Refused, Staging
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.identity import answer_ids
-from seedlock.schemas.quarantine import REASON_SEPARATOR
+from seedlock.schemas.quarantine import PLACED, REASON_SEPARATOR
 from seedlock.schemas.store import Store
 
 
@@ -147,7 +147,7 @@ class _Import:
             n_items = self._append_items() if request.shape != "judgements" else 0
             self._staging.judge()
             for refused in self._staging.refused():
-                self._quarantine([(row, [reason], content) for row, reason, content in refused])
+                self._quarantine(refused)
             mark = store.mark(request.shape)
             for page in self._staging.accepted():
                 appended = store.append(request.shape, self._rows(page), before=mark)
@@ -174,10 +174,10 @@ class _Import:
     def _stage(self, batch: RawBatch) -> None:
         """Match one raw batch; quarantine the doubted rows, stage the others."""
         self._tally.read += len(batch.at) + len(batch.faults)
-        self._quarantine([(fault.row, [fault.reason], fault.content) for fault in batch.faults])
+        self._quarantine([Refused(row=f.row, reasons=[f.reason], content=f.content) for f in batch.faults])
         at, columns, failed = self._selected(batch)
         raw = {name: columns[name].combine_chunks() for name in columns.column_names}
-        doubts = Doubts(len(at))
+        doubts = self._undecoded(batch, at)
         for name, values in raw.items():
             doubts.add(f"{name} holds a NUL character", pc.match_substring(values, "\0"))
         named = {"row": at, **self._columns(raw, self._but_kept(failed), doubts)}
@@ -185,9 +185,15 @@ class _Import:
             named |= {f"attr{index}": raw[name] for index, name in enumerate(self._request.item_attributes)}
         refused = doubts.any.nonzero()[0].tolist()
         contents = columns.take(pa.array(refused, pa.int64())).to_pylist()
+        unread = {u.row: u.content for u in batch.undecoded}
         self._quarantine(
             [
-                (at[row].as_py(), doubts.of(row), json.dumps(content, ensure_ascii=False))
+                Refused(
+                    row=(number := at[row].as_py()),
+                    reasons=doubts.of(row),
+                    content=unread.get(number) or json.dumps(content, ensure_ascii=False),
+                    **{name: _text_at(named.get(name), row) for name in PLACED},
+                )
                 for row, content in zip(refused, contents, strict=True)
             ]
         )
@@ -195,6 +201,18 @@ class _Import:
         if staged.num_rows:
             self._staging.add(staged)
             self._staged += staged.num_rows
+
+    def _undecoded(self, batch: RawBatch, at: pa.Array) -> Doubts:
+        """Rows with bytes that are no text: they lack that part of their answer, or are doubted where it is none."""
+        roles = {self._request.column(role) for role in (*ANSWER_ROLES, "reason")}
+        answers = roles - set(self._request.item_attributes)
+        is_counted = self._request.shape == "counts"
+        of_answer = [u.row for u in batch.undecoded if not is_counted and answers.issuperset(u.columns)]
+        others = [u.row for u in batch.undecoded if is_counted or not answers.issuperset(u.columns)]
+        lacking = pc.is_in(at, value_set=pa.array(of_answer, pa.int64()))
+        doubts = Doubts(len(at), pc.if_else(lacking, pa.scalar(NOT_TEXT), pa.scalar(None, pa.string())))
+        doubts.add(NOT_TEXT, pc.is_in(at, value_set=pa.array(others, pa.int64())))
+        return doubts
 
     def _but_kept(self, failed: Failed | None) -> Failed | None:
         """Failures less the cut-off answers that the plan keeps, which are counted."""
@@ -233,12 +251,12 @@ class _Import:
         ids = answer_ids(*(kept[name].to_pylist() for name in ("run_id", "item_id", "draw")))
         return kept.add_column(0, "request_id", pa.array(ids, pa.string()))
 
-    def _quarantine(self, refused: list[tuple[int, list[str], str]]) -> None:
-        """Keep refused rows beside their reasons, and count them."""
+    def _quarantine(self, refused: list[Refused]) -> None:
+        """Keep refused rows beside their reasons and their place in the grid, as far as it is known; count them."""
         if not refused:
             return
         self._tally.quarantined += len(refused)
-        self._tally.reasons.update(reason for _, reasons, _ in refused for reason in reasons)
+        self._tally.reasons.update(reason for one in refused for reason in one.reasons)
         n = len(refused)
         self._store.append(
             "quarantine",
@@ -247,12 +265,19 @@ class _Import:
                     "source": [self._request.name] * n,
                     "file": [self._request.path.name] * n,
                     "file_sha256": [self._digest] * n,
-                    "row": pa.array([row for row, _, _ in refused], pa.int64()),
-                    "reasons": [REASON_SEPARATOR.join(reasons) for _, reasons, _ in refused],
-                    "content": [content for _, _, content in refused],
+                    "row": pa.array([one.row for one in refused], pa.int64()),
+                    "reasons": [REASON_SEPARATOR.join(one.reasons) for one in refused],
+                    "content": [one.content for one in refused],
+                    **{name: pa.array([getattr(one, name) for one in refused], pa.string()) for name in PLACED},
                 }
             ),
         )
+
+
+def _text_at(column: pa.Array | None, row: int) -> str | None:
+    """One value of a column as text; None where there is no such column."""
+    value = None if column is None else column[row].as_py()
+    return None if value is None else str(value)
 
 
 type _Columns = Callable[[Mapping[str, pa.Array], Failed | None, Doubts], dict[str, pa.Array]]

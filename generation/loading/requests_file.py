@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from seedlock.generation.importers import importer
 from seedlock.generation.intake.answers import readable
-from seedlock.generation.intake.raw import Failed, Fault, RawBatch
+from seedlock.generation.intake.raw import NOT_TEXT, Failed, Fault, RawBatch
 from seedlock.generation.intake.request import REQUEST_PREFIX, RequestsFile
 from seedlock.prereg.errors import BadInput, Finding
 
@@ -64,6 +64,7 @@ class Requests:
                 columns=self._beside(batch.columns.filter(keep), met, columns),
                 faults=(*batch.faults, *_faults(batch, refused)),
                 failed=batch.failed.filter(keep) if batch.failed is not None else None,
+                undecoded=batch.undecoded,
             )
 
     def unanswered(self, columns: Sequence[str]) -> Iterator[RawBatch]:
@@ -122,6 +123,7 @@ def load_requests(file: RequestsFile, columns: Sequence[str]) -> Requests:
     asked = [name.removeprefix(REQUEST_PREFIX) for name in columns if name.startswith(REQUEST_PREFIX)]
     batches = list(importer(file.format)(file.path, list(dict.fromkeys([file.key, *asked]))))
     faults = [fault for batch in batches for fault in batch.faults]
+    faults += [Fault(row=u.row, reason=NOT_TEXT, content=u.content) for batch in batches for u in batch.undecoded]
     rows = pa.concat_tables([batch.columns for batch in batches]).combine_chunks()
     at = pa.concat_arrays([batch.at for batch in batches])
     counted = rows[file.key].value_counts().to_pylist()

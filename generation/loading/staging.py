@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.quarantine import PLACED
 from seedlock.schemas.table import quoted
 
 PAGE_ROWS = 65_536
@@ -34,6 +35,18 @@ GROUPINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A source row on its way to quarantine; run, item and draw are None where they are not known."""
+
+    row: int
+    reasons: list[str]
+    content: str
+    run_id: str | None = None
+    item_id: str | None = None
+    draw: str | None = None
+
+
 class Staging:
     """Temporary rows of one import, in file order. Attributes are columns attr0, attr1, ..."""
 
@@ -42,6 +55,7 @@ class Staging:
         self._grouping = GROUPINGS[shape]
         self._number_draws = number_draws
         self._is_empty = True
+        self._names: Sequence[str] = ()
 
     def add(self, rows: pa.Table) -> None:
         """Put rows at the end."""
@@ -49,6 +63,7 @@ class Staging:
         # Not a registered view: one registered inside a transaction keeps its rows in memory until the commit.
         self._con.from_arrow(rows).query("arriving", f"{into} SELECT * FROM arriving")
         self._is_empty = False
+        self._names = rows.column_names
 
     def judge(self) -> None:
         """Number the draws where the plan says so, and find rows that repeat or contradict others of their key."""
@@ -69,13 +84,18 @@ class Staging:
             f" FROM keyed WINDOW same AS (PARTITION BY {key})"
         )
 
-    def refused(self) -> Iterator[list[tuple[int, str, str]]]:
-        """Yield pages of row number, reason and content (JSON) of repeated or conflicting rows, in file order."""
+    def refused(self) -> Iterator[list[Refused]]:
+        """Yield pages of repeated or conflicting rows, in file order; their content is JSON."""
+        place = [name if name in self._names else "NULL" for name in PLACED]
         for between in self._pages("verdict"):
-            yield self._con.execute(
-                f"SELECT row, if(conflicts, '{CONFLICTS}', '{REPEATED}'), to_json(staged)"
+            found = self._con.execute(
+                f"SELECT row, if(conflicts, '{CONFLICTS}', '{REPEATED}'), to_json(staged), {', '.join(place)}"
                 f" FROM staged JOIN verdict USING (row) WHERE {between} AND (conflicts OR nth > 1) ORDER BY row"
             ).fetchall()
+            yield [
+                Refused(row=row, reasons=[why], content=content, **dict(zip(PLACED, map(_text, at), strict=True)))
+                for row, why, content, *at in found
+            ]
 
     def accepted(self) -> Iterator[pa.Table]:
         """Yield the rows that stand, in file order, by pages; other statements may run in between."""
@@ -125,3 +145,7 @@ class Staging:
         """Remove the temporary tables."""
         for name in ("staged", "numbered", "verdict"):
             self._con.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
