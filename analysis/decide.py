@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from seedlock.analysis.findings.cells import cell_results
 from seedlock.analysis.findings.gate_correlation import correlated_gates
 from seedlock.analysis.findings.hypothesis import hypothesis_result
 from seedlock.analysis.findings.judges import judge_results
+from seedlock.analysis.findings.missing_answers import missing_by_arm
 from seedlock.analysis.findings.multiverse import multiverse
 from seedlock.analysis.findings.sample_answers import draw_samples, words_asked
 from seedlock.analysis.findings.software import software_used
@@ -41,7 +43,17 @@ from seedlock.analysis.results.schema import (
 from seedlock.analysis.scoring.duplicate_runs import duplicated_runs
 from seedlock.analysis.scoring.item_sets import average_orders, plan_measures, with_sets
 from seedlock.analysis.scoring.near_copies import likeness_of_runs
+from seedlock.analysis.scoring.owed import (
+    Debts,
+    Owed,
+    counts_with_owed,
+    due_frame,
+    grid_of,
+    judged_by_choice,
+    with_owed,
+)
 from seedlock.analysis.scoring.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
+from seedlock.analysis.scoring.ties import count_ties
 from seedlock.prereg.errors import Finding, Incomplete
 from seedlock.prereg.lock.due_runs import due_runs, look_at, looks_passed_over, missing_runs, runs_with_data
 from seedlock.prereg.lock.gate import (
@@ -166,21 +178,32 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
     counts = sealed.whole("counts")
     attributes = with_sets(items)
     measures = plan_measures(plan, attributes, sealed.whole("judgements"))
-    parts = []
+    grid = grid_of(sealed.batches("completions"), sealed.whole("quarantine"))
+    found: list[Owed] = []
     duplicates: tuple[tuple[str, ...], ...] = ()
     if counts is not None:
-        parts.append(cells_of_counts(counts))
+        cells = cells_of_counts(counts)
+        here = replace(grid, rows=dict.fromkeys(zip(cells["run_id"], cells["item_id"], strict=True), 1))
+        found.append(counts_with_owed(cells, Debts(plan=plan, runs=due_frame(plan, runs, here.runs), grid=here)))
     if any(table.table == "completions" for table in sealed.tables):
-        parts.append(cells_of_scores(score_rows(sealed.batches("completions"), measures), measures))
+        cells = cells_of_scores(score_rows(sealed.batches("completions"), measures), measures)
+        debts = Debts(plan=plan, runs=due_frame(plan, runs, grid.runs), grid=grid)
+        found.append(with_owed(cells, debts, measures, by_choice=judged_by_choice(plan)))
         duplicates = tuple(twin.run_ids for twin in duplicated_runs(sealed.batches("completions"), runs))
     inside = _inside(plan, sealed, runs, attributes)
+    parts = [owed.cells for owed in found]
     if inside is not None:
         parts.append(inside.cells)
         attributes = pd.concat([attributes, inside.items], ignore_index=True)
-    by_order = describe_cells(pd.concat(parts, ignore_index=True), runs=runs, items=attributes)
+    describe = functools.partial(describe_cells, runs=runs, items=attributes)
+    by_order = describe(pd.concat(parts, ignore_index=True))
+    gone = [owed.never_ran for owed in found if len(owed.never_ran)]
     return Data(
         plan=plan,
         cells=average_orders(by_order),
+        never_ran=average_orders(describe(pd.concat(gone, ignore_index=True))) if gone else None,
+        ties=count_ties(sealed.batches("completions"), measures),
+        basis=tuple(dict.fromkeys(sentence for owed in found for sentence in owed.basis)),
         duplicates=duplicates,
         by_order=by_order if plan.audit else None,
         option_mass=_option_mass(sealed) if plan.audit else None,
@@ -252,6 +275,8 @@ def _accounting(
         runs_missing=absent,
         answers=sum(rows) if rows else None,
         answers_missing=_answers_missing(data),
+        by_arm=missing_by_arm(data),
+        owed_basis=list(data.basis),
         quarantined=dict(sum((Counter(e.body.get("quarantined", {})) for e in sealed), Counter())),
         looks_planned=max(1, len(locked.plan.look)),
         looks_used=looks,
@@ -264,7 +289,8 @@ def _accounting(
 def _answers_missing(data: Data) -> dict[str, int]:
     """`measure: reason` -> answers that could not be scored."""
     total: dict[str, int] = {}
-    for measure, reasons in zip(data.cells["measure"], data.cells["missing"], strict=True):
+    cells = data.owed
+    for measure, reasons in zip(cells["measure"], cells["missing"], strict=True):
         for reason, n in json.loads(reasons).items():
             total[f"{measure}: {reason}"] = total.get(f"{measure}: {reason}", 0) + int(n)
     return dict(sorted(total.items()))

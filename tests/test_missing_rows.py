@@ -7,7 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+import scipy.stats
 
+from seedlock.prereg.base.paths import StudyPaths
 from tests.conftest import StudyFixture, completions
 
 SCORED = """
@@ -108,3 +111,138 @@ def test_most_rows_in_contradiction_seal_nothing_and_the_column_that_parts_them_
     study.write_plan(plan.replace("constants = {", 'only      = { judge = ["bob"] }\nconstants = {'))
     study.run("amend", "--reason", "design-change", "--note", "one judge")
     assert "sealed" in study.run("import", str(file))
+
+
+def analysed(study: StudyFixture, rows: str, plan: str = SCORED) -> dict[str, Any]:
+    study.write_plan(plan)
+    study.run("lock")
+    study.run("import", str(study.bring_data(rows)))
+    study.run("analyze")
+    return results_of(study)
+
+
+def arm(results: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(entry for entry in results["accounting"]["by_arm"] if entry["arm"] == name)
+
+
+def test_absent_empty_undecodable_and_refused_scores_are_one_kind_and_one_verdict(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Half of one arm's 40 scores are gone in five ways: each time 20 are missing, bounded, and decide nothing."""
+    whole = scores()
+    absent = "".join(
+        line
+        for line in whole.splitlines(keepends=True)
+        if not (line.startswith("tuned") and int(line.split(",")[2].removeprefix("q") or 0) % 2)
+    )
+    found = {}
+    for name, rows, plan in (
+        ("absent", absent, SCORED),
+        ("empty", scores(""), SCORED),
+        ("word", scores("REFUSAL"), SCORED),
+        (
+            "mapped",
+            scores("REFUSAL"),
+            SCORED.replace("[measures", 'missing_labels = { REFUSAL = "refusal" }\n\n[measures'),
+        ),
+        ("NaN", scores("NaN"), SCORED),
+    ):
+        fixture = StudyFixture(StudyPaths(root=tmp_path_factory.mktemp(name), name="spread"))
+        found[name] = analysed(fixture, rows, plan)
+    reasons = {name: arm(results, "tuned")["reasons"] for name, results in found.items()}
+    assert reasons == {
+        "absent": {"no row": 20},
+        "empty": {"error": 20},
+        "word": {"not a number: REFUSAL": 20},
+        "mapped": {"refusal": 20},
+        "NaN": {"not a number: NaN": 20},
+    }
+    for results in found.values():
+        tuned, plain, h = arm(results, "tuned"), arm(results, "plain"), results["hypotheses"][0]
+        assert (tuned["owed"], tuned["scored"], tuned["missing"], plain["missing"]) == (40, 20, 20, 0)
+        # By hand: tuned 6.15 over seeds, plain 2.15; the missing half at 0 or 10 leaves 3.075 or 8.075.
+        assert h["estimate"] == pytest.approx(4.0)
+        assert [bound["estimate"] for bound in h["bounds"]] == pytest.approx([3.075 - 2.15, 8.075 - 2.15])
+        assert h["verdict"] == ["alike", "higher"]
+        assert h["is_bounded"] is True
+        assert h["answers"][1] == {
+            "level": "tuned",
+            "owed": 40,
+            "scored": 20,
+            "missing": 20,
+            "reasons": tuned["reasons"],
+        }
+
+
+def test_a_run_that_never_came_is_owed_and_bounded(study: StudyFixture) -> None:
+    plan = SCORED + '\n[missing]\nruns = "analyse and disclose"\n'
+    rows = "".join(line for line in scores().splitlines(keepends=True) if not line.startswith("tuned,3"))
+    results = analysed(study, rows, plan)
+    assert arm(results, "tuned") | {"missing": 10} == arm(results, "tuned")
+    assert arm(results, "tuned")["reasons"] == {"no row of the run": 10}
+    bounds = [bound["estimate"] for bound in results["hypotheses"][0]["bounds"]]
+    # By hand: seeds 0 to 2 have 6.0, 6.1, 6.2 and the lost one 0 or 10.
+    assert bounds == pytest.approx([(18.3 + 0) / 4 - 2.15, (18.3 + 10) / 4 - 2.15])
+    assert results["hypotheses"][0]["decision"].startswith("inconclusive")
+
+
+def test_one_lost_pair_leaves_the_others_and_bounds(study: StudyFixture) -> None:
+    plan = SCORED.replace("seeds  = [0, 1, 2, 3]", "seeds  = [0]").replace(
+        'seeds = "new"\nitems = "these"', 'seeds = "these"\nitems = "new"'
+    )
+    plan = plan.replace('test      = "pooled_t"', 'unit = "item"\ntest      = "paired_t"')
+    values = {"plain": [1, 2, 3, 2, 1, 2], "tuned": [4, 6, 5, None, 5, 4]}
+    rows = "arm,seed,q,score\n" + "".join(
+        f"{name},0,q{i},{'' if value is None else value}\n"
+        for name, own in values.items()
+        for i, value in enumerate(own)
+    )
+    results = analysed(study, rows, plan)
+    h = results["hypotheses"][0]
+    pairs = [t - p for t, p in zip(values["tuned"], values["plain"], strict=True) if t is not None]
+    whole = scipy.stats.ttest_1samp(pairs, 0.0).confidence_interval(0.95)
+    assert (h["n_units"], h["pairs_lost"]) == (5, ["q3"])
+    assert h["estimate"] == pytest.approx(sum(pairs) / 5)
+    assert h["ci"] == pytest.approx([whole.low, whole.high])
+    assert [bound["estimate"] for bound in h["bounds"]] == pytest.approx([(sum(pairs) - 2) / 6, (sum(pairs) + 8) / 6])
+
+
+def test_counts_short_of_the_planned_draws_are_missing(study: StudyFixture) -> None:
+    plan = (
+        SCORED.replace('item = "q", value = "score"', 'item = "q", k = "k", n = "n"')
+        .replace('draw = "0"', 'measure = "points"')
+        .replace('kind = "numeric"\nlow  = 0\nhigh = 10\nunit = "points"', 'kind = "marker_rate"\nmarker = "x"')
+        .replace('-1.0, "alike", 1.0', '-0.1, "alike", 0.1')
+        .replace("[measures", "[decoding]\ntemperature = 1.0\nmax_new_tokens = 8\ndraws = 10\n\n[measures")
+    )
+    rows = "arm,seed,q,k,n\n" + "".join(
+        f"{name},{seed},q{q},{k + seed % 2},{n}\n"
+        for name, k, n in (("plain", 1, 10), ("tuned", 4, 6))
+        for seed in range(4)
+        for q in range(5)
+        if (name, seed, q) != ("plain", 0, 4)
+    )
+    results = analysed(study, rows, plan)
+    assert arm(results, "tuned")["reasons"] == {"fewer answers than planned": 80}
+    assert arm(results, "plain")["reasons"] == {"no row": 10}
+    assert [arm(results, name)["owed"] for name in ("plain", "tuned")] == [200, 200]
+
+
+def test_refused_rows_are_missing_with_why_they_were_refused(study: StudyFixture) -> None:
+    lines = scores().splitlines(keepends=True)
+    twice = [line.replace(",6.", ",7.") for line in lines if line.startswith("tuned,0,q1,")]
+    results = analysed(study, "".join([*lines, *twice]))
+    why = "quarantined: contradicts another row of the same run, item and draw"
+    assert arm(results, "tuned")["reasons"] == {why: 1}
+    assert arm(results, "tuned")["owed"] == 40
+    page = (study.paths.report / "report.html").read_text("utf-8")
+    assert "Answers missing" in page.split('id="found"')[0]
+    assert "Answers missing" in study.run("show")
+
+
+def test_each_arm_may_be_asked_items_of_its_own_where_the_plan_says_so(study: StudyFixture) -> None:
+    rows = scores().replace("tuned,0,q", "tuned,0,r").replace("tuned,1,q", "tuned,1,r")
+    rows = rows.replace("tuned,2,q", "tuned,2,r").replace("tuned,3,q", "tuned,3,r")
+    results = analysed(study, rows, SCORED.replace("[measures", 'items_by  = ["arm"]\n\n[measures'))
+    assert [entry["missing"] for entry in results["accounting"]["by_arm"]] == [0, 0]
+    assert "any run of the same arm" in results["accounting"]["owed_basis"][0]

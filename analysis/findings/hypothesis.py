@@ -12,6 +12,7 @@ from seedlock.analysis.estimators.internals.estimator import Beside
 from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.findings.effect_sizes import effect_sizes
+from seedlock.analysis.findings.missing_answers import level_answers
 from seedlock.analysis.inference.hypothesis import Data, Tested
 from seedlock.analysis.inference.infer import Inference
 from seedlock.analysis.inference.scale import raw_unit
@@ -46,6 +47,9 @@ def hypothesis_result(
         scale=hypothesis.scale,
         unit_text=scale.text if scale else raw_unit(data.plan, hypothesis),
         is_proportion=data.is_proportion(hypothesis.measure),
+        answers=(answers := level_answers(tested)),
+        is_bounded=bool(tested.bounds) if any(level.missing for level in answers) else None,
+        pairs_lost=list(tested.pairs_lost),
         unit=hypothesis.unit,
         n_units=_n_units(tested),
         predicted=hypothesis.predicted,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -14,9 +15,10 @@ from seedlock.analysis.inference.bands import BandDecision, decide_bands
 from seedlock.analysis.inference.reason import MISSING_ANSWERS, Reason
 from seedlock.analysis.inference.scale import Scale, scale_of
 from seedlock.analysis.inference.scale_error import with_scale_error
-from seedlock.analysis.inference.select import build_sample, select
+from seedlock.analysis.inference.select import build_sample, ordered_mean, select
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import Params
+from seedlock.analysis.scoring.ties import Ties
 from seedlock.prereg.errors import DuplicatedSeeds, Finding, NoSpread, Refusal
 from seedlock.prereg.plan.plan import Estimand, Plan
 from seedlock.prereg.plan.runs import Where
@@ -34,6 +36,12 @@ class Data:
         Groups of run ids whose completions are byte-identical.
     by_order
         The cells before the two orders of a question were averaged, for the audit; None where that is not known.
+    never_ran
+        The same for due runs that have no row at all: all of their answers are missing. None where every run has data.
+    basis
+        In words, what is owed where the plan alone does not say it.
+    ties
+        (measure, run) -> scored answers that are neither one thing nor the other.
     ratings
         Run, item, measure, score and how often it was given; None where no model asks for it.
     option_mass
@@ -46,6 +54,16 @@ class Data:
     by_order: pd.DataFrame | None = None
     option_mass: pd.DataFrame | None = None
     ratings: pd.DataFrame | None = None
+    never_ran: pd.DataFrame | None = None
+    basis: tuple[str, ...] = ()
+    ties: Mapping[tuple[str, str], Ties] = field(default_factory=dict)
+
+    @property
+    def owed(self) -> pd.DataFrame:
+        """Every cell that the plan owes, those of runs that never came among them."""
+        if self.never_ran is None:
+            return self.cells
+        return pd.concat([self.cells, self.never_ran.astype(self.cells.dtypes)], ignore_index=True)
 
     def is_proportion(self, measure: str) -> bool:
         """Whether a measure is a yes/no rate."""
@@ -76,6 +94,12 @@ class Tested:
         Decision with every missing answer at its worst, downwards and upwards; empty where none is missing.
     reasons
         Why there is no number, or why the verdict was widened.
+    owed
+        The cells of `chosen`, and those of runs that never came.
+    pairs_lost
+        Units that have no scored answer at some level, and were left out of a paired test at the others.
+    could_be
+        Bands that the point estimate falls in at a worst case that the method gives no interval for.
     """
 
     id: str
@@ -90,13 +114,16 @@ class Tested:
     bounds: tuple[BandDecision, ...] = ()
     bound_estimates: tuple[Estimate, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    owed: pd.DataFrame | None = None
+    pairs_lost: tuple[str, ...] = ()
+    could_be: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> tuple[str, ...]:
         """Bands left; where missing answers could change the verdict, all bands they could leave."""
         if self.decision is None:
             return ()
-        left = {*self.decision.verdict, *(band for bound in self.bounds for band in bound.verdict)}
+        left = {*self.decision.verdict, *(band for bound in self.bounds for band in bound.verdict), *self.could_be}
         return tuple(band.name for band in self.decision.bands if band.name in left)
 
 
@@ -114,15 +141,43 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         chosen = select(data.cells, data.plan, estimand, extra)
         _refuse_duplicates(chosen, data.duplicates, estimand)
         scale = scale_of(data.plan, estimand, data.cells)
+        owed = select(data.owed, data.plan, estimand, extra)
+        blank = replace(blank, owed=owed)
+        chosen, lost = _complete(estimand, chosen, owed)
         sample = _sample(data, estimand, chosen, None)
         estimate, decision, fell_back = _decide(blank, sample, scale)
     except Refusal as refusal:
         return replace(blank, reasons=(Reason.of(refusal),))
-    notes = tuple(note for note in (scale.note, fell_back) if note is not None)
+    few = f"{len(lost)} {estimand.unit}(s) without an answer at some level are left out"
+    paired = Reason("incomplete-pairs", few) if lost else None
+    notes = tuple(note for note in (scale.note, fell_back, paired) if note is not None)
     tested = replace(
-        blank, chosen=chosen, sample=sample, scale=scale, estimate=estimate, decision=decision, reasons=notes
+        blank,
+        chosen=chosen,
+        sample=sample,
+        scale=scale,
+        estimate=estimate,
+        decision=decision,
+        reasons=notes,
+        pairs_lost=lost,
     )
     return _with_bounds(data, tested)
+
+
+def _complete(estimand: Estimand, chosen: pd.DataFrame, owed: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """For a paired test, the cells of units that are scored at every level, and the units that lost their partner.
+
+    A unit that a level never owed is no lost pair: there the design does not pair, and the method refuses it.
+    """
+    levels = [level for level, weight in (estimand.contrast or {}).items() if weight]
+    if not ESTIMATORS[estimand.test].is_paired or len(levels) < 2:
+        return chosen, ()
+    scored = chosen[chosen["mean"].notna()]
+    owing, having = (
+        [set(rows.loc[rows["level"] == level, "unit_label"]) for level in levels] for rows in (owed, scored)
+    )
+    lost = set.intersection(*owing) - set.intersection(*having)
+    return chosen[~chosen["unit_label"].isin(lost)], tuple(sorted(map(str, lost)))
 
 
 def _because(tested: Tested, reason: Reason) -> Tested:
@@ -191,26 +246,35 @@ def _refuse_duplicates(chosen: pd.DataFrame, duplicates: tuple[tuple[str, ...], 
 
 def _with_bounds(data: Data, tested: Tested) -> Tested:
     """Add the worst cases of missing answers, where there are any and the measure has a range."""
-    chosen, estimand, scale = tested.chosen, tested.estimand, tested.scale
-    if chosen is None or scale is None or data.plan.missing.answers == "exclude":
+    owed, estimand, scale = tested.owed, tested.estimand, tested.scale
+    if owed is None or scale is None or data.plan.missing.answers == "exclude":
         return tested
-    if not chosen["n_missing"].any():
+    if not owed["n_missing"].any():
         return tested
     span = data.limits(estimand.measure)
     if span is None:
         return _because(tested, Reason("missing-unbounded", "the measure declares no range for bounds"))
-    weights = estimand.contrast or {"all": 1.0}
-    low, high = span
-    down = {level: low if weight > 0 else high for level, weight in weights.items()}
-    up = {level: high if weight > 0 else low for level, weight in weights.items()}
+    samples = [_sample(data, estimand, owed, fill) for fill in _worst(estimand.contrast or {"all": 1.0}, span)]
     try:
-        found = [_decide(tested, _sample(data, estimand, chosen, fill), scale) for fill in (down, up)]
+        found = [_decide(tested, sample, scale) for sample in samples]
+        widened = replace(tested, bound_estimates=tuple(e for e, _, _ in found), bounds=tuple(d for _, d, _ in found))
     except Refusal as refusal:
-        return _because(tested, Reason("missing-unbounded", Reason.of(refusal)))
-    widened = replace(
-        tested, bound_estimates=tuple(e for e, _, _ in found), bounds=tuple(decision for _, decision, _ in found)
-    )
+        could_be = tuple(_point_band(estimand, sample, scale) for sample in samples)
+        widened = _because(replace(tested, could_be=could_be), Reason("missing-unbounded", Reason.of(refusal)))
     if tested.decision is not None and widened.verdict != tested.decision.verdict:
         words = "the verdict depends on answers that never came; every band they could leave is kept"
         return _because(widened, Reason(MISSING_ANSWERS, words))
     return widened
+
+
+def _worst(weights: Mapping[str, float], span: tuple[float, float]) -> Iterator[dict[str, float]]:
+    """What each level's missing answers are scored to pull the estimate down, and up."""
+    low, high = span
+    yield {level: low if weight > 0 else high for level, weight in weights.items()}
+    yield {level: high if weight > 0 else low for level, weight in weights.items()}
+
+
+def _point_band(estimand: Estimand, sample: Sample, scale: Scale) -> str:
+    """The band that a point estimate falls in: all there is where the method has no interval."""
+    point = math.fsum(level.weight * ordered_mean(level.unit_means.values()) for level in sample.levels)
+    return estimand.partition.holding(point / scale.raw_per_unit)

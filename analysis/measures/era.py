@@ -62,13 +62,12 @@ def score(rows: pa.Table, params: Era) -> Scored:
         A judge's label that the plan does not list.
     """
     missing = why_missing(rows, params.of)
+    is_between = neither(rows, params)
     if params.of == "text":
-        text = flat(rows["text"])
-        lead = pc.subtract(count_words(text, params.old), count_words(text, params.modern))
-        is_old, is_between = pc.greater(lead, 0), pc.equal(lead, 0)
+        is_old = pc.greater(_lead(rows, params), 0)
     else:
         label = flat(rows["label"])
-        is_old, is_between = (pc.is_in(label, pa.array(names, pa.string())) for names in (params.old, params.between))
+        is_old = pc.is_in(label, pa.array(params.old, pa.string()))
         known = (*params.old, *params.modern, *params.between)
         refuse_unlisted(label.filter(pc.is_null(missing)), known)
     if params.borderline == "missing":
@@ -79,6 +78,19 @@ def score(rows: pa.Table, params: Era) -> Scored:
     return scored(is_old.cast(pa.int8()), missing)
 
 
+def neither(rows: pa.Table, params: Era) -> pa.Array:
+    """Answers of neither era: a label of `between`, or as many old words as modern ones."""
+    if params.of == "text":
+        return pc.fill_null(pc.equal(_lead(rows, params), 0), False)
+    return pc.is_in(flat(rows["label"]), pa.array(params.between, pa.string()))
+
+
+def _lead(rows: pa.Table, params: Era) -> pa.Array:
+    """By how many words the old era leads."""
+    text = flat(rows["text"])
+    return pc.subtract(count_words(text, params.old), count_words(text, params.modern))
+
+
 MEASURE = Measure(
     params=Era,
     score=score,
@@ -86,4 +98,5 @@ MEASURE = Measure(
     is_proportion=True,
     higher_means="more answers speak as in the old era",
     reads=("answer",),
+    neither=neither,
 )

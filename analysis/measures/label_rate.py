@@ -18,6 +18,8 @@ class LabelRate(Params):
     ----------
     positive, negative
         Labels that score 1 and 0. The defaults read a recorded true/false column.
+    neither
+        Labels that say neither (a tie): they score 0, are counted apart by arm, and the rate stands without them too.
     missing
         Labels that are no answer; the reason reads "label X".
     unknown
@@ -26,6 +28,7 @@ class LabelRate(Params):
 
     positive: tuple[str, ...] = Field(default=("true",), min_length=1)
     negative: tuple[str, ...] = ("false",)
+    neither: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unknown: Literal["refuse", "missing"] = "refuse"
 
@@ -39,7 +42,7 @@ class LabelRate(Params):
     @property
     def listed(self) -> tuple[str, ...]:
         """Every label that the plan names."""
-        return (*self.positive, *self.negative, *self.missing)
+        return (*self.positive, *self.negative, *self.neither, *self.missing)
 
 
 def score(rows: pa.Table, params: LabelRate) -> Scored:
@@ -58,13 +61,18 @@ def score(rows: pa.Table, params: LabelRate) -> Scored:
     missing = why_missing(rows, "label")
     label = pc.if_else(pc.is_null(missing), flat(rows["label"]), pa.scalar(None, pa.string()))
     is_positive = _is_among(label, params.positive)
-    known = pc.or_(pc.or_(is_positive, _is_among(label, params.negative)), _is_among(label, params.missing))
+    known = _is_among(label, params.listed)
     unknown = pc.and_(pc.is_valid(label), pc.invert(known))
     if params.unknown == "refuse":
         refuse_unlisted(label.drop_null(), params.listed)
     by_label = pc.if_else(_is_among(label, params.missing), pc.binary_join_element_wise("label", label, " "), None)
     by_rule = pc.if_else(unknown, pa.scalar("unknown label"), pa.scalar(None, pa.string()))
     return scored(is_positive.cast(pa.int8()), pc.coalesce(missing, by_label.cast(pa.string()), by_rule))
+
+
+def neither(rows: pa.Table, params: LabelRate) -> pa.Array:
+    """Answers whose label says neither."""
+    return _is_among(flat(rows["label"]), params.neither)
 
 
 def _is_among(label: pa.Array, labels: tuple[str, ...]) -> pa.Array:
@@ -78,4 +86,5 @@ MEASURE = Measure(
     unit="proportion of answers",
     is_proportion=True,
     higher_means="more answers have a positive label",
+    neither=neither,
 )

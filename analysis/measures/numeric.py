@@ -60,9 +60,12 @@ def score(rows: pa.Table, params: Numeric) -> Scored:
 
     Notes
     -----
-    A label that is no finite decimal number is missing ("unparsed"), never 0.
+    A label that is no finite decimal number is missing ("unparsed"), never 0; so is a word where a value should be,
+    under its own reason ("not a number: REFUSAL").
     """
     missing = why_missing(rows, params.of)
+    if params.of == "value":
+        missing = pc.if_else(pc.equal(missing, "unparsed"), pc.coalesce(flat(rows["reason"]), missing), missing)
     number = flat(rows["value"]) if params.of == "value" else _parsed(flat(rows["label"]))
     is_number = pc.fill_null(pc.is_finite(number), False)
     missing = pc.coalesce(missing, pc.if_else(is_number, pa.scalar(None, pa.string()), pa.scalar("unparsed")))

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seedlock.analysis.report.page import GLYPHS
-from seedlock.analysis.report.sections.accounting import accounting_facts
+from seedlock.analysis.report.sections.accounting import accounting_facts, missing_facts
 from seedlock.analysis.report.sections.answer import confidence_words, status_view
 from seedlock.analysis.report.sections.hypotheses import outcome_of
 from seedlock.analysis.report.text.formats import exact_spec, hypothesis_spec
@@ -62,8 +62,9 @@ def _parts(data: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield _hypotheses(data)
     if data["claims"]:
         yield _claims(data)
-    yield Text("Nothing swept away", style="bold")
     writer = TextWriter(data)
+    yield from (Text(f"{label}: {writer.line(line)}") for label, line in missing_facts(data))
+    yield Text("Nothing swept away", style="bold")
     yield from (Text(f"  {label}: {writer.line(line)}") for label, line in accounting_facts(data))
     yield Text(f"  Departures from the plan: {len(data['deviations']) or 'none declared'}")
     yield Text(f"Lock {data['lock_id']}. The full report: reports/{data['study']}/report.html", style="dim")

@@ -11,6 +11,7 @@ from seedlock.analysis.report.sections import FOUND
 from seedlock.analysis.report.sections.accounting import (
     DeviationView,
     accounting_facts,
+    answers_table,
     deviation_views,
     gate_table,
     input_table,
@@ -44,6 +45,7 @@ class View:
     hypotheses: tuple[HypothesisView, ...]
     found: tuple[Table, ...]
     accounting: tuple[Fact, ...]
+    answers: Table | None
     missing_runs: tuple[Line, ...]
     gates: Table | None
     judges: JudgesView | None
@@ -73,6 +75,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         hypotheses=hypothesis_views(results),
         found=tuple(table for section in FOUND if (table := section(results)) is not None),
         accounting=accounting_facts(results),
+        answers=answers_table(results),
         missing_runs=missing_runs(results),
         gates=gate_table(results),
         judges=judges_view(results),

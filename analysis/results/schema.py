@@ -112,7 +112,9 @@ class HypothesisResult(Part):
     `estimate` is null where the hypothesis is not testable, and `reasons` says why.
     `bounds` holds the verdict with every missing answer at its worst, both ways. `units_per_level` counts the units of
     each level with weight. `drawn_once` names stages by which the levels differ and that were trained once for all
-    units of a level; `replicated` says what varied between units then.
+    units of a level; `replicated` says what varied between units then. `answers` says what every level owes
+    and lacks; `is_bounded` is null where nothing is missing. `pairs_lost` are units left out of a paired test for want
+    of an answer at some level.
     """
 
     id: str
@@ -160,6 +162,9 @@ class HypothesisResult(Part):
     drawn_once: list[str] = []
     replicated: str | None = None
     effect_sizes: list[EffectSize] = []
+    answers: list[LevelAnswers] = []
+    is_bounded: bool | None = None
+    pairs_lost: list[str] = []
 
 
 class ClaimResult(Part):
@@ -252,6 +257,37 @@ class NearCopies(Part):
     near: float
 
 
+class LevelAnswers(Part):
+    """Answers that one level of a hypothesis owes: those scored, and those missing by reason.
+
+    `owed` and `scored` are null where only published means are known.
+    """
+
+    level: str
+    owed: int | None
+    scored: int | None
+    missing: int
+    reasons: dict[str, int]
+
+
+class ArmAnswers(Part):
+    """Answers that one arm owes to one measure.
+
+    `share_of_scored` is of the answers that were scored, all counted alike; `ties` of them are neither one thing nor
+    the other, and `share_without_ties` leaves those out. Null for measures that are no rates, or know no ties.
+    """
+
+    measure: str
+    arm: str
+    owed: int | None
+    scored: int | None
+    missing: int
+    reasons: dict[str, int]
+    share_of_scored: float | None
+    ties: int | None
+    share_without_ties: float | None
+
+
 class Accounting(Part):
     """Runs and answers planned, done, missing, excluded: nothing swept away.
 
@@ -264,6 +300,8 @@ class Accounting(Part):
     runs_missing: list[str]
     answers: int | None
     answers_missing: dict[str, int]
+    by_arm: list[ArmAnswers] = []
+    owed_basis: list[str] = []
     quarantined: dict[str, int]
     looks_planned: int
     looks_used: int

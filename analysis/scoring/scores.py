@@ -136,7 +136,10 @@ def judged(rows: Iterable[pa.Table], judgements: pa.Table, *, judge: str) -> Ite
         own = flat(batch["status"])
         said = pc.coalesce(flat(by_judge["status"]).take(at), pa.scalar("not judged"))
         replaced = {name: flat(by_judge[name]).take(at) for name in ("label", "value")}
-        replaced["status"] = pc.if_else(pc.equal(own, "ok"), said, own)
+        is_answer = pc.equal(own, "ok")
+        replaced["status"] = pc.if_else(is_answer, said, own)
+        if "reason" in batch.column_names:
+            replaced["reason"] = pc.if_else(is_answer, flat(by_judge["reason"]).take(at), flat(batch["reason"]))
         yield pa.table({name: replaced.get(name, batch[name]) for name in batch.column_names})
 
 

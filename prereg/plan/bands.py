@@ -32,6 +32,10 @@ class Bands:
         """Band names, from the lowest band up."""
         return tuple(band.name for band in self.bands)
 
+    def holding(self, value: float) -> str:
+        """Name of the band that a number falls in; an edge belongs to the band above it."""
+        return self.bands[sum(value >= edge for edge in self.edges)].name
+
 
 def parse_bands(spelled: Sequence[str | float]) -> Bands:
     """Read `["opposite", -0.2, "negligible", 0.2, "supported"]`.

@@ -42,9 +42,12 @@ class Import(Mapped):
     `columns` names the column of each role: arm, seed, item, draw, text, label, value; or k and n, or mean,
     where the rows are counts. `constants` gives the roles that no column holds. `cut_off` says whether answers
     that the source calls cut off are kept; without it, `decoding.cut_off` does, and without that they are missing.
+    A run owes every item that any run has a row of; with `items_by`, any run alike in these factors (`["arm"]`, say,
+    where each arm is asked questions of its own).
     """
 
     attributes: list[str] = Field(default_factory=list)
+    items_by: list[str] = Field(default_factory=list)
     cut_off: Literal["keep", "missing"] | None = None
 
 

@@ -64,6 +64,9 @@ class Measure[P: Params]:
         What a higher score says, in plain words.
     reads
         How the items it scores are asked (`asked` of the items table); empty reads every item.
+    neither
+        Which rows are neither one thing nor the other (ties, borderline): a report counts them apart. None where a
+        measure knows no such thing.
     table
         What it scores: completions, or readings of the inside of models.
     """
@@ -74,6 +77,7 @@ class Measure[P: Params]:
     is_proportion: bool
     higher_means: str
     reads: tuple[Asked, ...] = ()
+    neither: Callable[[pa.Table, P], pa.Array] | None = None
     table: Literal["completions", "readings"] = "completions"
 
     def configure(self, settings: Mapping[str, Any], *, where: str) -> P:
@@ -105,12 +109,17 @@ def _finding(where: str, known: list[str], detail: Any) -> Finding:
 def why_missing(rows: pa.Table, answer: str) -> pa.Array:
     """Return the reason a row has no answer to score, null where it has one.
 
-    A status other than "ok" names the reason; an "ok" row without the column `answer` is "no text", "no label"
-    or "no value".
+    A status other than "ok" names the reason; of an "ok" row without the column `answer` its own reason does, else it
+    is "no text", "no label" or "no value".
     """
     status = flat(rows["status"])
     has_answer = pc.is_valid(flat(rows[answer]))
-    nothing = pc.if_else(has_answer, pa.scalar(None, pa.string()), pa.scalar(f"no {answer}"))
+    lacking = (
+        pc.coalesce(flat(rows["reason"]), pa.scalar(f"no {answer}"))
+        if "reason" in rows.column_names
+        else f"no {answer}"
+    )
+    nothing = pc.if_else(has_answer, pa.scalar(None, pa.string()), lacking)
     return pc.if_else(pc.equal(status, "ok"), nothing, status)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from seedlock.analysis.report.text.formats import interval, resolved_spec
 from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote, Table, joined, pointer
-from seedlock.analysis.report.text.records import bullets, mapping_line, words
+from seedlock.analysis.report.text.records import bullets, reasons_line, words
+
+LOST_SHOWN = 6
 
 type Fact = tuple[str, Line]
 
@@ -45,7 +47,8 @@ def accounting_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
         ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data", *later)),
         ("Answers scored", answers),
         ("Answers without a score", joined(missing) or ("none",)),
-        ("Rows in quarantine", mapping_line("/accounting/quarantined", a["quarantined"], "number2") or ("none",)),
+        *(("Answers owed", line) for line in bullets("/accounting/owed_basis", a.get("owed_basis", []))),
+        ("Rows in quarantine", reasons_line("/accounting/quarantined", a["quarantined"]) or ("none",)),
         ("Looks at the data", (n("looks_planned"), " planned, ", n("looks_used"), " used")),
         *_looks(a),
         ("Amendments of the plan", (n("amendments"),)),
@@ -61,6 +64,58 @@ def _alike(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:
     equal, near = Number(f"{ref}/equal", "percent1"), Number(f"{ref}/near", "percent1")
     shares: Line = (equal, " of ", Number(f"{ref}/n", "integer"), " answers equal, ", near, " equal or nearly so")
     return (("Most alike runs of one arm", (Quote(f"{ref}/runs/0"), " and ", Quote(f"{ref}/runs/1"), ": ", *shares)),)
+
+
+def missing_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """For page one: every arm and measure with missing answers, of how many owed, and why."""
+    lost = [(i, entry) for i, entry in enumerate(results["accounting"].get("by_arm", [])) if entry["missing"]]
+    lines = [_lost(i, entry) for i, entry in lost[:LOST_SHOWN]]
+    if not lines:
+        return (("Answers missing", ("none of those owed",)),) if results["accounting"].get("by_arm") else ()
+    more: Line = ("; others under Nothing swept away",) if len(lost) > LOST_SHOWN else ()
+    return (("Answers missing", (*joined(lines, "; "), *more)),)
+
+
+def _lost(i: int, entry: Mapping[str, Any]) -> Line:
+    ref = pointer("accounting", "by_arm", i)
+    of: Line = (" of ", Number(f"{ref}/owed", "integer")) if entry["owed"] is not None else ()
+    why = reasons_line(f"{ref}/reasons", entry["reasons"])
+    return (
+        Quote(f"{ref}/measure"),
+        ", ",
+        Quote(f"{ref}/arm"),
+        ": ",
+        Number(f"{ref}/missing", "integer"),
+        *of,
+        " (",
+        *why,
+        ")",
+    )
+
+
+def answers_table(results: Mapping[str, Any]) -> Table | None:
+    """What every arm owes each measure, and what became of it; ties apart, with the rate without them."""
+    entries = results["accounting"].get("by_arm", [])
+    if not entries:
+        return None
+    has_ties = any(entry["ties"] is not None for entry in entries)
+    keys = ("measure", "arm", "owed", "scored", "missing", "reasons", "share_of_scored")
+    keys += ("ties", "share_without_ties") if has_ties else ()
+    rows = tuple(tuple(_value(i, key, entry[key]) for key in keys) for i, entry in enumerate(entries))
+    numeric = frozenset(at for at, key in enumerate(keys) if key not in {"measure", "arm", "reasons"})
+    caption = "Answers owed, scored and missing by arm; shares are of the scored answers, all counted alike"
+    return Table(caption=caption, head=tuple(map(words, keys)), rows=rows, numeric=numeric)
+
+
+def _value(i: int, key: str, value: Any) -> Line:
+    ref = pointer("accounting", "by_arm", i, key)
+    if value is None:
+        return ()
+    if isinstance(value, dict):
+        return reasons_line(ref, value) or ("none",)
+    if isinstance(value, str):
+        return (Quote(ref),)
+    return (Number(ref, "percent1" if key.startswith("share") else "integer"),)
 
 
 def _looks(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:

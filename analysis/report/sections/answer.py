@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seedlock.analysis.report.sections.accounting import missing_facts
 from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote
 from seedlock.analysis.report.text.records import bullets
 from seedlock.prereg.lock.gate import LockedPlan, Status
@@ -90,4 +91,5 @@ def _facts(results: Mapping[str, Any], locked: LockedPlan) -> list[Fact]:
         ("Departures", ("declared; each is told below" if results["deviations"] else "none declared",)),
         ("Looks", (n("looks_planned"), " planned, ", n("looks_used"), " used")),
         ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data")),
+        *missing_facts(results),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from seedlock.analysis.report.text.formats import exact_spec, interval, is_proportion, resolved_spec
 from seedlock.analysis.report.text.pieces import Line, Number, Quote, Table, joined, pointer
-from seedlock.analysis.report.text.records import bullets, mapping_line, words
+from seedlock.analysis.report.text.records import bullets, reasons_line, words
 
 _NUMBERS = (
     "k of n",
@@ -71,7 +71,7 @@ def _row(i: int, cell: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Line, 
         units = (Number(f"{ref}/n_units", "integer"), " ", Quote(f"{ref}/unit"), "" if cell["n_units"] == 1 else "s")
     # An SD of yes/no answers follows from their rate.
     sd = () if cell.get("sd") is None or is_rate(cell) else (Number(f"{ref}/sd", spec),)
-    missing = mapping_line(f"{ref}/missing", cell["missing"], spec) if cell["missing"] else ("none",)
+    missing = reasons_line(f"{ref}/missing", cell["missing"]) if cell["missing"] else ("none",)
     (ci, method), (naive, naive_method) = (
         _interval(ref, cell, "ci", "ci_method", spec),
         _interval(ref, cell, "naive_ci", "naive_method", spec),

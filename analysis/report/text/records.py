@@ -78,6 +78,11 @@ def mapping_line(ref: str, values: Mapping[str, Any], spec: str, *, by: str = ",
     return joined(lines, by)
 
 
+def reasons_line(ref: str, counts: Mapping[str, int]) -> Line:
+    """`reason n, reason n`: reasons may hold words of the data, so that they stand as code."""
+    return joined((Code(reason), " ", Number(f"{ref}{pointer(reason)}", "integer")) for reason in counts)
+
+
 def key_pieces(key: str) -> tuple[Piece, ...]:
     """A key in words, or as code where it carries digits."""
     return (Code(key),) if any(c.isdigit() for c in key) else (words(key),)
