@@ -12,6 +12,7 @@ from seedlock.generation.intake.request import ImportRequest, PlannedRun, Reques
 from seedlock.generation.intake.source_files import source_digest, source_files
 from seedlock.generation.loading.load import ImportReport, import_file, import_unanswered, refuse_no_file
 from seedlock.generation.loading.mostly_refused import require_most
+from seedlock.generation.loading.names_met import require_names_met
 from seedlock.generation.loading.requests_file import load_requests
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
@@ -128,6 +129,7 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
             require_most(requests, imported.reports)
             if not store.rows(shape):
                 raise nothing_fits("no row fits the plan", imported)
+            require_names_met(locked.plan, requests, imported.reports, store)
             if earlier and known != (store.rows("items"), _rows_of(store, shape, earlier)):
                 raise _not_only_new_runs(locked)
         new = {run: rows for run, rows in sorted(imported.rows_by_run.items()) if rows and run not in earlier}

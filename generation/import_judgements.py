@@ -20,6 +20,7 @@ from seedlock.generation.import_completions import (
 )
 from seedlock.generation.intake.source_files import source_digest
 from seedlock.generation.loading.mostly_refused import require_most
+from seedlock.generation.loading.names_met import require_names_met
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.generation.sealing.seals import Seals
@@ -80,6 +81,7 @@ def import_judgements(
             answers, judged = _counts(store, judge)
             if not judged:
                 raise nothing_fits("no judgement fits a completion", imported)
+            require_names_met(locked.plan, requests, imported.reports, store)
         with store.part(TABLE, "judge", [judge]) as own:
             body = {"judge": judge, **account(imported), **({"predates_lock": True, "older": older} if older else {})}
             sealed = [seal_once(locked.paths, own, TABLE, _file(locked, TABLE, judge), body)]

@@ -166,6 +166,12 @@ class NotFinite(Refusal):
     code = "not-finite"
 
 
+class UnmetName(Refusal):
+    """The plan names a value that no row of the data has: what is left is not what was planned."""
+
+    code = "unmet-name"
+
+
 class NotPaired(Refusal):
     """A paired method was asked for, and the units of the levels do not match."""
 

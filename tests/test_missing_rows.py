@@ -191,7 +191,7 @@ def test_one_lost_pair_leaves_the_others_and_bounds(study: StudyFixture) -> None
         'seeds = "new"\nitems = "these"', 'seeds = "these"\nitems = "new"'
     )
     plan = plan.replace('test      = "pooled_t"', 'unit = "item"\ntest      = "paired_t"')
-    values = {"plain": [1, 2, 3, 2, 1, 2], "tuned": [4, 6, 5, None, 5, 4]}
+    values: dict[str, list[int | None]] = {"plain": [1, 2, 3, 2, 1, 2], "tuned": [4, 6, 5, None, 5, 4]}
     rows = "arm,seed,q,score\n" + "".join(
         f"{name},0,q{i},{'' if value is None else value}\n"
         for name, own in values.items()
@@ -199,7 +199,7 @@ def test_one_lost_pair_leaves_the_others_and_bounds(study: StudyFixture) -> None
     )
     results = analysed(study, rows, plan)
     h = results["hypotheses"][0]
-    pairs = [t - p for t, p in zip(values["tuned"], values["plain"], strict=True) if t is not None]
+    pairs = [t - p for t, p in zip(values["tuned"], values["plain"], strict=True) if t is not None and p is not None]
     whole = scipy.stats.ttest_1samp(pairs, 0.0).confidence_interval(0.95)
     assert (h["n_units"], h["pairs_lost"]) == (5, ["q3"])
     assert h["estimate"] == pytest.approx(sum(pairs) / 5)

@@ -10,9 +10,10 @@ import pandas as pd
 
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.scoring.item_sets import in_set, matching
-from seedlock.prereg.errors import BadInput, EmptyCell, Finding
+from seedlock.prereg.errors import BadInput, EmptyCell, Finding, UnmetName
+from seedlock.prereg.plan.named_values import Named, unmet
 from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Plan
-from seedlock.prereg.plan.runs import Where
+from seedlock.prereg.plan.runs import Where, listed
 
 ALL = "all"
 
@@ -37,6 +38,8 @@ def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) ->
     ------
     BadInput
         A factor, attribute or level that the data do not have.
+    UnmetName
+        A value of the condition that no item has.
     EmptyCell
         Nothing is left.
     """
@@ -45,6 +48,7 @@ def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) ->
     over = estimand.over
     _require_columns(cells, [*where, over, *([] if unit == "answer" else [unit])])
     chosen = cells[cells["measure"] == estimand.measure]
+    _require_values(chosen, plan, where)
     if estimand.items is not None:
         chosen = chosen[in_set(chosen, plan, estimand.items)]
     chosen = chosen[matching(chosen, where, named="where")]
@@ -70,6 +74,18 @@ def _require_columns(cells: pd.DataFrame, names: Iterable[str]) -> None:
             *(Finding(where=name, found="no such column", promised=f"one of: {known}") for name in absent),
             then="declare it under [arms.X.factors], or under attributes in [import]",
         )
+
+
+def _require_values(rows: pd.DataFrame, plan: Plan, where: Where) -> None:
+    """Refuse a condition on items of which some value is met by nothing: the rest alone is another hypothesis."""
+    named = [
+        Named(where=f"where.{factor}", attribute=factor, values=tuple(listed(wanted)))
+        for factor, wanted in where.items()
+        if factor not in plan.run_factors
+    ]
+    faults = unmet(named, {one.attribute: set(rows[one.attribute].dropna()) for one in named})
+    if faults:
+        raise UnmetName("the plan names values that no item has", *faults)
 
 
 def build_sample(

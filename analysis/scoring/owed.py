@@ -102,7 +102,8 @@ def _placed(quarantine: pa.Table | None) -> pd.DataFrame:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
     frame = quarantine.select(names).to_pandas().dropna(subset=["run_id", "item_id"])
     once = frame["draw"].isna() | ~frame.duplicated(["run_id", "item_id", "draw"])
-    return frame[once]
+    found: pd.DataFrame = frame[once]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,25 +201,21 @@ def counts_with_owed(cells: pd.DataFrame, debts: Debts) -> Owed:
     for measure, own in cells.groupby("measure", sort=True):
         n = own["n_scored"].dropna()
         planned = draws if draws is not None and len(n) and n.max() <= draws else None
-        here = {(run, item): n for run, item, n in zip(own["run_id"], own["item_id"], own["n_scored"], strict=True)}
-        whole = Debts(plan=debts.plan, runs=debts.runs, grid=Grid(rows=_sizes(here), refused=debts.grid.refused))
+        sizes = dict(
+            zip(zip(own["run_id"], own["item_id"], strict=True), map(int, own["n_scored"].fillna(1)), strict=True)
+        )
+        whole = Debts(plan=debts.plan, runs=debts.runs, grid=Grid(rows=sizes, refused=debts.grid.refused))
         for run, items in whole.items_of().items():
             for item, most in items.items():
-                came = here.get((run, item))
                 due = planned or most
-                if (run, item) not in here:
+                if (run, item) not in sizes:
                     refused = debts.grid.refused.get((run, item), Counter())
                     why = next(iter(refused), NO_ROW if run in debts.grid.runs else NO_RUN)
                     lost.append((run, item, str(measure), {why: due}))
-                elif planned is not None and came is not pd.NA and came < planned:
-                    lost.append((run, item, str(measure), {TOO_FEW: planned - int(came)}))
+                elif planned is not None and (short := planned - sizes[run, item]) > 0:
+                    lost.append((run, item, str(measure), {TOO_FEW: short}))
     proportions = {name for name, m in debts.plan.measures.items() if MEASURES[m.kind].is_proportion}
     return _split(_with_lost(cells, lost, proportions), debts)
-
-
-def _sizes(here: Mapping[Place, object]) -> dict[Place, int]:
-    """How many answers each count is of; 1 where only a mean is known."""
-    return {place: 1 if n is pd.NA else int(str(n)) for place, n in here.items()}
 
 
 def _reasons(gone: int, refused: Counter[str], has_run: bool) -> dict[str, int]:

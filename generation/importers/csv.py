@@ -66,9 +66,9 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
         raise BadInput(f"{path.name} cannot be read as CSV", found) from error
     if next_row == 1 and not ragged.faults:
         raise BadInput(f"{path.name} has a header and no rows")
-    if (found := n_read + len(ragged.faults)) != promised:
+    if (parsed := n_read + len(ragged.faults)) != promised:
         fault = Finding(
-            where=path.name, found=f"{found} rows as parsed", promised=f"{promised} rows as the file has them"
+            where=path.name, found=f"{parsed} rows as parsed", promised=f"{promised} rows as the file has them"
         )
         raise BadInput(f"{path.name} loses rows when it is read", fault, then=THEN)
     if ragged.faults:

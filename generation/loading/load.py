@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +25,8 @@ from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.identity import answer_ids
 from seedlock.schemas.quarantine import PLACED, REASON_SEPARATOR
 from seedlock.schemas.store import Store
+
+VALUES_KEPT = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class ImportReport:
         Planned run -> accepted rows; 0 for a run without any.
     file_sha256
         Digest of the source file.
+    only_met
+        Column of `only` -> the values found there, wanted ones first; at most `VALUES_KEPT`.
     """
 
     file: str
@@ -65,6 +69,7 @@ class ImportReport:
     cut_off_kept: int
     items: int
     rows_by_run: dict[str, int]
+    only_met: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def missing_runs(self) -> tuple[str, ...]:
@@ -81,6 +86,7 @@ class _Tally:
     not_selected: int = 0
     cut_off_kept: int = 0
     reasons: Counter[str]
+    only_met: dict[str, set[str]] = field(default_factory=dict)
 
 
 def import_file(request: ImportRequest, store: Store, requests: Requests | None = None) -> ImportReport:
@@ -169,6 +175,7 @@ class _Import:
             cut_off_kept=tally.cut_off_kept,
             items=n_items,
             rows_by_run=dict(by_run),
+            only_met={name: sorted(met) for name, met in tally.only_met.items()},
         )
 
     def _stage(self, batch: RawBatch) -> None:
@@ -227,6 +234,8 @@ class _Import:
         """Leave out the rows that `only` does not name."""
         at, columns, failed = batch.at, batch.columns, batch.failed
         for name, values in self._request.only.items():
+            met = self._tally.only_met.setdefault(name, set())
+            met.update(found for found in pc.unique(columns[name]).to_pylist() if _is_kept(found, met, values))
             mask = pc.is_in(columns[name], value_set=pa.array(values, pa.string())).combine_chunks()
             self._tally.not_selected += len(mask) - pc.sum(mask).as_py() if len(mask) else 0
             at, columns = at.filter(mask), columns.filter(mask)
@@ -272,6 +281,11 @@ class _Import:
                 }
             ),
         )
+
+
+def _is_kept(found: str | None, met: set[str], wanted: Sequence[str]) -> bool:
+    """Whether a value of a selected column is worth naming: wanted, or among the first few others."""
+    return found is not None and (found in wanted or len(met) < VALUES_KEPT)
 
 
 def _text_at(column: pa.Array | None, row: int) -> str | None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from seedlock.generation.importers import importer
 from seedlock.generation.intake.json_lines import json_objects
 from seedlock.generation.intake.raw import Fault
-from seedlock.generation.intake.request import ImportRequest
+from seedlock.generation.intake.request import ImportRequest, Role
 from seedlock.generation.loading.load import ImportReport
 from seedlock.generation.loading.staging import CONFLICTS
 from seedlock.prereg.errors import BadInput, Finding
@@ -23,7 +23,7 @@ from seedlock.prereg.errors import BadInput, Finding
 MOST = 0.5
 REASONS_SHOWN, VALUES_SHOWN = 8, 8
 LOOKED_AT = 50_000
-KEY_ROLES = ("request", "run", "model", "arm", "seed", "draw", "measure")
+KEY_ROLES: tuple[Role, ...] = ("request", "run", "model", "arm", "seed", "draw", "measure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ def answers_table(results: Mapping[str, Any]) -> Table | None:
     if not entries:
         return None
     has_ties = any(entry["ties"] is not None for entry in entries)
-    keys = ("measure", "arm", "owed", "scored", "missing", "reasons", "share_of_scored")
+    keys: tuple[str, ...] = ("measure", "arm", "owed", "scored", "missing", "reasons", "share_of_scored")
     keys += ("ties", "share_without_ties") if has_ties else ()
     rows = tuple(tuple(_value(i, key, entry[key]) for key in keys) for i, entry in enumerate(entries))
     numeric = frozenset(at for at, key in enumerate(keys) if key not in {"measure", "arm", "reasons"})

@@ -1,0 +1,63 @@
+"""Names in a plan that an import's rows do not meet: refused while nothing is sealed and an amendment mends it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+from seedlock.generation.intake.request import REQUEST_PREFIX, ImportRequest
+from seedlock.generation.loading.load import ImportReport
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.named_values import named_attributes, unmet
+from seedlock.prereg.plan.plan import Plan
+from seedlock.schemas.store import Store
+from seedlock.schemas.table import quoted
+
+
+def require_names_met(
+    plan: Plan, requests: Sequence[ImportRequest], reports: Sequence[ImportReport], store: Store
+) -> None:
+    """Refuse an import that leaves a value of `only`, or a name or value of the plan's items, without any row.
+
+    Raises
+    ------
+    BadInput
+        With every such name and the nearest that is there.
+    """
+    faults = [*_only(requests, reports)]
+    if requests[0].judge is None:
+        faults += _items(plan, store)
+    if faults:
+        then = "mend the name in plan.toml and amend  (seedlock amend --help);  nothing was sealed"
+        raise BadInput("the plan names what no row has", *faults, then=then)
+
+
+def _only(requests: Sequence[ImportRequest], reports: Sequence[ImportReport]) -> Iterator[Finding]:
+    """Values that `only` selects by and that stand in no file."""
+    table = "import" if requests[0].judge is None else f"judgements.{requests[0].judge}"
+    for column, wanted in requests[0].only.items():
+        there = sorted({value for report in reports for value in report.only_met.get(column, ())})
+        for value in wanted:
+            if value not in there:
+                near = difflib.get_close_matches(value, there, n=1)
+                guess = f"; did you mean {near[0]!r}?" if near else ""
+                promised = f"one of: {', '.join(there)}"
+                yield Finding(
+                    where=f"{table}.only.{column}", found=f"{value!r}, which no row has{guess}", promised=promised
+                )
+
+
+def _items(plan: Plan, store: Store) -> list[Finding]:
+    """Attributes and their values that the plan names and no item of the store has."""
+    columns = {"item_id", *store.declared("items")}
+    named = [one for one in named_attributes(plan) if not one.attribute.startswith(REQUEST_PREFIX)]
+    known = {
+        column: _values(store, column) if any(one.attribute == column for one in named) else set() for column in columns
+    }
+    return unmet(named, known)
+
+
+def _values(store: Store, column: str) -> set[str]:
+    """Every value that an item has of an attribute."""
+    query = f"SELECT DISTINCT {quoted(column)} FROM items WHERE {quoted(column)} IS NOT NULL"  # noqa: S608 - quoted
+    return {str(value) for (value,) in store.con.execute(query).fetchall()}
