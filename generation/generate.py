@@ -151,7 +151,7 @@ def generate_study(
     told = progress or Quiet()
     how = {"backend": decoding.backend, "batch_size": batch_size}
     with Store.open(locked.paths.store) as store:
-        store.append("runs", runs_table(locked))
+        store.append("runs", runs_table(locked.lock.runs))
         store.append("items", items_table(items))
         seals = Seals(locked, store)
         seals.restore()

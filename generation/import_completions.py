@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from seedlock.generation.intake.request import ImportRequest, PlannedRun, RequestsFile
 from seedlock.generation.intake.source_files import source_digest, source_files
@@ -18,12 +18,14 @@ from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
+from seedlock.prereg.lock.document import LockedRun
 from seedlock.prereg.lock.due_runs import look_reached
 from seedlock.prereg.lock.earlier_data import known_at_lock
 from seedlock.prereg.lock.gate import LockedPlan, created_at
 from seedlock.prereg.lock.ledger import Event, append_event, read_ledger
 from seedlock.prereg.lock.superseded import numbered
 from seedlock.prereg.plan.imports import Asked, Import, Mapped
+from seedlock.prereg.plan.plan import Plan
 from seedlock.schemas.seal import seal
 from seedlock.schemas.store import Store
 
@@ -92,6 +94,20 @@ class Imported:
         yield from (f"sealed    {file}" for file in self.sealed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Into:
+    """The study that rows are brought into: its plan and its runs, locked or as they would be."""
+
+    paths: StudyPaths
+    plan: Plan
+    runs: tuple[LockedRun, ...]
+
+    @classmethod
+    def locked(cls, locked: LockedPlan) -> Self:
+        """The study as it is locked."""
+        return cls(paths=locked.paths, plan=locked.plan, runs=tuple(locked.lock.runs))
+
+
 def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | None = None) -> Imported:
     """Import files under the plan's column map, whole or not at all, then seal every table they filled.
 
@@ -109,9 +125,10 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
     OutOfOrder
         The study's data are sealed already, from other files.
     """
-    declared = _declared(locked)
+    into = Into.locked(locked)
+    declared = declared_import(into)
     requests = [
-        import_request(locked, declared, file, format) for file in files or [declared_file(declared, locked, "import")]
+        import_request(into, declared, file, format) for file in files or [declared_file(declared, into, "import")]
     ]
     _refuse_second(locked, requests)
     paths = locked.paths
@@ -123,13 +140,10 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
     with Store.open(paths.store) as store:
         with store.transaction():
             restore_sealed(paths, locked.events, store, ("items", shape))
-            store.append("runs", runs_table(locked))
+            store.append("runs", runs_table(locked.lock.runs))
             known = (store.rows("items"), _rows_of(store, shape, earlier))
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=predates)
-            require_most(requests, imported.reports)
-            if not store.rows(shape):
-                raise nothing_fits("no row fits the plan", imported)
-            require_names_met(locked.plan, requests, imported.reports, store)
+            require_fit(into, requests, imported, store)
             if earlier and known != (store.rows("items"), _rows_of(store, shape, earlier)):
                 raise _not_only_new_runs(locked)
         new = {run: rows for run, rows in sorted(imported.rows_by_run.items()) if rows and run not in earlier}
@@ -142,6 +156,20 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
         sealed.append(seal_once(paths, store, shape, file, body, runs=list(new)))
         sealed += seal_refused(paths, store, [request.name for request in requests], refused)
     return replace(imported, sealed=tuple(sealed))
+
+
+def require_fit(into: Into, requests: Sequence[ImportRequest], imported: Imported, store: Store) -> None:
+    """Refuse an import whose rows, as they stand in the store, are not what the plan is about.
+
+    Raises
+    ------
+    BadInput
+        No row fits the plan, most do not, or the plan names what no row has.
+    """
+    require_most(requests, imported.reports)
+    if not store.rows(requests[0].shape):
+        raise nothing_fits("no row fits the plan", imported)
+    require_names_met(into.plan, requests, imported.reports, store)
 
 
 def nothing_fits(what: str, imported: Imported) -> BadInput:
@@ -182,8 +210,15 @@ def seal_refused(paths: StudyPaths, store: Store, sources: Sequence[str], file: 
         return [seal_once(paths, refused, "quarantine", file, {})] if refused.rows("quarantine") else []
 
 
-def _declared(locked: LockedPlan) -> Import:
-    declared, study = locked.plan.import_, locked.paths.name
+def declared_import(into: Into) -> Import:
+    """The plan's `[import]`.
+
+    Raises
+    ------
+    BadInput
+        It has none.
+    """
+    declared, study = into.plan.import_, into.paths.name
     if declared is None:
         raise BadInput(
             f"the plan of {study} does not say how columns map",
@@ -193,7 +228,7 @@ def _declared(locked: LockedPlan) -> Import:
     return declared
 
 
-def declared_file(mapped: Mapped, locked: LockedPlan, where: str) -> Path:
+def declared_file(mapped: Mapped, into: Into, where: str) -> Path:
     """Return the file that the plan names for an import.
 
     Raises
@@ -205,13 +240,13 @@ def declared_file(mapped: Mapped, locked: LockedPlan, where: str) -> Path:
         raise BadInput(
             "which file?",
             Finding(where=f"{where}.file", found="nothing", promised="a file in the plan, or one on the command line"),
-            then=f"seedlock import {locked.paths.name} FILE",
+            then=f"seedlock import {into.paths.name} FILE",
         )
-    return locked.paths.study / mapped.file
+    return into.paths.study / mapped.file
 
 
 def import_request(
-    locked: LockedPlan, mapped: Mapped, file: Path, format: str | None, *, judge: str | None = None
+    into: Into, mapped: Mapped, file: Path, format: str | None, *, judge: str | None = None
 ) -> ImportRequest:
     """Return what the plan asks of one file; quarantined rows carry the file's name."""
     asked = mapped.requests
@@ -222,27 +257,27 @@ def import_request(
         columns=mapped.columns,
         runs=tuple(
             PlannedRun(run_id=r.run_id, model=r.model, arm=r.arm, seed=None if r.seed is None else str(r.seed))
-            for r in locked.lock.runs
+            for r in into.runs
         ),
         item_set=ITEM_SET,
         attributes=tuple(mapped.attributes) if isinstance(mapped, Import) else (),
         constants=mapped.constants,
         missing_labels=mapped.missing_labels,
         only={column: tuple(values) for column, values in mapped.only.items()},
-        requests=None if asked is None else _requests_file(asked, locked),
+        requests=None if asked is None else _requests_file(asked, into),
         judge=judge,
-        keeps_cut_off=isinstance(mapped, Import) and _cut_off(mapped, locked) == "keep",
+        keeps_cut_off=isinstance(mapped, Import) and _cut_off(mapped, into) == "keep",
     )
 
 
-def _cut_off(declared: Import, locked: LockedPlan) -> str:
+def _cut_off(declared: Import, into: Into) -> str:
     """What an answer that was cut off is: as the import says, else as the decoding does."""
-    decoding = locked.plan.decoding
+    decoding = into.plan.decoding
     return declared.cut_off or (decoding.cut_off if decoding is not None else "missing")
 
 
-def _requests_file(asked: Asked, locked: LockedPlan) -> RequestsFile:
-    file = locked.paths.study / asked.file
+def _requests_file(asked: Asked, into: Into) -> RequestsFile:
+    file = into.paths.study / asked.file
     return RequestsFile(path=file, format=asked.format, key=asked.key, answer_key=asked.answer_key)
 
 

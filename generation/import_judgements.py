@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from seedlock.generation.import_completions import (
     Imported,
+    Into,
     account,
     declared_file,
     import_files,
@@ -54,9 +56,19 @@ class ImportedJudgements:
 
 
 def import_judgements(
-    locked: LockedPlan, judge: str, files: Sequence[Path] = (), format: str | None = None
+    locked: LockedPlan,
+    judge: str,
+    files: Sequence[Path] = (),
+    format: str | None = None,
+    *,
+    is_rehearsal: bool = False,
 ) -> ImportedJudgements:
     """Import a judge's rows under the plan's `[judgements.NAME]`, whole or not at all, then seal them.
+
+    Parameters
+    ----------
+    is_rehearsal
+        Check and count everything, and keep nothing.
 
     Raises
     ------
@@ -66,22 +78,26 @@ def import_judgements(
         No completion is sealed yet, or this judge's rows are sealed already, from other files.
     """
     declared = _declared(locked, judge)
-    named = files or [declared_file(declared, locked, f"judgements.{judge}")]
-    requests = [import_request(locked, declared, file, format, judge=judge) for file in named]
+    named = files or [declared_file(declared, Into.locked(locked), f"judgements.{judge}")]
+    requests = [import_request(Into.locked(locked), declared, file, format, judge=judge) for file in named]
     _refuse_too_early(locked)
     _refuse_second(locked, judge, named)
     older = [said for file in named for said in older_than_the_lock(file, locked)]
     with Store.open(locked.paths.store) as store:
         Seals(locked, store).restore()
         restore_sealed(locked.paths, locked.events, store, [TABLE])
-        store.append("runs", runs_table(locked))
-        with store.transaction():
+        store.append("runs", runs_table(locked.lock.runs))
+        with contextlib.suppress(_Rehearsed), store.transaction():
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=bool(older))
             require_most(requests, imported.reports)
             answers, judged = _counts(store, judge)
             if not judged:
                 raise nothing_fits("no judgement fits a completion", imported)
             require_names_met(locked.plan, requests, imported.reports, store)
+            if is_rehearsal:
+                raise _Rehearsed
+        if is_rehearsal:
+            return ImportedJudgements(judge=judge, imported=imported, answers=answers, judged=judged)
         with store.part(TABLE, "judge", [judge]) as own:
             body = {"judge": judge, **account(imported), **({"predates_lock": True, "older": older} if older else {})}
             sealed = [seal_once(locked.paths, own, TABLE, _file(locked, TABLE, judge), body)]
@@ -89,6 +105,10 @@ def import_judgements(
         sealed += seal_refused(locked.paths, store, sources, _file(locked, "quarantine", judge))
     found = replace(imported, sealed=tuple(sealed))
     return ImportedJudgements(judge=judge, imported=found, answers=answers, judged=judged)
+
+
+class _Rehearsed(Exception):
+    """The end of a rehearsal: what was put into the store is taken out again."""
 
 
 def _file(locked: LockedPlan, table: str, judge: str) -> str:

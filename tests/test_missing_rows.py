@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.stats
 
+from seedlock.analysis.scoring.scores import named_measure
+from seedlock.analysis.scoring.ties import Ties, count_ties
 from seedlock.prereg.base.paths import StudyPaths
 from tests.conftest import StudyFixture, completions
 
@@ -246,3 +248,64 @@ def test_each_arm_may_be_asked_items_of_its_own_where_the_plan_says_so(study: St
     results = analysed(study, rows, SCORED.replace("[measures", 'items_by  = ["arm"]\n\n[measures'))
     assert [entry["missing"] for entry in results["accounting"]["by_arm"]] == [0, 0]
     assert "any run of the same arm" in results["accounting"]["owed_basis"][0]
+
+
+def test_check_rehearses_an_import_and_keeps_nothing(study: StudyFixture) -> None:
+    study.write_plan(SCORED)
+    rows = "".join(line for line in scores("REFUSAL").splitlines(keepends=True) if not line.startswith("plain,2,q3"))
+    file = study.bring_data(rows)
+    said = study.run("check", str(file))
+    assert "arm       plain: 39 answers, 39 rows of 40 owed, 4 runs" in said
+    assert "arm       tuned: 20 answers, 40 rows of 40 owed, 4 runs" in said
+    assert "columns   arm = arm, seed = seed, item = q, value = score" in said
+    assert not study.paths.runs.exists()
+    study.run("lock")
+    told = json.loads(study.run("import", str(file), "--dry-run", "--json"))
+    assert [run["answers"] for run in told["coverage"]["runs"]] == [10, 10, 9, 10, 5, 5, 5, 5]
+    assert told["kept"] is False
+    assert not (study.paths.runs / "sealed").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "guess"),
+    [
+        (('measure   = "points"', 'measure   = "points"\nwhere     = { q = ["q1", "q2", "w3"] }'), "H1.where", "q3"),
+        (('cells = [["arm"]]', 'cells = [["arm"]]\ncluster = "quest"'), "report.cluster", "promised"),
+        (("constants =", 'only      = { arm = ["plain", "tuned", "tunes"] }\nconstants ='), "import.only.arm", "tuned"),
+    ],
+)
+def test_a_name_that_no_row_meets_is_refused_before_anything_is_sealed(
+    change: tuple[str, str], where: str, guess: str, study: StudyFixture
+) -> None:
+    study.write_plan(SCORED.replace(*change))
+    file = study.bring_data(scores())
+    refusal = study.run("check", str(file), ok=2)
+    assert where in refusal
+    assert guess in refusal
+    study.run("lock")
+    assert where in study.run("import", str(file), ok=2)
+    assert not (study.paths.runs / "sealed").exists()
+
+
+def test_ties_stand_apart_with_the_rate_without_them() -> None:
+    """By hand: of 10 answers 3 are positive, 5 are negative and 2 say neither: 30%, and 3 of 8 without the ties."""
+    labels = ["yes"] * 3 + ["no"] * 5 + ["tie"] * 2
+    n = len(labels)
+    rows = pa.table(
+        {
+            "request_id": [f"{i:064x}" for i in range(n)],
+            "run_id": ["r"] * n,
+            "item_id": [f"q{i}" for i in range(n)],
+            "draw": [0] * n,
+            "text": pa.nulls(n, pa.string()),
+            "label": labels,
+            "value": pa.nulls(n, pa.float64()),
+            "status": ["ok"] * n,
+            "reason": pa.nulls(n, pa.string()),
+        }
+    )
+    settings = {"positive": ["yes"], "negative": ["no"], "neither": ["tie"]}
+    ties = count_ties([rows.slice(0, 4), rows.slice(4)], [named_measure("old", "label_rate", settings)])
+    assert ties == {("old", "r"): Ties(n=2, ones=0)}
+    settings = {"old": ["yes"], "modern": ["no"], "between": ["tie"], "borderline": "old"}
+    assert count_ties([rows], [named_measure("old", "era", settings)]) == {("old", "r"): Ties(n=2, ones=2)}

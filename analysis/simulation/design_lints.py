@@ -14,6 +14,7 @@ from seedlock.analysis.inference.multiplicity import CORRECTIONS, DUNNETT
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import PLAN_SAYS
 from seedlock.analysis.measures.label_rate import LabelRate
+from seedlock.analysis.scoring.item_files import item_rows
 from seedlock.analysis.scoring.scores import named_measure
 from seedlock.analysis.simulation.choice_of_test import choice_of_test
 from seedlock.analysis.simulation.rehearsal import cannot_run
@@ -22,12 +23,15 @@ from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.cross_references import unknown
 from seedlock.prereg.plan.judges import verdict_labels
 from seedlock.prereg.plan.lint import Lint, acknowledge, lint_plan, matching_units
+from seedlock.prereg.plan.named_values import named_attributes, unmet
 from seedlock.prereg.plan.plan import Estimand, Hypothesis, Plan
 from seedlock.prereg.plan.runs import Where
 
 SD_SHARES = (0.25, 0.5, 0.75, 1.0)
 """SDs between units at which power is shown, as shares of the equivalence margin."""
 POWER_WANTED = 0.8
+MADE_OF_ITEMS = frozenset({"item_id", "asked", "pair"})
+"""Attributes that items get when they are read, whatever their file says."""
 
 
 def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
@@ -44,7 +48,7 @@ def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
         A measure, test, model or prior that no table knows, with every such name at once; a lexicon that is none.
     """
     require_known(plan)
-    labels = _labels(plan, study) if study is not None else ()
+    labels = [*_labels(plan, study), *_item_names(plan, study)] if study is not None else ()
     methods = (*choice_of_test(plan), *cannot_run(plan))
     rest = (*_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels)
     return acknowledge(plan, [*lint_plan(plan), *methods, *rest])
@@ -157,6 +161,24 @@ def _smallest_p(plan: Plan, h: Hypothesis, extra: Where) -> tuple[float, str]:
 def _unattainable(identity: str, says: str, alpha: float) -> Lint:
     remedy = f"more units, another family, or a test that can reach alpha = {alpha}"
     return Lint(code="unattainable-p", severity="refuse", where=identity, says=says, remedy=remedy)
+
+
+def _item_names(plan: Plan, study: Path) -> Iterator[Lint]:
+    """Attributes and values of items that the plan names and no item file has, where the files are at hand."""
+    files = dict(item_rows(plan, study))
+    if (
+        plan.import_ is not None
+        or not files
+        or any(items.file and name not in files for name, items in plan.items.items())
+    ):
+        return
+    rows = [row for own in files.values() for row in own]
+    known = {key: {str(row[key]) for row in rows if row.get(key) is not None} for row in rows for key in row}
+    apart = {name for name, measure in plan.measures.items() if MEASURES[measure.kind].table == "readings"}
+    named = [one for one in named_attributes(plan, apart=apart) if one.attribute not in MADE_OF_ITEMS]
+    for fault in unmet(named, known):
+        says = f"{fault.where} names {fault.found}"
+        yield Lint(code="unmet-name", severity="refuse", where=fault.where, says=says, remedy=fault.promised)
 
 
 def _labels(plan: Plan, study: Path) -> Iterator[Lint]:

@@ -120,7 +120,7 @@ def look_inside(
         planned = sum(one.n_rows for one in work)
         already = planned - sum(work[index].n_rows for index in todo)
         told.begin(planned, already)
-        store.append("runs", runs_table(locked))
+        store.append("runs", runs_table(locked.lock.runs))
         store.append("items", items_table(items))
         store.append("conditions", conditions_table(condition for one in work for condition in one.conditions))
         for sight in sights:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from seedlock.generation.requests.items import Item
-from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.lock.document import LockedRun
 
 
-def runs_table(locked: LockedPlan) -> pa.Table:
+def runs_table(runs: Sequence[LockedRun]) -> pa.Table:
     """Every promised run with the factors of its arm."""
-    factors = sorted({name for run in locked.lock.runs for name in run.factors})
+    factors = sorted({name for run in runs for name in run.factors})
     rows = [
         {
             "run_id": run.run_id,
@@ -21,7 +21,7 @@ def runs_table(locked: LockedPlan) -> pa.Table:
             "seed": None if run.seed is None else str(run.seed),
             **{name: run.factors.get(name) for name in factors},
         }
-        for run in locked.lock.runs
+        for run in runs
     ]
     names = ["run_id", "model", "arm", "seed", *factors]
     return pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in names]))

@@ -36,7 +36,11 @@ COMMANDS = (
         says="Start a research repository with this layout, a filled-in example study and CI that verifies.",
         kept="files written so far; a folder that holds some of them is refused",
     ),
-    Command(name="check", home="plan:check", says="Read the plan and lint its design."),
+    Command(
+        name="check",
+        home="plan:check",
+        says="Read the plan and lint its design; with files, rehearse their import as `import --dry-run` does.",
+    ),
     Command(
         name="simulate",
         home="plan:simulate",

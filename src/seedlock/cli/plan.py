@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from seedlock.cli.common import JsonOption, RootOption, StudyArgument, bar, find
 from seedlock.prereg.errors import BadInput, Finding
 
 if TYPE_CHECKING:
+    from seedlock.cli.rehearsal import Rehearsal
     from seedlock.generation.local.option_check import OptionCheck
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.plan.lint import Lint
@@ -43,10 +45,18 @@ def init(
     say(f"Next: cd {folder} && git init && seedlock check example;  README.md has every step after it")
 
 
-def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
-    """Read the plan and lint its design.
+def check(
+    study: StudyArgument,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Rehearse the import of these too.")
+    ] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the plan and lint its design; with files, rehearse their import as `import --dry-run` does.
 
     Example:  seedlock check published_bird_seeds
+    Example:  seedlock check my_study ../answers.csv
     """
     from seedlock.prereg.plan.read import read_plan
 
@@ -54,7 +64,8 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
     plan = read_plan(paths.plan)
     lints = _design(paths)
     if as_json:
-        say_json(_design_json(paths, lints))
+        rehearsal = _rehearsed(paths, files or ())
+        say_json(_design_json(paths, lints) | ({"import": rehearsal.as_json} if rehearsal else {}))
     else:
         runs = list(plan.runs())
         say(f"{paths.name}: {plan.study.title}")
@@ -63,11 +74,22 @@ def check(study: StudyArgument, root: RootOption = None, as_json: JsonOption = F
         for found in _options(paths):
             say(f"  {found.line()}")
         _print_absent(plan)
+        rehearsal = _rehearsed(paths, files or ())
+        for line in rehearsal.lines if rehearsal else ():
+            say(f"  {line}")
     _require_lockable(paths, lints)
     if not as_json:
         from seedlock.prereg.workflow.status import next_before_lock
 
         say(f"No fault found.  Next: seedlock {next_before_lock(paths, plan)} {paths.name}")
+
+
+def _rehearsed(paths: StudyPaths, files: Sequence[Path]) -> Rehearsal | None:
+    if not files:
+        return None
+    from seedlock.cli.rehearsal import rehearse
+
+    return rehearse(paths, files)
 
 
 def _design(paths: StudyPaths) -> list[Lint]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -298,6 +298,9 @@ def import_(
     judge: Annotated[
         str | None, typer.Option("--judge", help="These are judgements, mapped by the plan's [judgements.NAME].")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and count everything, and keep nothing; also before the lock.")
+    ] = False,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -308,11 +311,25 @@ def import_(
     from seedlock.generation.import_completions import Imported, import_study
     from seedlock.generation.import_judgements import ImportedJudgements, import_judgements
 
+    if dry_run and judge is None:
+        _rehearse(find(study, root), files or (), format, as_json=as_json)
+        return
     locked = gate(study, root)
     done: Imported | ImportedJudgements
     with progress("importing"):
         if judge is None:
             done = import_study(locked, files or (), format)
         else:
-            done = import_judgements(locked, judge, files or (), format)
+            done = import_judgements(locked, judge, files or (), format, is_rehearsal=dry_run)
     tell(done, locked.paths, as_json=as_json)
+
+
+def _rehearse(paths: StudyPaths, files: Sequence[Path], format: str | None, *, as_json: bool) -> None:
+    from seedlock.cli.rehearsal import rehearse
+
+    done = rehearse(paths, files, format)
+    if as_json:
+        say_json(done.as_json)
+        return
+    for line in done.lines:
+        say(line)

@@ -1,0 +1,90 @@
+"""An import without a seal: the same rows through the same checks, before the lock or after it, and nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from seedlock.generation.import_completions import (
+    Imported,
+    Into,
+    declared_file,
+    declared_import,
+    import_files,
+    import_request,
+    require_fit,
+)
+from seedlock.generation.sealing.run_and_item_tables import runs_table
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.document import LockedRun
+from seedlock.prereg.lock.lock import run_id
+from seedlock.prereg.plan.plan import Plan
+from seedlock.schemas import TABLES
+from seedlock.schemas.store import Store
+
+
+def planned_import(paths: StudyPaths, plan: Plan) -> Into:
+    """Where rows would go if this plan were locked as it is."""
+    runs = tuple(
+        LockedRun(
+            run_id=run_id(plan, run),
+            model=run.model,
+            arm=run.arm,
+            seed=run.seed,
+            factors=dict(run.factors),
+            n_expected=None,
+        )
+        for run in plan.runs()
+    )
+    return Into(paths=paths, plan=plan, runs=runs)
+
+
+@contextmanager
+def rehearsed(into: Into, files: Sequence[Path], format: str | None) -> Iterator[tuple[Imported, Store]]:
+    """Import into a store in memory, which lives as long as the context.
+
+    Raises
+    ------
+    BadInput
+        Whatever would stop the import itself.
+    """
+    declared = declared_import(into)
+    named = files or [declared_file(declared, into, "import")]
+    requests = [import_request(into, declared, file, format) for file in named]
+    with Store.in_memory() as store:
+        store.append("runs", runs_table(into.runs))
+        imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=False)
+        require_fit(into, requests, imported, store)
+        yield imported, store
+
+
+def columns_met(into: Into, store: Store) -> Iterator[str]:
+    """What each mapped role came from, and the levels found: of the arms, seeds and item attributes."""
+    declared = declared_import(into)
+    columns = ", ".join(f"{role} = {_named(column)}" for role, column in declared.columns.items())
+    constants = ", ".join(f"{role} = {value!r}" for role, value in declared.constants.items())
+    yield f"columns   {columns}" + (f"; constants {constants}" if constants else "")
+    for attribute in store.declared("items"):
+        query = f'SELECT DISTINCT "{attribute}" FROM items ORDER BY ALL'  # noqa: S608 - a column of the store
+        levels = [str(level) for (level,) in store.con.execute(query).fetchall()]
+        shown = ", ".join(levels[:6]) + (", ..." if len(levels) > 6 else "")
+        yield f"levels    {attribute}: {len(levels)} ({shown})"
+
+
+def _named(column: str | Sequence[str]) -> str:
+    return column if isinstance(column, str) else " + ".join(column)
+
+
+def tables_of(into: Into, store: Store) -> dict[str, pa.Table]:
+    """What the import would seal, in memory."""
+    declared = declared_import(into)
+    shape = "counts" if {"k", "n", "mean"} & declared.columns.keys() else "completions"
+    return {name: pa.concat_tables(_whole(store, name)) for name in ("runs", "quarantine", shape)}
+
+
+def _whole(store: Store, table: str) -> list[pa.Table]:
+    empty = TABLES[table].arrow(store.declared(table)).empty_table()
+    return [empty, *store.read(table)]
