@@ -95,7 +95,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("status", [status for status in STATUSES if status != "ok"])
 def test_a_missing_answer_is_never_scored_whatever_it_holds(kind: str, status: str) -> None:
     full = {"text": f"{MARKER} yes", "label": "true", "value": 1.0}
-    found = scored(kind, [full, full | {"status": status, "reason": "?"}], **PARAMS[kind])
+    found = scored(kind, [full, full | {"status": status, "reason": status}], **PARAMS[kind])
     assert found.score.to_pylist() == [1.0, None]
     assert found.missing.to_pylist() == [None, status]
 

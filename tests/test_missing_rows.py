@@ -304,7 +304,7 @@ def test_ties_stand_apart_with_the_rate_without_them() -> None:
             "reason": pa.nulls(n, pa.string()),
         }
     )
-    settings = {"positive": ["yes"], "negative": ["no"], "neither": ["tie"]}
+    settings: dict[str, Any] = {"positive": ["yes"], "negative": ["no"], "neither": ["tie"]}
     ties = count_ties([rows.slice(0, 4), rows.slice(4)], [named_measure("old", "label_rate", settings)])
     assert ties == {("old", "r"): Ties(n=2, ones=0)}
     settings = {"old": ["yes"], "modern": ["no"], "between": ["tie"], "borderline": "old"}
