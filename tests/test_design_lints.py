@@ -64,3 +64,13 @@ def test_a_lexicon_that_names_no_words_is_refused_before_the_lock(tmp_path: Path
     (tmp_path / "attitude_lexicon.json").write_text('{"cautious": []}')
     with pytest.raises(BadInput, match="does not name words by label"):
         design_lints(parse_plan(PLAN.encode(), FOLDER / "plan.toml"), tmp_path)
+
+
+def test_a_scale_that_the_items_contradict_is_refused_and_words_of_the_plan_are_warned_of() -> None:
+    """The items ask for a rating from 1 to 7; a claim of this plan speaks of ratings from 1 to 5."""
+    assert not refused("two-scales")
+    found = design_lints(parse_plan(PLAN.encode(), FOLDER / "plan.toml"), FOLDER)
+    told = [(lint.where, lint.severity) for lint in found if lint.code == "two-scales"]
+    assert told == [("measures.rating", "warn")]
+    shorter = refused("two-scales", ("[measures.rating]\n", "[measures.rating]\nhigh = 5\n"))
+    assert "the measure's scale is 1 to 5, and its items ask for 1 to 7" in shorter[0].says

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from seedlock.analysis.bayes.models import MODELS
 from seedlock.analysis.bayes.priors import parse_prior
@@ -18,6 +19,7 @@ from seedlock.analysis.scoring.item_files import item_rows
 from seedlock.analysis.scoring.scores import named_measure
 from seedlock.analysis.simulation.choice_of_test import choice_of_test
 from seedlock.analysis.simulation.rehearsal import cannot_run
+from seedlock.analysis.simulation.scale_lints import scale_lints
 from seedlock.analysis.simulation.tost_power import tost_power
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.cross_references import unknown
@@ -48,9 +50,10 @@ def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
         A measure, test, model or prior that no table knows, with every such name at once; a lexicon that is none.
     """
     require_known(plan)
-    labels = [*_labels(plan, study), *_item_names(plan, study)] if study is not None else ()
+    files = dict(item_rows(plan, study)) if study is not None else {}
+    labels = [*_labels(plan, study), *_item_names(plan, files)] if study is not None else ()
     methods = (*choice_of_test(plan), *cannot_run(plan))
-    rest = (*_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels)
+    rest = (*_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels, *scale_lints(plan, files))
     return acknowledge(plan, [*lint_plan(plan), *methods, *rest])
 
 
@@ -163,9 +166,8 @@ def _unattainable(identity: str, says: str, alpha: float) -> Lint:
     return Lint(code="unattainable-p", severity="refuse", where=identity, says=says, remedy=remedy)
 
 
-def _item_names(plan: Plan, study: Path) -> Iterator[Lint]:
+def _item_names(plan: Plan, files: Mapping[str, list[dict[str, Any]]]) -> Iterator[Lint]:
     """Attributes and values of items that the plan names and no item file has, where the files are at hand."""
-    files = dict(item_rows(plan, study))
     if (
         plan.import_ is not None
         or not files
