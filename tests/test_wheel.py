@@ -147,7 +147,7 @@ def test_the_imported_example_runs_by_its_readme_to_a_replayed_report(lab: Lab) 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)  # eight training runs, each stage a process of its own, on a machine that may be busy
+@pytest.mark.timeout(2400)  # eight training runs, each stage a process of its own, on a machine that may be busy
 def test_the_trained_example_runs_in_one_command_to_a_verified_report(lab: Lab) -> None:
     pytest.importorskip("torch", reason="the models extra is not installed")
     lab.type("seedlock init runs_here")  # the extra is here, so that the default example trains
