@@ -20,11 +20,13 @@ from axe_playwright_python.sync_playwright import Axe
 from scipy import stats
 
 from docs.make_check_page import NAMED_IN, PAGE, bundle, page
+from seedlock.analysis.estimators.pooled_t import pooled_t
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, sha256_file
 from seedlock.prereg.lock.events import EVENTS
 from seedlock.prereg.verify.check_page import check_page_sha256
 from seedlock.prereg.verify.number_binding import bound_number, format_value
 from tests.conftest import PROJECT, StudyFixture
+from tests.sample_builders import two_arms
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -492,6 +494,19 @@ def test_welchs_interval_is_scipys(tab: tuple[Page, list[str]]) -> None:
     test = stats.ttest_ind(one, other, equal_var=False)
     low, high = test.confidence_interval(0.95)
     assert found["ci"] == pytest.approx([low, high], rel=1e-12)
+
+
+def test_a_level_without_spread_lends_none_and_welch_has_no_answer(tab: tuple[Page, list[str]]) -> None:
+    one, flat = [0.1, 0.25, 0.3, 0.55], [0.2, 0.2, 0.2]
+    level = "{weight: 1 - 2 * i, means: new Map(means.map((x, j) => [j, x]))}"
+    sample = f"{{levels: v.map((means, i) => ({level})), isRate: true}}"
+    found = in_page(tab, "estimators.js", f"m.ESTIMATORS.pooled_t({sample}, 0.95)", [one, flat])
+    ours = pooled_t(two_arms(one, flat), level=0.95, edges=())
+    assert found["ci"] == pytest.approx([ours.ci_low, ours.ci_high], rel=1e-12)
+    refused = (
+        f"(() => {{ try {{ m.ESTIMATORS.welch_t({sample}, 0.95); return ''; }} catch (e) {{ return e.message; }} }})()"
+    )
+    assert "no evidence of precision" in in_page(tab, "estimators.js", refused, [one, flat])
 
 
 def test_the_canonical_spelling_is_rfc_8785(tab: tuple[Page, list[str]]) -> None:

@@ -39,14 +39,21 @@ export const ESTIMATORS = {
   pooled_t(sample, level) {
     const levels = sample.levels.map(summary);
     levels.filter((l) => l.weight !== 0).forEach((l) => need(l.n));
-    const df = sum(levels.map((l) => l.n - 1));
-    const variance = sum(levels.map((l) => l.squares)) / df;
+    // A level whose units do not differ lends neither variance nor degrees of freedom; reports made before that rule
+    // do not say that its spread was taken from the others.
+    const spread = levels.filter((l) => l.isSpread);
+    const lenders = spread.length && sample.borrows !== false ? spread : levels;
+    const df = sum(lenders.map((l) => l.n - 1));
+    const variance = sum(lenders.map((l) => l.squares)) / df;
     const se = Math.sqrt(variance * sum(levels.map((l) => l.weight ** 2 / l.n)));
     return interval(sample, level, sum(levels.map((l) => l.weight * l.mean)), se, df, sum(levels.map((l) => l.n)));
   },
   welch_t(sample, level) {
     const levels = weighted(sample).map(summary);
     levels.forEach((l) => need(l.n));
+    if (levels.some((l) => !l.isSpread)) {
+      throw new Error("a level without spread is no evidence of precision");
+    }
     const variances = levels.map((l) => (l.weight ** 2 * l.squares) / (l.n - 1) / l.n);
     const variance = sum(variances);
     const df = 1 / sum(levels.map((l, i) => (variances[i] / variance) ** 2 / (l.n - 1)));
@@ -76,7 +83,9 @@ const weighted = (sample) => sample.levels.filter((level) => level.weight !== 0)
 
 function summary(level) {
   const values = [...level.means.values()];
-  return { weight: level.weight, n: values.length, mean: mean(values), squares: squares(values) };
+  const size = Math.max(...values.map(Math.abs));
+  const isSpread = Math.sqrt(squares(values)) > 1e-11 * size;
+  return { weight: level.weight, n: values.length, mean: mean(values), squares: squares(values), isSpread };
 }
 
 function need(n) {

@@ -82,7 +82,7 @@ function compare(plan, hypothesis, result, cells) {
     return { ...row, state: "changed", why: "the interval is not at the level that the plan sets" };
   }
   try {
-    row.mine = recompute(plan, hypothesis, cells(hypothesis.measure), level);
+    row.mine = recompute(plan, hypothesis, cells(hypothesis.measure), level, String(result.ci_method).includes("no spread, taken from"));
   } catch (error) {
     return { ...row, state: "unchecked", why: error.message };
   }

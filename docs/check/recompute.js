@@ -36,11 +36,20 @@ export function whyNot(plan, hypothesis, found) {
   if (!Object.hasOwn(ESTIMATORS, hypothesis.test)) {
     return `this page has no ${hypothesis.test}`;
   }
+  if (found.reasons.some((reason) => String(reason).startsWith("fallback-test"))) {
+    return "the analysis fell back on another test, as planned";
+  }
   if (!Object.hasOwn(MEASURES, kind)) {
     return `this page has no measure ${kind}`;
   }
   if (hypothesis.scale !== "raw" && !(plan.sd[hypothesis.scale.slice(3)]?.value > 0)) {
     return `the scale ${hypothesis.scale} is estimated from data`;
+  }
+  if (hypothesis.scale !== "raw" && plan.sd[hypothesis.scale.slice(3)].df) {
+    return `the scale ${hypothesis.scale} has an error of its own`;
+  }
+  if (!MEASURES[kind].isRate && String(found.ci_method).includes("cut at the end of the scale")) {
+    return "this page does not know where the measure's scale ends";
   }
   return "";
 }
@@ -57,13 +66,13 @@ export function scored(plan, tables) {
   };
 }
 
-export function recompute(plan, hypothesis, cells, level) {
+export function recompute(plan, hypothesis, cells, level, borrows) {
   const chosen = select(plan, hypothesis, cells);
   const isRate = Boolean(MEASURES[plan.measures[hypothesis.measure].kind].isRate);
   const weights = Object.entries(hypothesis.contrast ?? { all: 1 });
   const levels = weights.map(([name, weight]) => reduce(name, weight, chosen.filter((cell) => cell.level === name)));
   const raw = hypothesis.scale === "raw" ? 1 : plan.sd[hypothesis.scale.slice(3)].value;
-  const found = ESTIMATORS[hypothesis.test]({ levels, isRate }, level);
+  const found = ESTIMATORS[hypothesis.test]({ levels, isRate, borrows }, level);
   const units = hypothesis.unit === "answer" ? [] : levels.flatMap((l) => [...l.means].map(([unit, value]) => ({ level: l.name, unit, mean: value })));
   return { n: found.units, estimate: found.estimate / raw, ci: found.ci.map((end) => end / raw), units };
 }
