@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
+
+from seedlock.prereg.base.progress_bar import Bar, progress_bar
 
 
 class InsideProgress(Protocol):
@@ -33,32 +34,18 @@ class Quiet:
 @contextmanager
 def terminal_progress() -> Iterator[InsideProgress]:
     """One bar with time left, where stderr is a terminal; else quiet."""
-    if not sys.stderr.isatty():
-        yield Quiet()
-        return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,} of {task.total:,} readings"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _Bar(bars)
+    with progress_bar("{task.completed:,} of {task.total:,} readings") as bar:
+        yield Quiet() if bar is None else _Bar(bar)
 
 
 class _Bar:
     """A rich bar whose unit is the reading."""
 
-    def __init__(self, bars: Any) -> None:
-        self._bars = bars
-        self._task: Any = None
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
 
     def begin(self, planned: int, done: int) -> None:
-        self._task = self._bars.add_task("looking inside", total=planned, completed=done)
+        self._bar.begin("looking inside", planned, done)
 
     def read(self, label: str, rows: int) -> None:
-        self._bars.update(self._task, advance=rows, description=label)
+        self._bar.update(advance=rows, description=label)

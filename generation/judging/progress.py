@@ -6,10 +6,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from seedlock.generation.judging.cost import Estimate
 from seedlock.generation.judging.reading import Verdict
+from seedlock.prereg.base.progress_bar import Bar, progress_bar
 
 
 class JudgeProgress(Protocol):
@@ -52,38 +53,23 @@ class _Told(Quiet):
 class _Bar(_Told):
     """A rich bar a judge, its unit the judgement."""
 
-    def __init__(self, bars: Any) -> None:
-        self._bars = bars
-        self._task: Any = None
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
         self._troubles: Counter[str] = Counter()
 
     def begin(self, judge: str, readings: int) -> None:
         self._troubles.clear()
-        self._task = self._bars.add_task(f"judging: {judge}", total=readings, said="")
+        self._bar.begin(f"judging: {judge}", readings)
 
     def judged(self, verdict: Verdict) -> None:
         if verdict.status != "ok":
             self._troubles[verdict.status] += 1
         said = ", ".join(f"{n} {status}" for status, n in sorted(self._troubles.items()))
-        self._bars.update(self._task, advance=1, said=said)
+        self._bar.update(advance=1, said=said)
 
 
 @contextmanager
 def terminal_progress() -> Iterator[JudgeProgress]:
     """One bar a judge with rate and time left, where stderr is a terminal; else only what it will cost."""
-    if not sys.stderr.isatty():
-        yield _Told()
-        return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,} of {task.total:,} judgements"),
-        TextColumn("{task.fields[said]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _Bar(bars)
+    with progress_bar("{task.completed:,} of {task.total:,} judgements") as bar:
+        yield _Told() if bar is None else _Bar(bar)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from seedlock.prereg.base.progress_bar import Bar, progress_bar
 from seedlock.training.jobs.job import Progress, RunJob
 
 
@@ -43,30 +43,15 @@ class Quiet:
 @contextmanager
 def terminal_progress() -> Iterator[TrainProgress]:
     """One bar for the grid with throughput and time left, where stderr is a terminal; else quiet."""
-    if not sys.stderr.isatty():
-        yield Quiet()
-        return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.1f} of {task.total:.0f} runs"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _Bar(bars)
+    with progress_bar("{task.completed:.1f} of {task.total:.0f} runs") as bar:
+        yield Quiet() if bar is None else _Bar(bar)
 
 
 class _Bar:
     """A rich bar whose unit is the run; a run under way counts by its share of steps."""
 
-    def __init__(self, bars) -> None:  # type: ignore[no-untyped-def] # rich.progress.Progress
-        self._bars = bars
-        self._task = None
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
         self._done = 0.0
         self._stages: dict[str, list[str]] = {}
         self._shares: dict[str, float] = {}
@@ -76,7 +61,7 @@ class _Bar:
     def begin(self, jobs: list[RunJob], done: int) -> None:
         self._stages = {job.run_id: [stage.name for stage in job.stages] for job in jobs}
         self._done = float(done)
-        self._task = self._bars.add_task("training", total=len(jobs), completed=done, rate="")
+        self._bar.begin("training", len(jobs), done)
 
     def step(self, progress: Progress) -> None:
         stages = self._stages[progress.run_id]
@@ -93,4 +78,4 @@ class _Bar:
     def _show(self) -> None:
         seconds = time.monotonic() - self._began
         rate = f"{sum(self._tokens.values()) / seconds:,.0f} tokens/s" if seconds > 1 else ""
-        self._bars.update(self._task, completed=self._done + sum(self._shares.values()), rate=rate)
+        self._bar.update(completed=self._done + sum(self._shares.values()), said=rate)

@@ -103,15 +103,14 @@ def progress(label: str) -> Iterator[None]:
 @contextmanager
 def bar() -> Iterator[Callable[[str, int, int], None]]:
     """Hand out a progress bar, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+    from seedlock.prereg.base.progress_bar import progress_bar
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("simulating", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+    with progress_bar("", is_transient=True) as shown:
+        if shown is None:
+            yield lambda _what, _done, _total: None
+        else:
+            shown.begin("simulating", None)
+            yield lambda what, done, total: shown.update(description=what, completed=done, total=total)
 
 
 def next_step(paths: StudyPaths) -> str:
