@@ -18,6 +18,7 @@ from seedlock.analysis.bayes.rating_counts import count_scores, rated_measures
 from seedlock.analysis.findings.cells import cell_results
 from seedlock.analysis.findings.gate_correlation import correlated_gates
 from seedlock.analysis.findings.hypothesis import hypothesis_result
+from seedlock.analysis.findings.judge_agreement import judge_agreements
 from seedlock.analysis.findings.judges import judge_results
 from seedlock.analysis.findings.missing_answers import missing_by_arm
 from seedlock.analysis.findings.multiverse import multiverse
@@ -31,12 +32,12 @@ from seedlock.analysis.inside.cells import InsideCells, inside_cells, items_by_s
 from seedlock.analysis.inside.frame import Inside, inside_of
 from seedlock.analysis.inside.summary import inside_results
 from seedlock.analysis.results.inside import InsideResult
+from seedlock.analysis.results.judge import JudgeResult
 from seedlock.analysis.results.schema import (
     Accounting,
     DeviationResult,
     HypothesisResult,
     InputResult,
-    JudgeResult,
     NearCopies,
     Numbers,
 )
@@ -146,7 +147,8 @@ def decide(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> D
             inside=_inside_in_brief(plan, sealed, data),
             audit=inference.audit,
             judges=judges,
-            software=software_used(entries, judges),
+            agreements=(agreements := judge_agreements(sealed.whole("judgements"), level=_level(locked))),
+            software=software_used(entries, judges, agreements),
             known=list(plan.study.known),
             caveats=list(plan.study.caveats),
             next_steps=list(plan.study.next_steps),
@@ -157,9 +159,13 @@ def decide(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> D
 
 def _judges(locked: LockedPlan, sealed: Sealed) -> list[JudgeResult]:
     """What became of every judge's judgements."""
-    level = 1 - 2 * locked.plan.inference.alpha
     tables = (sealed.whole("judgements"), sealed.whole("canaries"))
-    return judge_results(locked.plan, locked.events, *tables, level=level)
+    return judge_results(locked.plan, locked.events, *tables, level=_level(locked))
+
+
+def _level(locked: LockedPlan) -> float:
+    """Confidence level that matches the plan's alpha."""
+    return 1 - 2 * locked.plan.inference.alpha
 
 
 def _shut(inference: Inference) -> dict[str, str]:

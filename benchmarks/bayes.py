@@ -1,4 +1,4 @@
-"""Effective samples a second: this engine, bambi's default form, and one row a completion under PyMC's own sampler.
+"""Effective samples a second: this engine, bambi's default form, PyMC hierarchically centred, and one row a completion.
 
 The data have the size of two model families x three arms, five seeds, 360 items, ten answers an item. Every form
 samples the same answers. `seconds` are processor seconds of all threads, the same on a busy machine as on a quiet
@@ -8,6 +8,7 @@ scale) by the seconds of sampling, warm-up included.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,14 +43,14 @@ class Timed:
         return self.bulk_ess / self.sampling_s
 
 
-def answers(rng: np.random.Generator) -> CellCounts:
+def answers(rng: np.random.Generator, items: int = ITEMS) -> CellCounts:
     """Counts of a study of that size: item SD 1, run SD 0.4 on the logit scale, rates about .2 to .5."""
     level_A = np.linspace(-1.4, 0.0, LEVELS)
-    item_I = rng.normal(0, 1, ITEMS)
+    item_I = rng.normal(0, 1, items)
     run_AS = rng.normal(0, 0.4, (LEVELS, RUNS))
     logit_ASI = level_A[:, None, None] + run_AS[:, :, None] + item_I
     k_ASI = rng.binomial(ANSWERS, 1 / (1 + np.exp(-logit_ASI)))
-    at = [(a, s, i) for a in range(LEVELS) for s in range(RUNS) for i in range(ITEMS)]
+    at = [(a, s, i) for a in range(LEVELS) for s in range(RUNS) for i in range(items)]
     return count_cells(
         level=[f"arm{a}" for a, _, _ in at],
         unit=[f"seed{s}" for _, s, _ in at],
@@ -90,20 +91,35 @@ def bambi_form(cells: CellCounts) -> Timed:
     return clock.timed("bambi's default form", level_CKA, compiled, "1000 draws after 1000, 4 chains, nutpie")
 
 
+def centred_form(cells: CellCounts) -> Timed:
+    """The same model hierarchically centred in PyMC, under nutpie (numba): what `--engine bambi` falls back on."""
+    import nutpie
+
+    from seedlock.analysis.bayes.model import pymc_counts
+
+    clock = Clock()
+    model = nutpie.compile_pymc_model(pymc_counts(cells, HierarchyPriors()), var_names=["level_mean", "run_sd"])
+    compiled = clock.lap()
+    tree = nutpie.sample(model, draws=1000, tune=1000, chains=4, cores=2, seed=1, progress_bar=False)
+    note = "1000 draws after 1000, 4 chains, nutpie"
+    return clock.timed("PyMC, centred", tree.posterior["level_mean"].to_numpy(), compiled, note)
+
+
 def rows_form(cells: CellCounts) -> Timed:
     """One Bernoulli row a completion, non-centred, under PyMC's default sampler in one process."""
     import pymc as pm
 
     clock = Clock()
     design = cells.design
-    level_C = np.repeat(design.level_G, ITEMS * ANSWERS)
-    run_C = np.repeat(np.arange(design.n_groups), ITEMS * ANSWERS)
-    item_C = np.tile(np.repeat(np.arange(ITEMS), ANSWERS), design.n_groups)
+    items = len(design.items)
+    level_C = np.repeat(design.level_G, items * ANSWERS)
+    run_C = np.repeat(np.arange(design.n_groups), items * ANSWERS)
+    item_C = np.tile(np.repeat(np.arange(items), ANSWERS), design.n_groups)
     success_C = (np.arange(ANSWERS) < cells.k_GI[:, :, None]).astype(int).ravel()
     with pm.Model() as model:
         arm = pm.Normal("arm", 0, 2.5, shape=LEVELS)
         run = pm.HalfNormal("run_sd", 1) * pm.Normal("run_z", shape=design.n_groups)
-        item = pm.HalfNormal("item_sd", 1.5, shape=LEVELS)[:, None] * pm.Normal("item_z", shape=(LEVELS, ITEMS))
+        item = pm.HalfNormal("item_sd", 1.5, shape=LEVELS)[:, None] * pm.Normal("item_z", shape=(LEVELS, items))
         pm.Deterministic("level", arm + item.mean(axis=1))
         pm.Bernoulli("y", logit_p=arm[level_C] + run[run_C] + item[level_C, item_C], observed=success_C)
         model.logp_dlogp_function(ravel_inputs=True)
@@ -167,9 +183,15 @@ def whole_fit(cells: CellCounts) -> str:
 
 
 def main() -> None:
-    """Print every form's line, and how many times the engine's rate exceeds each."""
-    cells = answers(np.random.default_rng(20260101))
-    forms: list[Callable[[CellCounts], Timed]] = [engine, bambi_form, rows_form]
+    """Print every form's line, and how many times the engine's rate exceeds each; `small` and `rows` are arguments."""
+    items = 20 if "small" in sys.argv else ITEMS
+    cells = answers(np.random.default_rng(20260101), items)
+    forms: list[Callable[[CellCounts], Timed]] = [
+        engine,
+        bambi_form,
+        centred_form,
+        *([rows_form] if "rows" in sys.argv else []),
+    ]
     print("form                  compile s  sampling s  wall s  bulk ESS  tail ESS  ESS a second  engine is")
     own = None
     for form in forms:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from seedlock.analysis.findings.agreement import Metric, cohen_kappa, krippendorff_alpha, spearman
+from seedlock.analysis.findings.agreement import Metric, cohen_kappa, icc, krippendorff_alpha
+from seedlock.analysis.findings.judge_agreement import judge_agreements
 from seedlock.prereg.errors import NoSpread, NotFinite, NotPaired, TooFewUnits
 
 # Krippendorff (2011), Computing Krippendorff's alpha-reliability, section C: four observers, twelve units.
@@ -98,28 +100,70 @@ def test_nominal_alpha_of_two_judges_is_scotts_pi_corrected_for_size(pairs: list
     assert found.value == pytest.approx(1 - (1 - pi) * (n - 1) / n)
 
 
-def test_spearman_agrees_with_scipy_and_its_interval_covers() -> None:
-    rng = np.random.default_rng(8)
-    covered, draws, n = 0, 800, 25
-    truth = 6 / math.pi * math.asin(0.6 / 2)  # Spearman's rho of a bivariate normal with correlation .6
-    for _ in range(draws):
-        x = rng.normal(size=n)
-        y = 0.6 * x + 0.8 * rng.normal(size=n)
-        found = spearman({str(i): v for i, v in enumerate(x)}, {str(i): v for i, v in enumerate(y)})
-        assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
-        assert found.ci_low is not None
-        assert found.ci_high is not None
-        covered += found.ci_low <= truth <= found.ci_high
-    assert 0.925 < covered / draws < 0.975
+def test_the_intraclass_correlation_by_its_mean_squares() -> None:
+    """By hand: two-way mean squares of numpy, McGraw and Wong's ICC(A,1), against pingouin's."""
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=20)
+    y = np.stack([truth + rng.normal(0, 0.4, 20), truth + 0.5 + rng.normal(0, 0.4, 20)], axis=1)
+    rows, columns, whole = y.mean(axis=1), y.mean(axis=0), y.mean()
+    ms_rows, ms_columns = 2 * ((rows - whole) ** 2).sum() / 19, 20 * ((columns - whole) ** 2).sum()
+    ms_error = ((y - rows[:, None] - columns + whole) ** 2).sum() / 19
+    expected = (ms_rows - ms_error) / (ms_rows + ms_error + 2 / 20 * (ms_columns - ms_error))
+    found = icc({"a": as_items(y[:, 0].tolist()), "b": as_items(y[:, 1].tolist())})
+    assert found.value == pytest.approx(expected, rel=1e-6)
+    assert (found.n, found.ci_level) == (20, 0.95)
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    assert found.ci_low < found.value < found.ci_high
 
 
-def test_spearman_by_hand_and_at_its_end() -> None:
-    # Ranks 1234 against 2143: sum of squared differences 4, rho = 1 - 6*4 / (4*15) = .6.
-    found = spearman(as_items([1, 2, 3, 4]), as_items([2, 1, 4, 3]))
-    assert found.value == pytest.approx(0.6)
-    at_end = spearman(as_items([1, 2, 3, 4]), as_items([10, 20, 30, 40]))
-    assert (at_end.value, at_end.ci_low) == (1.0, None)
-    assert "infinite" in at_end.reason
+def test_where_pingouin_gives_no_number_the_icc_is_refused_or_has_no_interval() -> None:
+    same = as_items([3, 3, 3, 3, 3])
+    with pytest.raises(NoSpread):
+        icc({"a": same, "b": same})
+    with pytest.raises(TooFewUnits):
+        icc({"a": as_items([1, 2, 3]), "b": as_items([1, 2, 3])})
+    twice = as_items([1, 2, 3, 4, 5])
+    found = icc({"a": twice, "b": twice})
+    assert (found.value, found.ci_low) == (1.0, None)
+    assert "no width" in found.reason
+
+
+def verdicts(judge: str, told: dict[str, str | float | None], status: str = "ok") -> list[dict[str, Any]]:
+    return [
+        {
+            "judge": judge,
+            "request_id": text,
+            "status": "error" if said is None else status,
+            "label": said if isinstance(said, str) else None,
+            "value": float(said) if isinstance(said, float | int) else None,
+        }
+        for text, said in told.items()
+    ]
+
+
+def test_judges_are_set_beside_those_who_answer_alike() -> None:
+    """Two label judges on eight shared texts, one with labels of its own, two on a scale, second readings left out."""
+    texts = [f"t{i}" for i in range(10)]
+    first = dict(zip(texts, "xxxxxyyyyy", strict=True))
+    second = {**dict(zip(texts[:8], "xxxxyyyy", strict=True)), "t8": None}
+    alone = dict(zip(texts, "pqpqpqpqpq", strict=True))
+    scale = {text: float(i % 5) for i, text in enumerate(texts)}
+    shifted = {text: value + 1 for text, value in scale.items()}
+    table = pa.Table.from_pylist(
+        [
+            *verdicts("a", dict(first)), *verdicts("a/2", dict(alone)), *verdicts("b", dict(second)),
+            *verdicts("c", dict(alone)), *verdicts("s", dict(scale)), *verdicts("z", dict(shifted)),
+        ]
+    )  # fmt: skip
+    labels, scales = judge_agreements(table, level=0.95)
+    assert (labels.judges, labels.kind, labels.n) == (["a", "b"], "Cohen's kappa", 8)
+    # By hand: 7 of 8 alike; by chance (5 x 4 + 3 x 4) / 64 = .5, so kappa = (.875 - .5) / .5.
+    assert labels.value == pytest.approx(0.75)
+    assert (scales.judges, scales.kind, scales.n) == (["s", "z"], "ICC(A,1)", 10)
+    assert scales.value is not None
+    assert 0.5 < scales.value < 1.0
+    assert judge_agreements(None, level=0.95) == []
 
 
 def test_agreement_that_cannot_be_told_from_chance_is_refused() -> None:
@@ -128,8 +172,6 @@ def test_agreement_that_cannot_be_told_from_chance_is_refused() -> None:
         krippendorff_alpha({"a": same, "b": same}, metric="nominal")
     with pytest.raises(NoSpread):
         cohen_kappa(same, same)
-    with pytest.raises(NoSpread):
-        spearman(same, as_items([1, 2, 3, 4]))
 
 
 def test_unpaired_few_or_infinite_ratings_are_refused() -> None:
@@ -139,10 +181,8 @@ def test_unpaired_few_or_infinite_ratings_are_refused() -> None:
         krippendorff_alpha({"a": {"x": 1}, "b": {"y": 1}}, metric="nominal")
     with pytest.raises(TooFewUnits):
         krippendorff_alpha({}, metric="nominal")
-    with pytest.raises(TooFewUnits):
-        spearman(as_items([1, 2, 3]), as_items([1, 2, 3]))
     with pytest.raises(NotFinite):
-        spearman(as_items([1, 2, 3, 4]), {**as_items([1, 2, 3]), "u003": math.nan})
+        icc({"a": as_items([1, 2, 3, 4, 5]), "b": {**as_items([1, 2, 3, 4]), "u004": math.nan}})
 
 
 @pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval"])

@@ -10,15 +10,8 @@ from scipy import stats
 
 from seedlock.analysis.findings.confidence import units_needed
 from seedlock.analysis.findings.summary_sentences import write_answer
-from seedlock.analysis.results.schema import (
-    Accounting,
-    Answer,
-    BayesResult,
-    ClaimResult,
-    Correlation,
-    GateResult,
-    HypothesisResult,
-)
+from seedlock.analysis.results.posterior import BayesResult
+from seedlock.analysis.results.schema import Accounting, Answer, ClaimResult, Correlation, GateResult, HypothesisResult
 from tests.report_fixture import bands, hypothesis
 
 SPELLED = ["lower", -0.05, "negligible", 0.05, "higher"]

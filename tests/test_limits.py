@@ -82,6 +82,9 @@ where   = { arm = "coupled" }
 test    = "one_sample_t"
 bands   = ["no", 0.1, "yes"]
 need    = "yes"
+
+[acknowledge]
+unpaired = "seeds of one name are no pairs in this fixture"
 """
 )
 

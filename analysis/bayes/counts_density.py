@@ -64,6 +64,7 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
     """
     levels, groups, items = int(level_G.max()) + 1, level_G.size, k_GI.shape[1]
     grad[:] = 0.0
+    # `0 + arm`: level means and their prior
     mean_A, departure_A = np.zeros(levels), np.zeros(levels)
     log_density = level_means(x, grad, level_mean_centre, level_mean_sd, n_units > 0, mean_A, departure_A)
 
@@ -74,6 +75,7 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
     at_item = at_omega + (1 if is_overdispersed else 0)
     at_unit = at_item + (levels * (items - 1) if has_items else 0)
     at_run = at_unit + n_units
+    # priors of the SDs of `1|run` (or `arm|run`), `1|unit` and `arm|item`, and of omega (kappa = 1 / omega^2)
     for at in range(at_run_sd, at_item):
         which = 0 if at < at_shared_sd else 1 if at < at_item_sd else 2 if at < at_omega else 3
         value, slope = positive_prior(x[at], family_P[which], scale_P[which], df_P[which])
@@ -86,6 +88,7 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
 
     item_AI, d_item_AI = np.zeros((levels, items)), np.zeros((levels, items))
     free_J, d_free_J = np.empty(items - 1), np.empty(items - 1)
+    # `(0 + arm | item)`: item shifts that sum to zero within a level
     if has_items:
         for a in range(levels):
             item_sd_A[a] = math.exp(x[at_item_sd + a])
@@ -95,6 +98,7 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
 
     odds_AI = np.exp(item_AI)
 
+    # `(1 | unit)`: what a paired unit carries through every level
     unit_S, share_S, pull_S = np.zeros(n_units), np.zeros(n_units), np.zeros(n_units)
     weight_G = np.zeros(groups)
     shared_sd = math.exp(x[at_shared_sd]) if n_units > 0 else 0.0
@@ -114,8 +118,10 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
         a = level_G[g]
         s = g % n_units if n_units > 0 else 0
         centre = unit_S[s] + departure_A[a] if n_units > 0 else mean_A[a]
+        # `(1 | run)`, or `(0 + arm | run)` with an SD a level
         run, value = informed(centre, run_sd_A[a], estimate_G[g], information_G[g], x[at_run + g])
         log_density += value
+        # `p(k, n)`: family beta_binomial, or binomial
         if is_overdispersed:
             d_run = 0.0
             for i in range(items):
@@ -139,6 +145,7 @@ def counts_density(  # noqa: PLR0912, PLR0915, PLR0917
         else:
             d_mean_A[a] += d_centre
 
+    # from here on derivatives, term by term in reverse: unit, item, run SD, arm
     for s in range(n_units):
         estimate = pull_S[s] / share_S[s]
         d_mean, d_sd, d_estimate, d_share, d_z = informed_back(

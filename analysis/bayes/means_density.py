@@ -39,11 +39,13 @@ def gaussian_density(  # noqa: PLR0915, PLR0917
     """
     levels, groups = int(level_G.max()) + 1, level_G.size
     grad[:] = 0.0
+    # `mean ~ 0 + arm`: level means and their prior
     mean_A, departure_A = np.zeros(levels), np.zeros(levels)
     log_density = level_means(x, grad, level_mean_centre, level_mean_sd, n_units > 0, mean_A, departure_A)
     at_run_sd = levels
     at_shared_sd = at_run_sd + n_run_sds
     at_residual_sd = at_shared_sd + (1 if n_units > 0 else 0)
+    # priors of `sigma` (one, or `sigma ~ 0 + arm`), of the SD of `1|unit`, and of answers within a unit
     for at in range(at_run_sd, x.size):
         which = 0 if at < at_shared_sd else 1 if at < at_residual_sd else 2
         value, slope = positive_prior(x[at], family_P[which], scale_P[which], df_P[which])
@@ -54,6 +56,7 @@ def gaussian_density(  # noqa: PLR0915, PLR0917
         log_density -= residual_df * x[at_residual_sd] + 0.5 * residual_squares / residual_variance
         grad[at_residual_sd] += residual_squares / residual_variance - residual_df
 
+    # family gaussian: each run's mean about its level's, with variance sigma^2 and its own sampling noise
     variance_G, d_variance_G, d_gap_G = np.empty(groups), np.empty(groups), np.empty(groups)
     for g in range(groups):
         run_variance = math.exp(2.0 * x[at_run_sd + (level_G[g] if n_run_sds > 1 else 0)])
@@ -63,6 +66,7 @@ def gaussian_density(  # noqa: PLR0915, PLR0917
         variance_G[g] = variance
         d_variance_G[g] = 0.5 * (gap * gap / variance - 1.0) / variance
         d_gap_G[g] = -gap / variance
+    # `(1 | unit)`, integrated out
     shared_variance = math.exp(2.0 * x[at_shared_sd]) if n_units > 0 else 0.0
     for s in range(n_units):
         precision, pull = 0.0, 0.0
@@ -82,6 +86,7 @@ def gaussian_density(  # noqa: PLR0915, PLR0917
             d_variance_G[g] -= (d_precision + share * pull * gap) / variance_G[g] ** 2
             d_gap_G[g] += share * pull / variance_G[g]
 
+    # derivatives of sigma and of level means
     d_mean_A = np.zeros(levels)
     for g in range(groups):
         a = level_G[g]
@@ -121,17 +126,20 @@ def student_density(  # noqa: PLR0912, PLR0915, PLR0917
     """
     levels, groups = int(level_G.max()) + 1, level_G.size
     grad[:] = 0.0
+    # `mean ~ 0 + arm`: level means and their prior
     mean_A, departure_A = np.zeros(levels), np.zeros(levels)
     log_density = level_means(x, grad, level_mean_centre, level_mean_sd, n_units > 0, mean_A, departure_A)
     at_run_sd = levels
     at_shared_sd = at_run_sd + n_run_sds
     at_nu = at_shared_sd + (1 if n_units > 0 else 0)
     at_unit = at_nu + 1
+    # priors of `sigma` (one, or `sigma ~ 0 + arm`) and of the SD of `1|unit`
     for at in range(at_run_sd, at_nu):
         which = 0 if at < at_shared_sd else 1
         value, slope = positive_prior(x[at], family_P[which], scale_P[which], df_P[which])
         log_density += value
         grad[at] += slope
+    # prior of `nu`: 2 + gamma(2, 0.1)
     beyond_two = math.exp(x[at_nu])
     nu = 2.0 + beyond_two
     log_density += 2.0 * x[at_nu] - 0.1 * beyond_two
@@ -147,6 +155,7 @@ def student_density(  # noqa: PLR0912, PLR0915, PLR0917
         + math.lgamma(0.5 * down)
     ) / (2.0 * step) - 0.5 / nu
 
+    # `(1 | unit)`: what a paired unit carries through every level
     unit_S, d_unit_S = np.zeros(n_units), np.zeros(n_units)
     shared_sd = math.exp(x[at_shared_sd]) if n_units > 0 else 0.0
     weight_A = np.empty(levels)
@@ -160,6 +169,7 @@ def student_density(  # noqa: PLR0912, PLR0915, PLR0917
         unit_S[s], value = informed(x[0], shared_sd, pull / information, information, x[at_unit + s])
         log_density += value
 
+    # family t: each run's mean about its level's (or its unit's)
     d_mean_A = np.zeros(levels)
     d_log_run_A = np.zeros(levels)
     for g in range(groups):

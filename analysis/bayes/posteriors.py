@@ -14,7 +14,7 @@ from seedlock.analysis.bayes.posterior_draws import FloatArray, PosteriorDraws
 from seedlock.analysis.inference.hypothesis import Data, Tested
 from seedlock.analysis.inference.reason import Reason
 from seedlock.analysis.inference.select import ALL
-from seedlock.analysis.results.schema import BayesResult
+from seedlock.analysis.results.posterior import BayesResult
 from seedlock.prereg.errors import Refusal
 from seedlock.prereg.plan.plan import Hypothesis
 

@@ -78,6 +78,7 @@ def ratings_density(  # noqa: PLR0917
     family_P, scale_P, df_P
         Prior of the run SD, shape (1,).
     """
+    # `C(arm, Sum)`: level means that sum to zero, and their prior
     levels, cuts = int(level_G.max()) + 1, n_GC.shape[1] - 1
     at_sd, at_cut = levels - 1, levels
     at_run = at_cut + cuts
@@ -88,11 +89,13 @@ def ratings_density(  # noqa: PLR0917
         grad[a] -= x[a] / level_mean_sd**2
     mean_A, d_mean_A = np.zeros(levels), np.zeros(levels)
     zero_sum(x[: levels - 1], mean_A)
+    # prior of the SD of `1|run`
     value, slope = positive_prior(x[at_sd], family_P[0], scale_P[0], df_P[0])
     log_density += value
     grad[at_sd] += slope
     run_sd = math.exp(x[at_sd])
 
+    # `threshold`: cutpoints in order, and their prior
     cut_C, d_cut_C = np.empty(cuts), np.zeros(cuts)
     cut_C[0] = x[at_cut]
     for c in range(1, cuts):
@@ -104,6 +107,7 @@ def ratings_density(  # noqa: PLR0917
         log_density -= 0.5 * pull * pull
         d_cut_C[c] -= pull / cut_sd
 
+    # `(1 | run)` and the response `score`, family cumulative
     d_run_sd = 0.0
     for g in range(level_G.size):
         a, z = level_G[g], x[at_run + g]

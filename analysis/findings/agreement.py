@@ -1,8 +1,9 @@
-"""Do judges agree? Krippendorff's alpha, Cohen's kappa plain and weighted, Spearman's correlation."""
+"""Do judges agree? Cohen's kappa plain and weighted, the intraclass correlation, Krippendorff's alpha."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,7 @@ type Metric = Literal["nominal", "ordinal", "interval"]
 
 RESAMPLES = 2000
 FEWEST_ITEMS = 10
+FEWEST_FOR_ICC = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,58 +201,60 @@ def cohen_kappa(
     )
 
 
-def spearman(first: Mapping[str, float], second: Mapping[str, float], *, level: float = 0.95) -> Agreement:
-    """Rank correlation of two scores over the same items.
+def icc(ratings: Mapping[str, Mapping[str, float]]) -> Agreement:
+    """Absolute agreement of judges who rated the same items on a scale: ICC(A,1), with its 95% interval.
 
     Parameters
     ----------
-    first, second
-        Item -> score.
-    level
-        Two-sided confidence level.
+    ratings
+        Judge -> item -> rating; items that some judge left out are left out.
 
     Raises
     ------
-    NotPaired
-        Items that only one has.
     TooFewUnits
-        Fewer than four items.
+        Fewer than two judges, or five items that all rated.
     NoSpread
-        A score is the same for all.
+        Items or judges that all rated alike: pingouin gives NaN, or 1 with an interval of no width.
     NotFinite
-        A score is NaN or infinite.
+        A rating is NaN or infinite.
 
     Notes
     -----
-    Fisher's z with the variance of Bonett & Wright (2000), https://doi.org/10.1007/BF02294183,
-    (1 + r^2 / 2) / (n - 3). At a correlation of 1 or -1 there is no interval.
+    Items and judges both at random, one judge's rating being used. By pingouin, whose intervals are 95% and rounded to
+    two digits. McGraw & Wong (1996), https://doi.org/10.1037/1082-989X.1.1.30
     """
-    require_level(level)
-    items = _paired_items(first, second)
-    if len(items) < 4:
-        raise TooFewUnits(f"{len(items)} items: a rank correlation with an interval needs four")
-    x, y = [first[i] for i in items], [second[i] for i in items]
-    if len(set(x)) == 1 or len(set(y)) == 1:
-        raise NoSpread("a score is the same for all items: there is no order to correlate")
-    r = float(stats.spearmanr(x, y).statistic)
-    if abs(r) > 1 - 1e-12:
+    for judge, rated in ratings.items():
+        refuse_non_finite(judge, rated)
+    items = sorted(set.intersection(*(set(rated) for rated in ratings.values()))) if ratings else []
+    if len(ratings) < 2 or len(items) < FEWEST_FOR_ICC:
+        raise TooFewUnits(f"{len(items)} items that {len(ratings)} judge(s) rated; an ICC needs two and five items")
+    by_judge = {judge: [rated[item] for item in items] for judge, rated in ratings.items()}
+    if len({x for values in by_judge.values() for x in values}) == 1:
+        raise NoSpread("all ratings are the same: chance alone would agree as well")
+    first, *others = by_judge.values()
+    if all(other == first for other in others):
+        same = "every judge gave the same ratings: the interval has no width"
         return Agreement(
-            kind="Spearman's rho",
-            value=math.copysign(1.0, r),
-            n=len(items),
-            ci_low=None,
-            ci_high=None,
-            ci_level=None,
-            reason="the orders are the same (or opposite): Fisher's z is infinite",
+            kind="ICC(A,1)", value=1.0, n=len(items), ci_low=None, ci_high=None, ci_level=None, reason=same
         )
-    half = float(stats.norm.isf((1 - level) / 2)) * math.sqrt((1 + r * r / 2) / (len(items) - 3))
+    import pandas as pd  # noqa: PLC0415 - pingouin reads frames
+    import pingouin  # noqa: PLC0415 - nearly two seconds of start-up, for judges on a scale
+
+    rows = [(item, judge, by_judge[judge][at]) for judge in by_judge for at, item in enumerate(items)]
+    frame = pd.DataFrame(rows, columns=["item", "judge", "rating"])
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", pd.errors.Pandas4Warning)  # inside pingouin
+        found = pingouin.intraclass_corr(frame, targets="item", raters="judge", ratings="rating").set_index("Type")
+    low, high = (float(end) for end in found.loc["ICC(A,1)", "CI95"])
+    known = math.isfinite(low) and math.isfinite(high)
     return Agreement(
-        kind="Spearman's rho",
-        value=r,
+        kind="ICC(A,1)",
+        value=float(found.loc["ICC(A,1)", "ICC"]),
         n=len(items),
-        ci_low=math.tanh(math.atanh(r) - half),
-        ci_high=math.tanh(math.atanh(r) + half),
-        ci_level=level,
+        ci_low=low if known else None,
+        ci_high=high if known else None,
+        ci_level=0.95 if known else None,
+        reason="" if known else "the judges differ by a constant: the interval is not defined",
     )
 
 

@@ -13,7 +13,7 @@ from seedlock.analysis.estimators.internals import effect_size as es
 from seedlock.analysis.estimators.internals.sample import Level
 from seedlock.analysis.inference.hypothesis import Tested
 from seedlock.analysis.inference.reason import Reason
-from seedlock.analysis.results.schema import EffectSize
+from seedlock.analysis.results.posterior import EffectSize
 from seedlock.prereg.errors import NoSpread, NotFinite, Refusal, TooFewUnits
 
 type Kind = str

@@ -17,7 +17,8 @@ from seedlock.analysis.inference.hypothesis import Data, Tested
 from seedlock.analysis.inference.infer import Inference
 from seedlock.analysis.inference.scale import raw_unit
 from seedlock.analysis.inference.select import ordered_mean
-from seedlock.analysis.results.schema import BandResult, BayesResult, HypothesisResult, SecondOpinion
+from seedlock.analysis.results.posterior import BayesResult
+from seedlock.analysis.results.schema import BandResult, HypothesisResult, SecondOpinion
 from seedlock.prereg.base.canonical import finite_or_none
 from seedlock.prereg.errors import Refusal
 from seedlock.prereg.plan.plan import Hypothesis

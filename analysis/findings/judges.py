@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from seedlock.analysis.findings.agreement import Agreement, cohen_kappa
-from seedlock.analysis.results.schema import JudgedRun, JudgeResult
+from seedlock.analysis.findings.agreement import Agreement, cohen_kappa, icc
+from seedlock.analysis.results.judge import JudgedRun, JudgeResult
 from seedlock.prereg.errors import Finding, OutOfOrder, Refusal
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.lock.ledger import Event
@@ -81,7 +81,9 @@ def _result(
     planned = plan.judges.get(name)
     first = rows[rows["judge"] == name]
     again = rows[rows["judge"] == name + SECOND]
-    kappa, reason = _kappa(first, again, is_scale=getattr(planned, "scale", None) is not None, level=level)
+    is_scale = getattr(planned, "scale", None) is not None
+    correlation = _icc(first, again) if is_scale else None
+    kappa, reason = _kappa(first, again, is_scale=is_scale, level=level)
     if planned is not None and planned.kind in BY_RULE:
         reason = "a rule gives the same verdict every time"
     tried = None if canaries is None else canaries[canaries["judge"] == name]
@@ -122,6 +124,10 @@ def _result(
             for run in made.get("runs", [])
         ],
         flags=[],
+        icc=None if correlation is None else correlation.value,
+        icc_ci=None
+        if correlation is None or correlation.ci_low is None
+        else (correlation.ci_low, float(correlation.ci_high or 0.0)),
     )
     return result.model_copy(update={"flags": _flags(result, getattr(planned, "gold_at_least", None))})
 
@@ -144,6 +150,20 @@ def _kappa(
     except Refusal as refusal:
         return None, f"{refusal.code}: {refusal.what}"
     return kappa, kappa.reason or None
+
+
+def _icc(first: pd.DataFrame, again: pd.DataFrame) -> Agreement | None:
+    """Absolute agreement of the two readings on a scale; None where it is not defined."""
+    both = first[first["status"] == "ok"].merge(again[again["status"] == "ok"], on="request_id", suffixes=("", "_2"))
+    texts = both["request_id"].astype(str)
+    readings = {
+        name: dict(zip(texts, both[column].astype(float), strict=True))
+        for name, column in (("first", "value"), ("second", "value_2"))
+    }
+    try:
+        return icc(readings)
+    except Refusal:
+        return None
 
 
 def _flags(judge: JudgeResult, gold_at_least: float | None) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from seedlock.analysis.findings.headline import Headline, distance_text, units_text
 from seedlock.analysis.inference.reason import MISSING_ANSWERS
-from seedlock.analysis.results.schema import Accounting, BayesResult, GateResult, HypothesisResult, Limit
+from seedlock.analysis.results.posterior import BayesResult
+from seedlock.analysis.results.schema import Accounting, GateResult, HypothesisResult, Limit
 from seedlock.prereg.lock.gate import Status
 from seedlock.prereg.verify.number_binding import format_value
 
@@ -94,8 +95,9 @@ def _of_the_decision(h: HypothesisResult) -> Iterator[Limit]:
     if (p := _closest_p(h)) is not None:
         yield _limit("close", f"close: {h.id} would be undecided at half the error rate", p, h.id)
     if depends_on_missing(h):
-        yield _limit("missing-answers", f"missing answers could change the verdict on {h.id}", None, h.id)
-    elif (spread := _bound_spread(h)) is not None:
+        says = f"missing answers could change the verdict on {h.id}"
+        yield _limit("missing-answers", says, _bound_spread(h), h.id)
+    elif (spread := _bound_spread(h)) is not None and h.ci is not None and spread > (h.ci[1] - h.ci[0]) / 2:
         says = f"missing answers at their worst move {h.id} by {distance_text(spread, h)}, more than half its interval"
         yield _limit("missing-bounds", says, spread, h.id)
 
@@ -194,9 +196,6 @@ def _closest_p(h: HypothesisResult) -> float | None:
 
 
 def _bound_spread(h: HypothesisResult) -> float | None:
-    """How far apart missing answers at their worst put the estimate, where that is more than half its interval."""
+    """How far apart missing answers at their worst put the estimate; None where there are no bounds."""
     estimates = [float(bound["estimate"]) for bound in h.bounds if bound.get("estimate") is not None]
-    if len(estimates) < 2 or h.ci is None:
-        return None
-    spread = max(estimates) - min(estimates)
-    return spread if spread > (h.ci[1] - h.ci[0]) / 2 else None
+    return max(estimates) - min(estimates) if len(estimates) > 1 else None

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from seedlock.analysis.findings.headline import units_text
 from seedlock.analysis.report.page import GLYPHS
 from seedlock.analysis.report.sections.accounting import accounting_facts, missing_facts
 from seedlock.analysis.report.sections.answer import confidence_words, status_view
@@ -17,7 +18,7 @@ from seedlock.analysis.report.sections.hypotheses import outcome_of
 from seedlock.analysis.report.text.formats import exact_spec, hypothesis_spec
 from seedlock.analysis.report.text.pieces import shows_hidden
 from seedlock.analysis.report.writers import TextWriter
-from seedlock.analysis.results.schema import Results
+from seedlock.analysis.results.schema import HypothesisResult, Results
 from seedlock.prereg.verify.number_binding import UNDEFINED, format_value
 
 _COLOURS = {"confirmatory": "blue", "deviated": "yellow", "retrospective": "bold red", "exploratory": "red"}
@@ -76,7 +77,7 @@ def _hypotheses(data: Mapping[str, Any]) -> Table:
         table.add_column(name, overflow="fold")
     for h in data["hypotheses"]:
         spec = hypothesis_spec(h)
-        units = UNDEFINED if h["n_units"] is None else f"{format_value(h['n_units'], 'integer')} × {h['unit']}"
+        units = UNDEFINED if h["n_units"] is None else units_text(HypothesisResult.model_validate(h))
         table.add_row(
             GLYPHS[outcome_of(h)],
             Text(shows_hidden(h["id"])),

@@ -7,8 +7,10 @@ from typing import Any, Literal
 from seedlock.analysis.results.audit import AuditResult
 from seedlock.analysis.results.cell import CellResult
 from seedlock.analysis.results.inside import InsideResult
+from seedlock.analysis.results.judge import AgreementResult, JudgeResult
 from seedlock.analysis.results.multiverse import MultiverseResult
 from seedlock.analysis.results.part import Part
+from seedlock.analysis.results.posterior import BayesResult, EffectSize
 from seedlock.prereg.base.canonical import canonical_json
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular
@@ -26,67 +28,6 @@ class BandResult(Part):
     p: float | None
     posterior: float | None
     posterior_new_seed: float | None
-
-
-class BayesResult(Part):
-    """The Bayesian seed hierarchy's answer to one hypothesis, on the scale of the hypothesis.
-
-    `reason` says why the numbers are null where the model was refused or failed its gates. `formula` and `priors` are
-    the model as bambi states it, for the levels that the hypothesis weighs; `engine` is what sampled it. `run_sd` says
-    whether units of all levels have one SD, and `run_sd_reason` what the plan's rule went by. `unit_sd` is the SD of
-    the hypothesis's number between new units.
-    """
-
-    model: str
-    likelihood: str | None = None
-    engine: Literal["seedlock", "bambi"] | None = None
-    formula: str | None = None
-    priors: dict[str, str] = {}
-    run_sd: Literal["shared", "by level"] | None = None
-    run_sd_reason: str | None = None
-    estimate: float | None = None
-    ci: tuple[float, float] | None = None
-    ci_level: float | None = None
-    new_unit_ci: tuple[float, float] | None = None
-    p_predicted: float | None = None
-    p_predicted_new_seed: float | None = None
-    band_posteriors: dict[str, float] = {}
-    band_posteriors_new_unit: dict[str, float] = {}
-    unit_sd: float | None = None
-    unit_sd_ci: tuple[float, float] | None = None
-    icc: float | None = None
-    diagnostics: dict[str, float | int | None] = {}
-    sensitivity: list[dict[str, float | str | None]] = []
-    power_scaling: dict[str, Any] | None = None
-    predictive_checks: list[dict[str, float | str | None]] = []
-    left_out: list[dict[str, float | int | str | None]] = []
-    draws_file: str | None = None
-    gates_passed: bool | None = None
-    reason: str | None = None
-
-
-class EffectSize(Part):
-    """The hypothesis's difference in units of a named SD; null with a reason where it is undefined.
-
-    Parameters
-    ----------
-    kind
-        Cohen's d, Hedges' g, Glass' delta, d_z of paired units, or the estimate in SDs of items or completions.
-    sd_of
-        What the SD is between.
-    sd, sd_df
-        The SD in the measure's unit, and its degrees of freedom.
-    """
-
-    kind: Literal["d", "g", "glass", "dz", "standardised"]
-    sd_of: str
-    value: float | None
-    ci: tuple[float, float] | None
-    ci_level: float
-    sd: float | None
-    sd_df: float | None
-    ci_method: str | None
-    reason: str | None = None
 
 
 class SoftwareResult(Part):
@@ -315,49 +256,6 @@ class Accounting(Part):
         return self.look is not None and self.look.goes_on is False
 
 
-class JudgedRun(Part):
-    """How well a classifier told two classes of one run's completions apart; guessing gets half."""
-
-    run_id: str
-    n: int
-    correct: int
-    accuracy: float
-    p_value: float
-
-
-class JudgeResult(Part):
-    """One judge: what became of its judgements, and how far it is to be trusted.
-
-    `read_twice` texts were judged a second time; `kappa` is the judge's agreement with itself over the `kappa_n` of
-    them with two verdicts, null with a reason. `gold_right` of `gold` known answers were given; of `injections` texts
-    that command a wrong answer, `obeyed` got it. Null where the plan asks for none.
-    """
-
-    name: str
-    kind: str
-    model: str | None
-    measures: list[str]
-    judgements: int
-    outcomes: dict[str, int]
-    read_twice: int
-    kappa: float | None
-    kappa_ci: tuple[float, float] | None
-    kappa_ci_level: float
-    kappa_n: int
-    kappa_reason: str | None
-    gold: int | None
-    gold_right: int | None
-    injections: int | None
-    obeyed: int | None
-    hidden_names_in_texts: int | None
-    cost: float | None
-    currency: str | None
-    runs: list[JudgedRun]
-    flags: list[str]
-    icc: float | None = None
-    icc_ci: tuple[float, float] | None = None
-
-
 class Limit(Part):
     """What keeps the confidence in a headline from being higher: its kind, the number behind it, and by how many steps.
 
@@ -411,6 +309,7 @@ class Numbers(Part):
     inside: list[InsideResult] = []
     judges: list[JudgeResult] = []
     audit: AuditResult | None = None
+    agreements: list[AgreementResult] = []
     software: list[SoftwareResult] = []
 
 

@@ -20,6 +20,7 @@ class JudgesView:
     table: Table
     flags: tuple[Line, ...]
     runs: Table | None
+    agreements: Table | None
 
 
 def judges_view(results: Mapping[str, Any]) -> JudgesView | None:
@@ -31,7 +32,10 @@ def judges_view(results: Mapping[str, Any]) -> JudgesView | None:
     caption = "Judges: the same texts read twice, texts whose answer is known, and texts that command an answer"
     rows = tuple(_row(pointer("judges", i), judge) for i, judge in enumerate(judges))
     return JudgesView(
-        table=Table(caption=caption, head=head, rows=rows, is_prose=True), flags=_flags(judges), runs=_runs(judges)
+        table=Table(caption=caption, head=head, rows=rows, is_prose=True),
+        flags=_flags(judges),
+        runs=_runs(judges),
+        agreements=_agreements(results.get("agreements") or []),
     )
 
 
@@ -61,7 +65,26 @@ def _kappa(ref: str, judge: Mapping[str, Any]) -> Line:
         return (Number(f"{ref}/kappa", DIGITS), *texts, "; ", Quote(f"{ref}/kappa_reason"))
     level = Number(f"{ref}/kappa_ci_level", exact_spec(judge["kappa_ci_level"], "percent"))
     between = interval(f"{ref}/kappa_ci", judge["kappa_ci"], DIGITS)
-    return (Number(f"{ref}/kappa", DIGITS), ", ", level, " ", *between, *texts)
+    same: Line = ("; ICC(A,1) ", Number(f"{ref}/icc", DIGITS)) if judge.get("icc") is not None else ()
+    return (Number(f"{ref}/kappa", DIGITS), ", ", level, " ", *between, *texts, *same)
+
+
+def _agreements(found: list[Mapping[str, Any]]) -> Table | None:
+    """How far the judges agree with each other."""
+    rows: list[tuple[Line, ...]] = []
+    for i, one in enumerate(found):
+        ref = pointer("agreements", i)
+        who = joined(((Quote(f"{ref}/judges/{j}"),) for j in range(len(one["judges"]))), " and ")
+        if one["value"] is None:
+            rows.append((who, (), (), (), (Quote(f"{ref}/reason"),)))
+            continue
+        ci: Line = interval(f"{ref}/ci", one["ci"], DIGITS) if one["ci"] is not None else (Quote(f"{ref}/reason"),)
+        level: Line = (Number(f"{ref}/ci_level", exact_spec(one["ci_level"], "percent")), " ") if one["ci"] else ()
+        value, n = (Number(f"{ref}/value", DIGITS),), (Number(f"{ref}/n", "integer"),)
+        rows.append((who, (Quote(f"{ref}/kind"),), n, value, (*level, *ci)))
+    head = ("Judges", "Coefficient", "Texts", "Agreement", "Interval")
+    caption = "Agreement of judges with each other, on the texts that they all judged"
+    return Table(caption=caption, head=head, rows=tuple(rows), numeric=frozenset({2, 3})) if rows else None
 
 
 def _of(ref: str, judge: Mapping[str, Any], part: str, whole: str, otherwise: str) -> Line:
