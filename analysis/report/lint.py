@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
 
 from seedlock.analysis.report.contradictions import contradictions, fault
@@ -14,7 +14,8 @@ from seedlock.analysis.report.sections.hypotheses import outcome_of
 from seedlock.analysis.results.schema import Results
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.plan import Plan
-from seedlock.prereg.verify.number_binding import check_markdown, check_page
+from seedlock.prereg.verify.marks import Mark, attributes_of, marks
+from seedlock.prereg.verify.number_binding import check_markdown, check_page, strange_marks
 
 _LEFTOVER = re.compile(
     r"\bTODO\b|\bFIXME\b|\bTBD\b|\{\{|\}\}|\{%|\blorem ipsum\b|\bundefined\b"
@@ -39,6 +40,8 @@ def lint_report(page: str, markdown: str, results: Results, plan: Plan | None = 
         From which the gates of each hypothesis are known; without it only the results' own word counts.
     """
     data = results.model_dump(mode="json")
+    if strange_marks(page):
+        return list(check_page(page, data))
     return [
         *check_page(page, data),
         *check_markdown(markdown, page),
@@ -48,11 +51,11 @@ def lint_report(page: str, markdown: str, results: Results, plan: Plan | None = 
     ]
 
 
-class _Reading(HTMLParser):
+class _Reading:
     """The page as its reader meets it: prose outside quotations, captions, pictures, pointers and their formats."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        self.line = 0
         self.stack: list[tuple[str, dict[str, str]]] = []
         self.prose: list[tuple[int, str]] = []
         self.figures: list[tuple[str, int]] = []
@@ -65,41 +68,50 @@ class _Reading(HTMLParser):
         self.formats: dict[str, set[str]] = {}
         self.loads: list[tuple[int, str]] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        a = {name: value or "" for name, value in attrs}
+    def mark(self, mark: Mark) -> None:
+        """One mark of the page after the other."""
+        self.line = mark.line
+        if mark.kind == "start":
+            self._start(mark.tag, attributes_of(mark.text))
+        elif mark.kind == "end":
+            self._end(mark.tag)
+        else:
+            self._data(unescape(mark.text))
+
+    def _start(self, tag: str, a: dict[str, str]) -> None:
         if tag not in _VOID:
             self.stack.append((tag, a))
         if tag == "figure":
-            self.figures.append((a.get("id", ""), self.getpos()[0]))
+            self.figures.append((a.get("id", ""), self.line))
             self.captions.append([])
         if tag == "table":
-            self.tables.append((self.getpos()[0], ""))
+            self.tables.append((self.line, ""))
         classes = a.get("class", "").split()
         if "outcome" in classes:
             self.outcomes.append("")
         if "chip" in classes:
             self.chips.append("")
         if tag == "svg" and not a.get("aria-label"):
-            self.unlabelled.append(self.getpos()[0])
+            self.unlabelled.append(self.line)
         if "data-format" in a:
             self.formats.setdefault(a.get("data-ref", ""), set()).add(a["data-format"])
         for name in ("src", "srcset", "data", "poster"):
             if a.get(name):
-                self.loads.append((self.getpos()[0], a[name]))
+                self.loads.append((self.line, a[name]))
         if tag in {"link", "iframe", "base"}:
-            self.loads.append((self.getpos()[0], a.get("href", tag)))
+            self.loads.append((self.line, a.get("href", tag)))
 
-    def handle_endtag(self, tag: str) -> None:
+    def _end(self, tag: str) -> None:
         while self.stack and self.stack.pop()[0] != tag:
             pass
 
-    def handle_data(self, data: str) -> None:
+    def _data(self, data: str) -> None:
         tags = {tag for tag, _ in self.stack}
         if "figcaption" in tags and self.captions:
             self.captions[-1].append(data)
         is_bound = any("data-quoted" in a or "data-ref" in a for _, a in self.stack)
         if not tags & _QUOTED and not is_bound:
-            self.prose.append((self.getpos()[0], data))
+            self.prose.append((self.line, data))
         self._mark(data, tags)
 
     def _mark(self, data: str, tags: set[str]) -> None:
@@ -117,8 +129,8 @@ class _Reading(HTMLParser):
 
 def _reading(page: str, results: Mapping[str, Any]) -> Iterator[Finding]:
     reader = _Reading()
-    reader.feed(page)
-    reader.close()
+    for mark in marks(page):
+        reader.mark(mark)
     for line, text in reader.prose:
         for found in _LEFTOVER.findall(text):
             yield fault(f"report.html line {line}", f"{found!r} in {_brief(text)}", "finished prose")

@@ -13,7 +13,7 @@ from typing import Any
 from seedlock.prereg.base.canonical import read_json, sha256_bytes
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import found_at, read_regular, read_regular_text, sha256_regular
-from seedlock.prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError, UnreadableFile
+from seedlock.prereg.errors import Finding, LedgerBroken, SeedlockError, UnreadableFile
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.due_runs import look_reached, missing_runs
 from seedlock.prereg.lock.events import was_withdrawn
@@ -21,7 +21,6 @@ from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, pla
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import coreutils_lines
 from seedlock.prereg.lock.superseded import superseded
-from seedlock.prereg.plan.read import MAX_PLAN_BYTES, parse_plan
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
 from seedlock.prereg.verify.code import code_check
 from seedlock.prereg.verify.counts import runs_check
@@ -30,6 +29,7 @@ from seedlock.prereg.verify.derived import derived_check
 from seedlock.prereg.verify.evidence import level_reached, weigh_evidence
 from seedlock.prereg.verify.history import history_checks
 from seedlock.prereg.verify.manifest import manifest_checks
+from seedlock.prereg.verify.meaning import meaning_check
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
 from seedlock.prereg.verify.trust import Trust
 
@@ -171,18 +171,7 @@ def _locks(paths: StudyPaths, files: list[Path], locks: tuple[Lock, ...], events
 def _plan(paths: StudyPaths, lock: Lock) -> Iterator[Check]:
     faults = plan_faults(lock, paths)
     yield verdict("P1", "plan", "plan, items and every locked file have the promised bytes", faults, exit_code=3)
-    what = "the plan recorded in the lock is what the plan file says"
-    if any(fault.where == lock.plan.path for fault in faults):
-        yield not_checked("P2", "plan", what, "the plan file was changed", "see P1")
-        return
-    try:
-        same = parse_plan(read_regular(paths.plan, limit=MAX_PLAN_BYTES), paths.plan) == load_locked_plan(lock)
-    except BadInput as error:
-        moved_on = f"{what}: this version no longer reads it"
-        yield Check(id="P2", link="plan", state="warn", what=moved_on, findings=error.findings)
-        return
-    differs = [] if same else [Finding(where=lock.plan.path, found="another meaning", promised="lock.plan.parsed")]
-    yield verdict("P2", "plan", what, differs, exit_code=3)
+    yield meaning_check(paths, lock, is_changed=any(fault.where == lock.plan.path for fault in faults))
 
 
 def _simulation(paths: StudyPaths, lock: Lock) -> Check:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html import unescape
 from typing import Literal
 
 _TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:-]*+)(?:\s++[^\s"'<>/=]++(?:="[^"<]*+")?+)*+\s*+(/?)>""")
 _ATTRIBUTE = re.compile(r"""\s([^\s"'<>/=]++)(?:="([^"]*+)")?+""")
+MAX_MARKS = 400_000
+MAX_STRANGE = 100
 _LITERAL = ("script", "style", "textarea", "title")
 """Elements whose content is text up to their own end."""
 _CODE = re.compile(r"`[^`\n]*+`")
@@ -29,8 +32,26 @@ class Mark:
     line: int
 
 
-def marks(page: str) -> Iterator[Mark]:
-    """Every tag of a page and the text between them, in order, with the line where each begins."""
+@lru_cache(maxsize=1)
+def marks(page: str) -> tuple[Mark, ...]:
+    """Every tag of a page and the text between them, in order, with the line where each begins.
+
+    Reading ends early at a page of more than `MAX_MARKS`, and after `MAX_STRANGE` that the templates never write.
+    """
+    found: list[Mark] = []
+    strange = 0
+    for mark in _marks(page):
+        strange += mark.kind == "strange"
+        found.append(mark)
+        if strange == MAX_STRANGE:
+            break
+        if len(found) == MAX_MARKS:
+            found.append(Mark(kind="strange", tag="", text=f"more than {MAX_MARKS} tags and texts", line=mark.line))
+            break
+    return tuple(found)
+
+
+def _marks(page: str) -> Iterator[Mark]:
     at, line, size = 0, 1, len(page)
     while at < size:
         kind, tag, end = _next(page, at)

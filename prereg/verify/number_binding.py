@@ -25,6 +25,7 @@ from seedlock.prereg.errors import Finding
 from seedlock.prereg.verify.marks import Mark, attributes_of, marks, without_quoted
 
 MAX_DECIMALS = 20
+MAX_OPEN = 100
 UNDEFINED = "not defined"
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _FREE = {"code", "pre", "svg", "script", "style", "cite", "time", "title", "head"}
@@ -137,6 +138,8 @@ class _Reader:
         attributes = attributes_of(mark.text) if " data-" in mark.text else {}
         element = _Open(tag=mark.tag, attributes=attributes, line=mark.line)
         self.stack.append(element)
+        if len(self.stack) == MAX_OPEN:
+            self.page.strange.append((mark.line, f"{MAX_OPEN} elements in one another"))
         self.n_free += mark.tag in _FREE
         if not attributes.keys().isdisjoint(_BINDS):
             if self.holder is not None:
@@ -167,6 +170,11 @@ def _parsed(page: str) -> _Page:
     for mark in marks(page):
         reader.mark(mark)
     return reader.page
+
+
+def strange_marks(page: str) -> list[tuple[int, str]]:
+    """Lines and marks of a page that the report's templates never write."""
+    return _parsed(page).strange
 
 
 def check_page(page: str, results: Any) -> Iterator[Finding]:
