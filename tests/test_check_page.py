@@ -489,7 +489,7 @@ def test_a_report_of_this_version_holds_and_is_computed_again(
 def test_welchs_interval_is_scipys(tab: tuple[Page, list[str]]) -> None:
     one, other = [0.1, 0.25, 0.3, 0.55], [0.4, 0.42, 0.44, 0.47, 0.5]
     level = "{weight: 1 - 2 * i, means: new Map(means.map((x, j) => [j, x]))}"
-    sample = f"{{levels: v.map((means, i) => ({level})), isRate: true}}"
+    sample = f"{{levels: v.map((means, i) => ({level})), ends: [0, 1], isOld: false}}"
     found = in_page(tab, "estimators.js", f"m.ESTIMATORS.welch_t({sample}, 0.95)", [one, other])
     test = stats.ttest_ind(one, other, equal_var=False)
     low, high = test.confidence_interval(0.95)

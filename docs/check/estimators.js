@@ -18,7 +18,8 @@ const squares = (values) => {
   return sum(values.map((value) => (value - centre) ** 2));
 };
 
-// A sample: `levels` of {name, weight, means (unit -> mean), k, n}; `isRate` cuts the interval to what rates can reach.
+// A sample: `levels` of {name, weight, means (unit -> mean), k, n}; `ends` of the measure cut the interval to what the
+// contrast can reach. `isOld` is the arithmetic before version 0.2: a level without spread counted as evidence of precision.
 export const ESTIMATORS = {
   one_sample_t(sample, level) {
     if (sample.levels.length !== 1) {
@@ -28,10 +29,7 @@ export const ESTIMATORS = {
   },
   paired_t(sample, level) {
     const levels = weighted(sample);
-    const units = [...levels[0].means.keys()];
-    if (levels.some((l) => l.means.size !== units.length || units.some((unit) => !l.means.has(unit)))) {
-      throw new Error("a unit has no partner in another level");
-    }
+    const units = [...levels[0].means.keys()].filter((unit) => levels.every((l) => l.means.has(unit)));
     const contrasts = units.map((unit) => sum(levels.map((l) => l.weight * l.means.get(unit))));
     const df = need(contrasts.length) - 1;
     return interval(sample, level, mean(contrasts), Math.sqrt(squares(contrasts) / df / contrasts.length), df, units.length);
@@ -39,10 +37,8 @@ export const ESTIMATORS = {
   pooled_t(sample, level) {
     const levels = sample.levels.map(summary);
     levels.filter((l) => l.weight !== 0).forEach((l) => need(l.n));
-    // A level whose units do not differ lends neither variance nor degrees of freedom; reports made before that rule
-    // do not say that its spread was taken from the others.
-    const spread = levels.filter((l) => l.isSpread);
-    const lenders = spread.length && sample.borrows !== false ? spread : levels;
+    const spread = levels.filter((l) => sample.isOld || hasSpread(l));
+    const lenders = spread.length ? spread : levels;
     const df = sum(lenders.map((l) => l.n - 1));
     const variance = sum(lenders.map((l) => l.squares)) / df;
     const se = Math.sqrt(variance * sum(levels.map((l) => l.weight ** 2 / l.n)));
@@ -51,7 +47,7 @@ export const ESTIMATORS = {
   welch_t(sample, level) {
     const levels = weighted(sample).map(summary);
     levels.forEach((l) => need(l.n));
-    if (levels.some((l) => !l.isSpread)) {
+    if (!sample.isOld && !levels.every(hasSpread)) {
       throw new Error("a level without spread is no evidence of precision");
     }
     const variances = levels.map((l) => (l.weight ** 2 * l.squares) / (l.n - 1) / l.n);
@@ -84,9 +80,10 @@ const weighted = (sample) => sample.levels.filter((level) => level.weight !== 0)
 function summary(level) {
   const values = [...level.means.values()];
   const size = Math.max(...values.map(Math.abs));
-  const isSpread = Math.sqrt(squares(values)) > 1e-11 * size;
-  return { weight: level.weight, n: values.length, mean: mean(values), squares: squares(values), isSpread };
+  return { weight: level.weight, n: values.length, mean: mean(values), squares: squares(values), size };
 }
+
+const hasSpread = (level) => Math.sqrt(level.squares) > 1e-11 * level.size;
 
 function need(n) {
   if (n < 2) {
@@ -108,8 +105,17 @@ function interval(sample, level, estimate, se, df, units) {
     throw new Error("no spread between units: no standard error");
   }
   const t = tUpper((1 - level) / 2, df);
-  const weights = sample.levels.map((l) => l.weight);
-  const least = sample.isRate ? sum(weights.map((w) => Math.min(w, 0))) : -Infinity;
-  const most = sample.isRate ? sum(weights.map((w) => Math.max(w, 0))) : Infinity;
+  const [least, most] = limits(sample);
   return { estimate, ci: [Math.max(estimate - t * se, least), Math.min(estimate + t * se, most)], units };
+}
+
+// The least and greatest value of the contrast. Ends that a unit mean lies beyond cut nothing.
+function limits({ levels, ends }) {
+  const used = levels.filter((level) => level.weight !== 0);
+  const isBeyond = (value) => value < ends[0] || value > ends[1];
+  if (ends === null || used.some((level) => [...level.means.values()].some(isBeyond))) {
+    return [-Infinity, Infinity];
+  }
+  const reach = used.map(({ weight }) => ends.map((end) => weight * end));
+  return [sum(reach.map((pair) => Math.min(...pair))), sum(reach.map((pair) => Math.max(...pair)))];
 }

