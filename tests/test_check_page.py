@@ -20,8 +20,11 @@ from axe_playwright_python.sync_playwright import Axe
 from scipy import stats
 
 from docs.make_check_page import NAMED_IN, PAGE, bundle, page
+from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.pooled_t import pooled_t
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, sha256_file
+from seedlock.prereg.errors import Refusal
 from seedlock.prereg.lock.events import EVENTS
 from seedlock.prereg.verify.check_page import check_page_sha256
 from seedlock.prereg.verify.number_binding import bound_number, format_value
@@ -499,7 +502,7 @@ def test_welchs_interval_is_scipys(tab: tuple[Page, list[str]]) -> None:
 def test_a_level_without_spread_lends_none_and_welch_has_no_answer(tab: tuple[Page, list[str]]) -> None:
     one, flat = [0.1, 0.25, 0.3, 0.55], [0.2, 0.2, 0.2]
     level = "{weight: 1 - 2 * i, means: new Map(means.map((x, j) => [j, x]))}"
-    sample = f"{{levels: v.map((means, i) => ({level})), isRate: true}}"
+    sample = f"{{levels: v.map((means, i) => ({level})), ends: [0, 1], isOld: false}}"
     found = in_page(tab, "estimators.js", f"m.ESTIMATORS.pooled_t({sample}, 0.95)", [one, flat])
     ours = pooled_t(two_arms(one, flat), level=0.95, edges=())
     assert found["ci"] == pytest.approx([ours.ci_low, ours.ci_high], rel=1e-12)
@@ -507,6 +510,34 @@ def test_a_level_without_spread_lends_none_and_welch_has_no_answer(tab: tuple[Pa
         f"(() => {{ try {{ m.ESTIMATORS.welch_t({sample}, 0.95); return ''; }} catch (e) {{ return e.message; }} }})()"
     )
     assert "no evidence of precision" in in_page(tab, "estimators.js", refused, [one, flat])
+
+
+def test_the_t_family_is_the_analysiss_on_random_samples_flat_levels_and_lost_pairs(
+    tab: tuple[Page, list[str]],
+) -> None:
+    chance = random.Random(11)
+    cases: list[list[Any]] = []
+    promised: list[float] = []
+    while len(cases) < 200:
+        test = chance.choice(["one_sample_t", "paired_t", "pooled_t", "welch_t"])
+        weights = [1.0] if test == "one_sample_t" else [1.0, -1.0]
+        means = [
+            {str(u): chance.choice([0.0, 0.25, 0.5, 0.9, 1.0]) for u in range(chance.randint(2, 6))} for _ in weights
+        ]
+        levels = tuple(
+            Level(name=str(i), weight=w, unit_means=m) for i, (w, m) in enumerate(zip(weights, means, strict=True))
+        )
+        try:
+            found = ESTIMATORS[test].run(Sample(levels=levels, unit="seed", is_proportion=True), level=0.95, edges=())
+        except Refusal:
+            continue
+        cases.append([test, [{"weight": w, "means": m} for w, m in zip(weights, means, strict=True)]])
+        promised += [found.estimate, found.ci_low, found.ci_high]
+    levels_js = "levels.map((l) => ({weight: l.weight, means: new Map(Object.entries(l.means))}))"
+    run = f"m.ESTIMATORS[test]({{levels: {levels_js}, ends: [0, 1], isOld: false}}, 0.95)"
+    found_js = in_page(tab, "estimators.js", f"v.map(([test, levels]) => {run})", cases)
+    flat = [number for one in found_js for number in (one["estimate"], *one["ci"])]
+    assert flat == pytest.approx(promised, rel=1e-9, abs=1e-12)
 
 
 def test_the_canonical_spelling_is_rfc_8785(tab: tuple[Page, list[str]]) -> None:
