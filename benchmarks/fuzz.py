@@ -29,7 +29,7 @@ from seedlock.analysis.report.check import reading_check
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import SeedlockError
-from seedlock.prereg.verify.chain import verify_study
+from seedlock.prereg.verify.chain import UNFORESEEN, verify_study
 from seedlock.prereg.workflow.status import standing
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -214,6 +214,8 @@ def fuzz(seconds: float, seed: int, tell: Callable[[str], None] = lambda _: None
             try:
                 done = verify_study(broken, reading=reading_check)
                 json.dumps(done.as_json())
+                if done.checks[0].id == UNFORESEEN:
+                    raise AssertionError(done.checks[0].findings)
                 standing(broken)
                 found.ends[f"exit {done.exit_code}"] += 1
             except SeedlockError as error:

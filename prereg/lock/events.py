@@ -32,6 +32,10 @@ def _is_look(value: Any) -> bool:
     return is_mapping(value) and is_count(value.get("seeds")) and value.get("goes_on") in (True, False, None)
 
 
+def _are_sources(value: Any) -> bool:
+    return isinstance(value, list) and all(is_mapping(one) and is_text(one.get("sha256")) for one in value)
+
+
 _HOLDS: Mapping[str, Callable[[Any], bool]] = {
     "lock": is_name,
     "file": is_name,
@@ -39,7 +43,7 @@ _HOLDS: Mapping[str, Callable[[Any], bool]] = {
     "line": is_count,
     "due": is_count,
     "hypotheses": is_text_list,
-    "sources": lambda value: isinstance(value, list),
+    "sources": _are_sources,
     "stages": lambda value: isinstance(value, list),
     "runs": is_mapping,
     "judging": is_mapping,

@@ -33,6 +33,7 @@ from seedlock.prereg.verify.meaning import meaning_check
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
 from seedlock.prereg.verify.trust import Trust
 
+UNFORESEEN = "S1"
 NOTHING_BROUGHT = Trust()
 CANNOT_KNOW = (
     "runs or looks that were made outside this tool and never entered in the ledger",
@@ -60,6 +61,21 @@ def verify_study(
     replay
         Runs the analysis again.
     """
+    try:
+        return _verify(paths, trust, reading, replay)
+    except (TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+        # Something of the repository has a shape that no reader foresaw: that is a link which does not hold.
+        found = Finding(where=f"study {paths.name}", found=f"{type(error).__name__}: {error}"[:200], promised="a study")
+        broken = verdict(UNFORESEEN, "lock", "every file has a shape that can be read", [found], exit_code=3)
+        return _verification(paths, None, None, [broken], level=None)
+
+
+def _verify(
+    paths: StudyPaths,
+    trust: Trust,
+    reading: Callable[[StudyPaths], Check] | None,
+    replay: Callable[[StudyPaths], Check] | None,
+) -> Verification:
     files = lock_paths(paths)
     if not files and paths.ledger.exists():
         fault = Finding(where=f"lockfiles/{paths.name}", found="no lock", promised="the lock that the ledger names")
