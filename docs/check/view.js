@@ -94,7 +94,7 @@ function entry(line) {
   return item;
 }
 
-const digits = (value) => (Math.abs(value) >= 1e-4 || value === 0 ? String(Number(value.toPrecision(6))) : value.toExponential(3));
+const digits = (value) => (Math.abs(value) >= 1e-4 || value === 0 ? String(Number(value.toPrecision(5))) : value.toExponential(3)).replace("-", "\u2212");
 const numbers = (found) => (found ? `${digits(found.estimate)} [${digits(found.ci[0])}, ${digits(found.ci[1])}]` : "–");
 
 // What was recomputed, a row a hypothesis.
@@ -103,7 +103,7 @@ function table(rows) {
   const body = rows.map((row) => {
     const why = row.why ? `: ${row.why}` : "";
     const apart = row.apart === null ? "–" : Number.isFinite(row.apart) ? (row.apart === 0 ? "0" : row.apart.toExponential(1)) : "other units";
-    const cells = [row.id, row.test, numbers(row.mine), numbers(row.found), apart, `${SIGNS[row.state]} ${WORDS[row.state]}${why}`];
+    const cells = [row.id, row.test, numbers(row.mine), row.state === "holds" ? "the same" : numbers(row.found), apart, `${SIGNS[row.state]} ${WORDS[row.state]}${why}`];
     return element("tr", { class: row.state }, ...cells.map((cell, i) => element(i ? "td" : "th", i ? { "data-label": head[i] } : { scope: "row" }, cell)));
   });
   return element("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": "Recomputed headline numbers" }, element("table", {},
