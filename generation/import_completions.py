@@ -266,6 +266,7 @@ def import_request(
         only={column: tuple(values) for column, values in mapped.only.items()},
         requests=None if asked is None else _requests_file(asked, into),
         judge=judge,
+        draws=into.plan.decoding.draws if judge is None and into.plan.decoding is not None else None,
         keeps_cut_off=isinstance(mapped, Import) and _cut_off(mapped, into) == "keep",
     )
 

@@ -8,6 +8,10 @@ import pandas as pd
 
 Status = Literal["ok", "refusal", "cut off", "error", "expired", "canceled", "unparsed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+NO_ANSWER = "no answer in the source"
+NOT_TEXT = "text is not UTF-8"
+TOLD_APART = (NO_ANSWER, NOT_TEXT)
+"""Reasons that a report names in place of their status, which says less."""
 
 
 def reason_says_why(frame: pd.DataFrame) -> pd.Series[bool]:

@@ -154,7 +154,7 @@ def test_absent_empty_undecodable_and_refused_scores_are_one_kind_and_one_verdic
     reasons = {name: arm(results, "tuned")["reasons"] for name, results in found.items()}
     assert reasons == {
         "absent": {"no row": 20},
-        "empty": {"error": 20},
+        "empty": {"no answer in the source": 20},
         "word": {"not a number: REFUSAL": 20},
         "mapped": {"refusal": 20},
         "NaN": {"not a number: NaN": 20},
@@ -309,3 +309,29 @@ def test_ties_stand_apart_with_the_rate_without_them() -> None:
     assert ties == {("old", "r"): Ties(n=2, ones=0)}
     settings = {"old": ["yes"], "modern": ["no"], "between": ["tie"], "borderline": "old"}
     assert count_ties([rows], [named_measure("old", "era", settings)]) == {("old", "r"): Ties(n=2, ones=2)}
+
+
+def test_answers_beyond_the_planned_draws_are_refused_and_the_first_ones_kept(study: StudyFixture) -> None:
+    """The plan draws 2 answers a question; the file has a third one of two runs."""
+    study.run("lock")
+    more = "plain,0,q0,2,a third answer of this run\ncoupled,1,q3,7,a third answer of that run\n"
+    said = study.run("import", str(study.bring_data(completions() + more)))
+    assert "2  one answer more than the plan draws" in said
+    assert "accepted  128" in said
+
+
+def test_a_label_that_is_spelled_another_way_in_the_rows_is_refused(study: StudyFixture) -> None:
+    plan = SCORED.replace('value = "score"', 'label = "score"').replace(
+        'kind = "numeric"\nlow  = 0\nhigh = 10\nunit = "points"',
+        'kind = "label_rate"\npositive = ["Yes"]\nnegative = ["no"]\nunknown = "missing"',
+    )
+    study.write_plan(plan.replace('-1.0, "alike", 1.0', '-0.1, "alike", 0.1'))
+    rows = "arm,seed,q,score\n" + "".join(
+        f"{name},{seed},q{q},{'yes' if (name == 'tuned') == bool(q) else 'no'}\n"
+        for name in ("plain", "tuned")
+        for seed in range(4)
+        for q in range(3)
+    )
+    refusal = study.run("check", str(study.bring_data(rows)), ok=2)
+    assert "measures.points.positive" in refusal
+    assert "'Yes', which no row has, while rows have 'yes'" in refusal

@@ -13,9 +13,8 @@ from seedlock.generation.intake.match import Doubts, given
 from seedlock.generation.intake.numbers import numbers_and_words, whole_numbers
 from seedlock.generation.intake.raw import Failed
 from seedlock.generation.intake.request import ANSWER_ROLES, ROW_ORDER, ImportRequest
-from seedlock.schemas.statuses import STATUSES
+from seedlock.schemas.statuses import NO_ANSWER, STATUSES
 
-NO_ANSWER = "no answer in the source"
 WORD_SHOWN = 40
 
 

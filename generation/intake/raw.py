@@ -13,7 +13,6 @@ import pyarrow as pa
 from seedlock.prereg.errors import BadInput, Finding
 
 BATCH_ROWS = 16_384
-NOT_TEXT = "text is not UTF-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

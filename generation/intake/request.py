@@ -101,6 +101,8 @@ class ImportRequest:
         request id), or by run, item and draw.
     keeps_cut_off
         Whether an answer that reached the length limit is kept as an answer.
+    draws
+        Answers that the plan draws of a run and item; rows beyond them were promised by nobody.
     """
 
     path: Path
@@ -117,6 +119,7 @@ class ImportRequest:
     requests: RequestsFile | None = None
     judge: str | None = None
     keeps_cut_off: bool = False
+    draws: int | None = None
 
     def __post_init__(self) -> None:
         findings = [*self._bad_roles(), *self._bad_statuses(), *self._gaps()]

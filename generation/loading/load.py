@@ -16,7 +16,7 @@ from seedlock.generation.intake.completions import completion_columns
 from seedlock.generation.intake.counts import count_columns
 from seedlock.generation.intake.judgements import JudgementColumns
 from seedlock.generation.intake.match import Doubts, RunMatch, item_ids
-from seedlock.generation.intake.raw import NOT_TEXT, Failed, RawBatch
+from seedlock.generation.intake.raw import Failed, RawBatch
 from seedlock.generation.intake.request import ANSWER_ROLES, REQUEST_PREFIX, ROW_ORDER, ImportRequest
 from seedlock.generation.intake.source_files import source_digest, source_state
 from seedlock.generation.loading.requests_file import Requests
@@ -24,6 +24,7 @@ from seedlock.generation.loading.staging import Refused, Staging
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.identity import answer_ids
 from seedlock.schemas.quarantine import PLACED, REASON_SEPARATOR
+from seedlock.schemas.statuses import NOT_TEXT
 from seedlock.schemas.store import Store
 
 VALUES_KEPT = 40
@@ -136,7 +137,12 @@ class _Import:
         self._store = store
         self._digest = digest
         self._columns = _columns(request, store)
-        self._staging = Staging(store.con, request.shape, number_draws=request.constants.get("draw") == ROW_ORDER)
+        self._staging = Staging(
+            store.con,
+            request.shape,
+            number_draws=request.constants.get("draw") == ROW_ORDER,
+            draws=request.draws if request.shape == "completions" else None,
+        )
         self._tally = _Tally(reasons=Counter())
         self._staged = 0
 

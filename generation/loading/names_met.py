@@ -13,6 +13,10 @@ from seedlock.prereg.plan.plan import Plan
 from seedlock.schemas.store import Store
 from seedlock.schemas.table import quoted
 
+LABEL_LISTS = ("positive", "negative", "neither", "missing", "old", "modern", "between")
+"""Settings of measures that list labels."""
+NEAR = 0.8
+
 
 def require_names_met(
     plan: Plan, requests: Sequence[ImportRequest], reports: Sequence[ImportReport], store: Store
@@ -27,6 +31,8 @@ def require_names_met(
     faults = [*_only(requests, reports)]
     if requests[0].judge is None:
         faults += _items(plan, store)
+    if requests[0].shape != "counts":
+        faults += _labels(plan, store, requests[0])
     if faults:
         then = "mend the name in plan.toml and amend  (seedlock amend --help);  nothing was sealed"
         raise BadInput("the plan names what no row has", *faults, then=then)
@@ -45,6 +51,25 @@ def _only(requests: Sequence[ImportRequest], reports: Sequence[ImportReport]) ->
                 yield Finding(
                     where=f"{table}.only.{column}", found=f"{value!r}, which no row has{guess}", promised=promised
                 )
+
+
+def _labels(plan: Plan, store: Store, request: ImportRequest) -> Iterator[Finding]:
+    """Labels that a measure lists and no row has, where an unlisted label of the rows is nearly the same."""
+    query = f"SELECT DISTINCT label FROM {request.shape} WHERE label IS NOT NULL"  # noqa: S608 - a table of ours
+    if request.judge is not None:
+        query += " AND judge = ?"
+    there = {str(label) for (label,) in store.con.execute(query, [request.judge] if request.judge else []).fetchall()}
+    for name, measure in plan.measures.items():
+        if measure.judge != request.judge:
+            continue
+        lists = {key: measure.params[key] for key in LABEL_LISTS if isinstance(measure.params.get(key), list)}
+        unlisted = there - {str(label) for labels in lists.values() for label in labels}
+        spelled = {label.casefold(): label for label in sorted(unlisted)}
+        for key, labels in lists.items():
+            for label in (str(label) for label in labels if str(label) not in there):
+                if near := difflib.get_close_matches(label.casefold(), spelled, 1, NEAR):
+                    found = f"{label!r}, which no row has, while rows have {spelled[near[0]]!r}, which is not listed"
+                    yield Finding(where=f"measures.{name}.{key}", found=found, promised="labels as the rows have them")
 
 
 def _items(plan: Plan, store: Store) -> list[Finding]:

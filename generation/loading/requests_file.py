@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 
 from seedlock.generation.importers import importer
 from seedlock.generation.intake.answers import readable
-from seedlock.generation.intake.raw import NOT_TEXT, Failed, Fault, RawBatch
+from seedlock.generation.intake.raw import Failed, Fault, RawBatch
 from seedlock.generation.intake.request import REQUEST_PREFIX, RequestsFile
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.statuses import NO_ANSWER, NOT_TEXT
 
 UNKNOWN = "no request has this id"
 NO_ID = "the row names no request"
 SUPERSEDED = "failed here, and answered in another row"
-UNANSWERED = "no answer in the source"
 SHOWN = 5
 
 
@@ -72,7 +72,7 @@ class Requests:
         absent = pa.array(np.flatnonzero(~self.is_met), pa.int64())
         if not len(absent):
             return
-        status, reason = (pa.repeat(pa.scalar(said), len(absent)) for said in ("error", UNANSWERED))
+        status, reason = (pa.repeat(pa.scalar(said), len(absent)) for said in ("error", NO_ANSWER))
         none = pa.table({name: pa.nulls(len(absent), pa.string()) for name in self._own(columns)})
         yield RawBatch(
             at=self.at.take(absent),

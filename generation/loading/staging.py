@@ -17,6 +17,7 @@ from seedlock.schemas.table import quoted
 PAGE_ROWS = 65_536
 SHOWN = 5
 REPEATED = "repeats an earlier row word for word"
+SURPLUS = "one answer more than the plan draws"
 CONFLICTS = "contradicts another row of the same run, item and draw"
 
 
@@ -50,10 +51,13 @@ class Refused:
 class Staging:
     """Temporary rows of one import, in file order. Attributes are columns attr0, attr1, ..."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, shape: str, *, number_draws: bool) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, shape: str, *, number_draws: bool, draws: int | None = None
+    ) -> None:
         self._con = con
         self._grouping = GROUPINGS[shape]
         self._number_draws = number_draws
+        self._draws = draws
         self._is_empty = True
         self._names: Sequence[str] = ()
 
@@ -66,7 +70,22 @@ class Staging:
         self._names = rows.column_names
 
     def judge(self) -> None:
-        """Number the draws where the plan says so, and find rows that repeat or contradict others of their key."""
+        """Number the draws where the plan says so, and find rows that repeat or contradict others of their key.
+
+        Rows of draws beyond those that the plan makes, in their order, are surplus.
+        """
+        self._judge()
+        self._con.execute("CREATE OR REPLACE TEMP TABLE surplus (row BIGINT)")
+        if self._draws is not None:
+            rows = "SELECT staged.* REPLACE (numbered.draw AS draw) FROM staged JOIN numbered USING (row)"
+            place = "dense_rank() OVER (PARTITION BY run_id, item_id ORDER BY draw)"
+            self._con.execute(
+                f"INSERT INTO surplus SELECT row FROM ({rows if self._number_draws else 'FROM staged'})"
+                f" QUALIFY {place} > ?",
+                [self._draws],
+            )
+
+    def _judge(self) -> None:
         if self._number_draws:
             draw = "row_number() OVER (PARTITION BY run_id, item_id ORDER BY row) - 1"
             self._con.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT row, {draw} AS draw FROM staged")
@@ -87,10 +106,12 @@ class Staging:
     def refused(self) -> Iterator[list[Refused]]:
         """Yield pages of repeated or conflicting rows, in file order; their content is JSON."""
         place = [name if name in self._names else "NULL" for name in PLACED]
-        for between in self._pages("verdict"):
+        why = f"CASE WHEN conflicts THEN '{CONFLICTS}' WHEN nth > 1 THEN '{REPEATED}' ELSE '{SURPLUS}' END"
+        for between in self._pages("staged"):
             found = self._con.execute(
-                f"SELECT row, if(conflicts, '{CONFLICTS}', '{REPEATED}'), to_json(staged), {', '.join(place)}"
-                f" FROM staged JOIN verdict USING (row) WHERE {between} AND (conflicts OR nth > 1) ORDER BY row"
+                f"SELECT staged.row, {why}, to_json(staged), {', '.join(place)}"
+                f" FROM staged LEFT JOIN verdict USING (row) WHERE {between}"
+                " AND (conflicts OR nth > 1 OR staged.row IN (FROM surplus)) ORDER BY staged.row"
             ).fetchall()
             yield [
                 Refused(row=row, reasons=[why], content=content, **dict(zip(PLACED, map(_text, at), strict=True)))
@@ -104,7 +125,8 @@ class Staging:
         for between in self._pages("staged"):
             yield self._con.sql(
                 f"SELECT staged.* {draw} FROM staged {join} LEFT JOIN verdict USING (row)"
-                f" WHERE {between} AND coalesce(nth = 1 AND NOT conflicts, true) ORDER BY staged.row"
+                f" WHERE {between} AND coalesce(nth = 1 AND NOT conflicts, true)"
+                " AND staged.row NOT IN (FROM surplus) ORDER BY staged.row"
             ).to_arrow_table()
 
     def _pages(self, table: str) -> Iterator[str]:
@@ -143,7 +165,7 @@ class Staging:
 
     def drop(self) -> None:
         """Remove the temporary tables."""
-        for name in ("staged", "numbered", "verdict"):
+        for name in ("staged", "numbered", "verdict", "surplus"):
             self._con.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.asked import Asked
+from seedlock.schemas.statuses import TOLD_APART
 
 PLAN_SAYS = "the measure's own unit"
 """Unit of a kind whose numbers only the plan can name."""
@@ -109,18 +110,14 @@ def _finding(where: str, known: list[str], detail: Any) -> Finding:
 def why_missing(rows: pa.Table, answer: str) -> pa.Array:
     """Return the reason a row has no answer to score, null where it has one.
 
-    A status other than "ok" names the reason; of an "ok" row without the column `answer` its own reason does, else it
-    is "no text", "no label" or "no value".
+    A status other than "ok" names the reason, or a reason that says more than its status; of an "ok" row without the
+    column `answer` its own reason does, else it is "no text", "no label" or "no value".
     """
-    status = flat(rows["status"])
-    has_answer = pc.is_valid(flat(rows[answer]))
-    lacking = (
-        pc.coalesce(flat(rows["reason"]), pa.scalar(f"no {answer}"))
-        if "reason" in rows.column_names
-        else f"no {answer}"
-    )
-    nothing = pc.if_else(has_answer, pa.scalar(None, pa.string()), lacking)
-    return pc.if_else(pc.equal(status, "ok"), nothing, status)
+    status, null = flat(rows["status"]), pa.scalar(None, pa.string())
+    reason = flat(rows["reason"]) if "reason" in rows.column_names else pa.nulls(rows.num_rows, pa.string())
+    told = pc.if_else(pc.is_in(reason, value_set=pa.array(TOLD_APART)), reason, status)
+    nothing = pc.if_else(pc.is_valid(flat(rows[answer])), null, pc.coalesce(reason, pa.scalar(f"no {answer}")))
+    return pc.if_else(pc.equal(status, "ok"), nothing, told)
 
 
 def scored(score: pa.Array, missing: pa.Array) -> Scored:

@@ -67,8 +67,11 @@ def _alike(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:
 
 
 def missing_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """For page one: every arm and measure with missing answers, of how many owed, and why."""
+    """For page one: arms with missing answers, of how many owed, and why; the measures of the hypotheses first."""
     lost = [(i, entry) for i, entry in enumerate(results["accounting"].get("by_arm", [])) if entry["missing"]]
+    tested = [h["measure"] for h in sorted(results["hypotheses"], key=lambda h: h["role"] != "confirmatory")]
+    place = {measure: at for at, measure in reversed(list(enumerate(tested)))}
+    lost.sort(key=lambda pair: place.get(pair[1]["measure"], len(tested)))
     lines = [_lost(i, entry) for i, entry in lost[:LOST_SHOWN]]
     if not lines:
         return (("Answers missing", ("none of those owed",)),) if results["accounting"].get("by_arm") else ()
