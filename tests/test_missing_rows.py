@@ -335,3 +335,42 @@ def test_a_label_that_is_spelled_another_way_in_the_rows_is_refused(study: Study
     refusal = study.run("check", str(study.bring_data(rows)), ok=2)
     assert "measures.points.positive" in refusal
     assert "'Yes', which no row has, while rows have 'yes'" in refusal
+
+
+JUDGED = (
+    SCORED.replace('value = "score"', 'text = "score"')
+    .replace(
+        'kind = "numeric"\nlow  = 0\nhigh = 10\nunit = "points"',
+        'kind = "label_rate"\njudge = "ada"\npositive = ["yes"]\nnegative = ["no"]\nneither = ["tie"]',
+    )
+    .replace('-1.0, "alike", 1.0', '-0.1, "alike", 0.1')
+    + '\n[judgements.ada]\nformat = "csv"\nconstants = { model = "tiny", draw = "0" }\n'
+    + 'columns = { arm = "arm", seed = "seed", item = "q", label = "said" }\n'
+)
+
+
+def test_an_answer_that_its_judge_never_saw_is_missing_and_ties_stand_apart(study: StudyFixture) -> None:
+    """Of 40 tuned answers 4 are not judged, 8 are ties and 12 of the other 28 are positive."""
+    study.write_plan(JUDGED)
+    study.run("lock")
+    study.run("import", str(study.bring_data(scores())))
+    verdicts = ["yes", "no", "tie", "yes", "no", "yes", "no", "yes", "no", "tie"]
+    rows = "arm,seed,q,said\n" + "".join(
+        f"{name},{seed},q{q},{verdicts[q] if name == 'tuned' else 'no'}\n"
+        for name in ("plain", "tuned")
+        for seed in range(4)
+        for q in range(10)
+        if (name, q) != ("tuned", 0)
+    )
+    file = study.paths.root / "ada.csv"
+    file.write_text(rows, "utf-8")
+    said = study.run("import", str(file), "--judge", "ada", "--dry-run")
+    assert "76 of 80 answers have a verdict, 4 have none" in said
+    assert not list((study.paths.runs / "sealed").glob("judgements*"))
+    study.run("import", str(file), "--judge", "ada")
+    study.run("analyze")
+    tuned = arm(results_of(study), "tuned")
+    assert (tuned["owed"], tuned["reasons"]) == (40, {"not judged": 4})
+    assert (tuned["ties"], tuned["share_of_scored"], tuned["share_without_ties"]) == (8, 12 / 36, 12 / 28)
+    page = (study.paths.report / "report.html").read_text("utf-8")
+    assert "share without ties" in page
