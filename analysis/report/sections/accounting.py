@@ -45,7 +45,7 @@ def accounting_facts(results: Mapping[str, Any]) -> tuple[Fact, ...]:
     later: Line = (", ", n("runs_not_due"), why_not) if a["runs_not_due"] else ()
     return (
         ("Runs", (n("runs_planned"), " planned, ", n("runs_with_data"), " with data", *later)),
-        ("Answers scored", answers),
+        ("Answers received", answers),
         ("Answers without a score", joined(missing) or ("none",)),
         *(("Answers owed", line) for line in bullets("/accounting/owed_basis", a.get("owed_basis", []))),
         ("Rows in quarantine", reasons_line("/accounting/quarantined", a["quarantined"]) or ("none",)),
