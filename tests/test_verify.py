@@ -208,7 +208,7 @@ def checkout(tmp_path: Path) -> Path:
     root.mkdir()
     skip = shutil.ignore_patterns("__pycache__", "studies", "weights")
     for name in ("prereg", "schemas", "analysis", "generation", "training", "src"):
-        shutil.copytree(PROJECT / name, root / name, ignore=skip, symlinks=True)
+        shutil.copytree(PROJECT / name, root / name, ignore=skip, symlinks=name == "src")
     shutil.copytree(PROJECT / "lockfiles" / "environment", root / "lockfiles" / "environment")
     study = root / "prereg" / "studies" / "spread"
     study.mkdir(parents=True)
