@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from tests.conftest import PLAN, StudyFixture, completions
 
@@ -30,6 +31,9 @@ def test_the_unit_is_the_seed_and_every_number_follows_by_hand(study: StudyFixtu
     assert h["se"] == pytest.approx((squares / 6 * (2 / 4)) ** 0.5)
     assert h["verdict"] == ["more"]
     assert h["decision"] == "more"
+    low, high = (h["unit_sd"] * (6 / q) ** 0.5 for q in stats.chi2.isf([0.025, 0.975], 6))
+    assert h["unit_sd_ci"] == pytest.approx([low, high])
+    assert h["unit_sd_ci_says"] == "chi-square, 6 df, as observed, the noise of each unit's answers in it"
 
 
 def test_cr2_agrees_with_t_on_seed_means_and_the_naive_interval_is_shown_as_too_narrow(study: StudyFixture) -> None:

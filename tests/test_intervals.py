@@ -19,7 +19,7 @@ from seedlock.analysis.estimators.clopper_pearson import clopper_pearson
 from seedlock.analysis.estimators.clustered_t import clustered_t
 from seedlock.analysis.estimators.internals.estimator import Method
 from seedlock.analysis.estimators.internals.icc import cluster_summary
-from seedlock.analysis.estimators.internals.overdispersion import between_unit_sd
+from seedlock.analysis.estimators.internals.overdispersion import between_unit_sd, sd_interval
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.jeffreys import jeffreys
 from seedlock.analysis.estimators.wilson import wilson
@@ -382,3 +382,35 @@ def test_the_spread_between_units_is_undefined_with_one_answer_each_and_refused_
 def test_every_binomial_estimator_is_listed() -> None:
     listed: list[Callable[..., object]] = [estimator.run for estimator in ESTIMATORS.values()]
     assert all(method in listed for method in BINOMIAL)
+
+
+def test_the_interval_of_an_sd_by_hand_and_with_the_noise_of_counting_taken_off() -> None:
+    # 2 df: chi-square tails are -2 ln p, so sd sqrt(2 / 7.377759) and sd sqrt(2 / 0.050636).
+    found = sd_interval(0.1, 2, noise=0.06, level=0.95)
+    assert found.observed == pytest.approx((0.1 * math.sqrt(2 / 7.377759), 0.1 * math.sqrt(2 / 0.050636)), rel=1e-5)
+    assert found.after_noise == pytest.approx((0.0, math.sqrt(found.observed[1] ** 2 - 0.06**2)))
+    assert sd_interval(0.1, 2, noise=None, level=0.95).after_noise is None
+
+
+@given(st.integers(2, 30), st.floats(0.001, 10), st.sampled_from([0.5, 0.9, 0.95]))
+def test_the_interval_of_an_sd_is_the_chi_square_one(df: int, sd: float, confidence: float) -> None:
+    low, high = sd_interval(sd, df, noise=0.0, level=confidence).observed
+    assert (df * sd**2 / high**2, df * sd**2 / low**2) == pytest.approx(stats.chi2.interval(confidence, df))
+    assert low < high
+
+
+def test_the_interval_of_an_sd_covers_the_spread_between_seeds_beyond_counting() -> None:
+    rng = np.random.default_rng(6)
+    hits = rng.binomial(400, np.clip(rng.normal(0.5, 0.05, size=(800, 5)), 0, 1))
+    covered = 0
+    for row in hits.tolist():
+        k_U, n_U = by_unit(row, 400)
+        noise = between_unit_sd(k_U, n_U)
+        after = sd_interval(noise.sd_observed, 4, noise=noise.sd_binomial, level=0.95).after_noise
+        covered += after is not None and after[0] <= 0.05 <= after[1]
+    assert covered / 800 > 0.95 - 4 * math.sqrt(0.95 * 0.05 / 800)
+
+
+def test_an_sd_of_one_value_has_no_interval() -> None:
+    with pytest.raises(TooFewUnits):
+        sd_interval(0.1, 0, noise=None, level=0.95)

@@ -91,6 +91,9 @@ def logit_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         se=math.sqrt(math.fsum(s.weight**2 * v / s.n for s, v in zip(summaries, variances, strict=True))),
         unit_sd=math.sqrt(variances[0]) if is_one else None,
         prediction=(float(new[0][0]), float(new[1][0])) if is_one else None,
+        prediction_says="the rate of one more unit itself: the noise of counting its answers is not in it"
+        if is_one
+        else "",
         assumes=f"{sample.unit}s are a sample, their logits normal; each level has its own spread",
     )
 

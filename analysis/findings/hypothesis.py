@@ -9,7 +9,7 @@ import pandas as pd
 
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.estimator import Beside
-from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd
+from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd, sd_interval
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.findings.effect_sizes import effect_sizes
 from seedlock.analysis.findings.missing_answers import level_answers
@@ -64,10 +64,12 @@ def hypothesis_result(
         assumes=estimate.assumes if estimate else "",
         unit_sd=estimate.unit_sd / raw if estimate and estimate.unit_sd is not None else None,
         unit_sd_after_noise=noise.sd_between / raw if noise and noise.sd_between is not None else None,
+        **_unit_sd_interval(tested, noise, raw),
         overdispersion=noise.ratio if noise else None,
         next_unit_ci=(estimate.prediction[0] / raw, estimate.prediction[1] / raw)
         if estimate and estimate.prediction
         else None,
+        next_unit_says=estimate.prediction_says or None if estimate else None,
         p_value=inference.p_values[identity],
         p_adjusted=inference.p_adjusted.get(identity),
         alpha_in_family=tested.decision.alpha if tested.decision and identity in inference.p_adjusted else None,
@@ -153,6 +155,19 @@ def _unit_noise(tested: Tested) -> BetweenUnitSd | None:
         return between_unit_sd({u["unit"]: u["k"] for u in units}, {u["unit"]: u["n"] for u in units})
     except Refusal:
         return None
+
+
+def _unit_sd_interval(tested: Tested, noise: BetweenUnitSd | None, raw: float) -> dict[str, Any]:
+    """How well the units tell how much units differ; nothing where the method names no one SD."""
+    estimate = tested.estimate
+    if estimate is None or estimate.unit_sd is None or ESTIMATORS[tested.estimand.test].family == "mixed model":
+        return {}
+    df = estimate.df if estimate.df is not None else estimate.n_units - 1.0
+    counting = noise.sd_binomial if noise else None
+    found = sd_interval(estimate.unit_sd, df, noise=counting, level=estimate.ci_level)
+    low, high = found.after_noise or found.observed
+    says = "noise of counting taken off" if found.after_noise else "as observed, the noise of each unit's answers in it"
+    return {"unit_sd_ci": (low / raw, high / raw), "unit_sd_ci_says": f"chi-square, {df:.4g} df, {says}"}
 
 
 def _bounds(tested: Tested, raw: float) -> list[dict[str, Any]]:

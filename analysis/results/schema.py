@@ -83,8 +83,11 @@ class HypothesisResult(Part):
     assumes: str
     unit_sd: float | None
     unit_sd_after_noise: float | None
+    unit_sd_ci: tuple[float, float] | None = None
+    unit_sd_ci_says: str | None = None
     overdispersion: float | None
     next_unit_ci: tuple[float, float] | None
+    next_unit_says: str | None = None
     p_value: float | None
     p_adjusted: float | None
     alpha_in_family: float | None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from seedlock.analysis.estimators.internals.binomial import checked_counts
-from seedlock.analysis.estimators.internals.t_interval import p_value
+from seedlock.analysis.estimators.internals.t_interval import p_value, require_level
 from seedlock.prereg.errors import NotPaired, TooFewUnits
 
 
@@ -41,6 +41,42 @@ class BetweenUnitSd:
     p: float | None
     ratio: float | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdInterval:
+    """An interval for the SD between units: as observed, and with the noise of counting taken off where it is known."""
+
+    observed: tuple[float, float]
+    after_noise: tuple[float, float] | None
+
+
+def sd_interval(sd: float, df: float, *, noise: float | None, level: float) -> SdInterval:
+    """Say how well so few units tell how much units differ.
+
+    Parameters
+    ----------
+    sd, df
+        Sample SD of the unit means and its degrees of freedom, at least 1.
+    noise
+        SD that counting alone gives them, taken as known; None where it is not.
+    level
+        Two-sided confidence level.
+
+    Notes
+    -----
+    df sd^2 / chi2, exact for normal unit means; the variance of counting is then taken from both ends, which are cut
+    at 0. With three seeds the upper end is six times the SD.
+    """
+    require_level(level)
+    if not df >= 1:
+        raise TooFewUnits(f"an SD with {df:.3g} degrees of freedom has no interval")
+    tail = (1 - level) / 2
+    low, high = (sd * math.sqrt(df / float(stats.chi2.isf(p, df))) for p in (tail, 1 - tail))
+    after = None
+    if noise is not None:
+        after = (math.sqrt(max(0.0, low**2 - noise**2)), math.sqrt(max(0.0, high**2 - noise**2)))
+    return SdInterval(observed=(low, high), after_noise=after)
 
 
 def between_unit_sd(k_U: Mapping[str, int], n_U: Mapping[str, int]) -> BetweenUnitSd:

@@ -116,8 +116,9 @@ class Estimate:
         Standard error and degrees of freedom; None where the method has none (Wilson).
     unit_sd
         Sample SD between units (pooled over levels where the method pools); None with one unit.
-    prediction
-        Interval for the mean of one new unit at `ci_level`, where the method defines it.
+    prediction, prediction_says
+        Interval for the mean of one new unit at `ci_level`, where the method defines it; and whether the noise of that
+        unit's own answers is in it.
     edges
         One entry an edge asked for, in the order asked.
     assumes
@@ -135,4 +136,5 @@ class Estimate:
     df: float | None = None
     unit_sd: float | None = None
     prediction: tuple[float, float] | None = None
+    prediction_says: str = ""
     assumes: str = ""

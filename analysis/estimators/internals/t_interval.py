@@ -11,6 +11,9 @@ from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate
 from seedlock.analysis.estimators.internals.units import ROUNDING
 from seedlock.prereg.errors import BadInput, NoSpread, NotFinite, TooFewUnits
 
+OBSERVED = "the mean of one more unit as it would be observed: the noise of its own answers is in it"
+"""What a t method predicts: the spread of unit means is that of observed ones."""
+
 # A p-value that underflows is reported as "less than this", never as 0.
 LEAST_P = sys.float_info.min
 
@@ -131,5 +134,6 @@ def t_estimate(
         df=df,
         unit_sd=unit_sd,
         prediction=prediction,
+        prediction_says="" if prediction is None else OBSERVED,
         assumes=assumes,
     )

@@ -222,10 +222,14 @@ def _spread(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
         facts.append(
             ("SD between units after sampling noise", (Number(f"{ref}/unit_sd_after_noise", spread_spec(spec)),))
         )
+    if h.get("unit_sd_ci") is not None:
+        line: Line = (*interval(f"{ref}/unit_sd_ci", h["unit_sd_ci"], spread_spec(spec)), ": ")
+        facts.append(("Where that SD may lie", (*line, Quote(f"{ref}/unit_sd_ci_says"))))
     if h["overdispersion"] is not None:
         facts.append(("Spread against pure counting noise", (Number(f"{ref}/overdispersion", "number1"), " times")))
     if h["next_unit_ci"] is not None:
-        facts.append(("Where the next unit falls", interval(f"{ref}/next_unit_ci", h["next_unit_ci"], spec)))
+        says: Line = (": ", Quote(f"{ref}/next_unit_says")) if h.get("next_unit_says") else ()
+        facts.append(("Where the next unit falls", (*interval(f"{ref}/next_unit_ci", h["next_unit_ci"], spec), *says)))
     return facts
 
 
