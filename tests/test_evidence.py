@@ -56,8 +56,7 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Proven:
     study.run("stamp", str(mine / "reply.tsr"))
     block = make_header(at=4_000_000_000)
     header.write_text(block.hex() + "\n")
-    study.run("beacon", str(header))
-    study.run("import", str(study.bring_data()))
+    study.run("import", str(study.bring_data()), "--beacon", str(header))
     study.run("analyze")
     study.run("sign", "--key", str(other.private), "--what", "replay", "--by", "ada")
     root = study.paths.root

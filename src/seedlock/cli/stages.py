@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.lock.gate import LockedPlan
 
+BeaconOption = Annotated[
+    Path | None, typer.Option("--beacon", help="Public randomness for the ledger first: as for seedlock beacon.")
+]
+
 
 def status(
     study: Annotated[str | None, typer.Argument(metavar="STUDY", help="All studies when left out.")] = None,
@@ -137,6 +141,14 @@ def corpus(
         say(f"Next: {next_step(paths)}")
 
 
+def _record(beacon: Path | None, study: str, root: Path | None) -> None:
+    """Put public randomness into the ledger before what comes next, where a file of it is given."""
+    if beacon is not None:
+        from seedlock.prereg.lock.beacon import record_beacon
+
+        record_beacon(gate(study, root).paths.ledger, beacon)
+
+
 def train(
     study: StudyArgument,
     executor: Annotated[str, typer.Option("--executor", help="local | ray")] = "local",
@@ -150,6 +162,7 @@ def train(
         list[str] | None,
         typer.Option("--training-file", help="ID=ARM, or ID=PATH of the uploaded file; repeat for several."),
     ] = None,
+    beacon: BeaconOption = None,
     root: RootOption = None,
 ) -> None:
     """Carry out every promised training run that is not finished; interrupted, it goes on where it stopped.
@@ -158,6 +171,7 @@ def train(
 
     Example:  seedlock train my_study --finished jobs.jsonl --training-file file-a1=archaic.jsonl
     """
+    _record(beacon, study, root)
     if finished is not None:
         _import_jobs(gate(study, root), finished, training_file or [])
         return
@@ -301,6 +315,7 @@ def import_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and count everything, and keep nothing; also before the lock.")
     ] = False,
+    beacon: BeaconOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -314,6 +329,7 @@ def import_(
     if dry_run and judge is None:
         _rehearse(find(study, root), files or (), format, as_json=as_json)
         return
+    _record(beacon, study, root)
     locked = gate(study, root)
     done: Imported | ImportedJudgements
     with progress("importing"):
