@@ -304,3 +304,10 @@ def test_an_opentimestamps_proof_leads_to_a_header_that_the_reviewer_holds(tmp_p
 def test_evidence_that_is_required_and_absent_exits_9(reported: StudyFixture) -> None:
     reported.run("verify", "--require", "T0")
     reported.run("verify", "--require", "T1", ok=9)
+
+
+def test_a_withdrawn_report_says_so_wherever_it_is_shown(forged: StudyPaths) -> None:
+    study = StudyFixture(forged)
+    study.run("withdraw", "--reason", "the corpus was taken back")
+    assert "withdrawn: the corpus was taken back" in study.run("show")
+    assert "[withdrawn]" in study.run("verify")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from seedlock.prereg.base import git
@@ -37,6 +38,11 @@ def withdraw_study(paths: StudyPaths, *, reason: str, now: datetime | None = Non
     if was_withdrawn(event.name for event in events):
         raise OutOfOrder(f"{paths.name} is withdrawn already", then=f"seedlock verify {paths.name}")
     return append_event(paths.ledger, "plan.withdrawn", {"reason": reason}, now=now), restored
+
+
+def withdrawn_because(events: Iterable[Event]) -> str | None:
+    """Why a registration was ended; None where it was not."""
+    return next((str(event.body["reason"]) for event in events if event.name == "plan.withdrawn"), None)
 
 
 def _bring_back(paths: StudyPaths) -> list[str]:

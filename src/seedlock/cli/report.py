@@ -115,8 +115,13 @@ def show(study: StudyArgument, root: RootOption = None) -> None:
     """
     from seedlock.analysis.report.terminal import show as show_results
     from seedlock.analysis.results.schema import read_results
+    from seedlock.prereg.lock.ledger import read_ledger
+    from seedlock.prereg.verify.withdraw import withdrawn_because
 
-    show_results(read_results(find(study, root)))
+    paths = find(study, root)
+    show_results(read_results(paths))
+    if reason := withdrawn_because(read_ledger(paths.ledger)):
+        say(f"This registration was withdrawn: {reason}")
 
 
 def verify(
