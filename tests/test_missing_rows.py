@@ -374,3 +374,13 @@ def test_an_answer_that_its_judge_never_saw_is_missing_and_ties_stand_apart(stud
     assert (tuned["ties"], tuned["share_of_scored"], tuned["share_without_ties"]) == (8, 12 / 36, 12 / 28)
     page = (study.paths.report / "report.html").read_text("utf-8")
     assert "share without ties" in page
+
+
+def test_missing_answers_that_no_end_of_a_scale_bounds_are_said_and_limit_the_answer(study: StudyFixture) -> None:
+    plan = SCORED.replace("low  = 0\nhigh = 10\n", "")
+    results = analysed(study, scores("REFUSAL"), plan)
+    h = results["hypotheses"][0]
+    assert (h["is_bounded"], h["bounds"], h["verdict"]) == (False, [], ["higher"])
+    assert "missing-unbounded: the measure declares no range for bounds" in h["reasons"]
+    limit = next(limit for limit in results["answer"]["limits"] if limit["code"] == "missing-unbounded")
+    assert (limit["value"], limit["hypotheses"]) == (20, ["H1"])

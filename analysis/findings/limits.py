@@ -100,6 +100,13 @@ def _of_the_decision(h: HypothesisResult) -> Iterator[Limit]:
     elif (spread := _bound_spread(h)) is not None and h.ci is not None and spread > (h.ci[1] - h.ci[0]) / 2:
         says = f"missing answers at their worst move {h.id} by {distance_text(spread, h)}, more than half its interval"
         yield _limit("missing-bounds", says, spread, h.id)
+    elif h.is_bounded is False:
+        lost = sum(level.missing for level in h.answers)
+        says = f"nothing bounds the {lost} missing answers of {h.id}"
+        yield _limit("missing-unbounded", says, lost, h.id)
+    if h.pairs_lost:
+        says = f"{len(h.pairs_lost)} of the {h.unit}s of {h.id} lost their partner and were left out"
+        yield _limit("pairs-lost", says, len(h.pairs_lost), h.id)
 
 
 def _of_the_fit(h: HypothesisResult) -> Iterator[Limit]:
