@@ -18,6 +18,7 @@ from seedlock.prereg.lock.due_runs import missing_runs
 from seedlock.prereg.lock.gate import LockedPlan, deviated_plan, require_generated, require_seals
 from seedlock.prereg.lock.ledger import append_event
 from seedlock.prereg.lock.superseded import readings_of
+from seedlock.prereg.plan.extras import BAMBI, require
 from seedlock.prereg.verify.chain import CANNOT_KNOW
 from seedlock.prereg.verify.check_page import check_page_sha256
 
@@ -38,6 +39,8 @@ def analyze_study(locked: LockedPlan, *, engine: Engine = "seedlock") -> Results
         The report that was built says something that its results do not; the one before it stays.
     """
     require_known(locked.plan)
+    if engine == "bambi":
+        require([BAMBI])
     sealed = Sealed(tables=tuple(require_seals(locked)))
     _require_runs(locked)
     require_judgements(locked)

@@ -18,6 +18,7 @@ from seedlock.analysis.bayes.models import Engine, Likelihood
 from seedlock.analysis.bayes.priors import HierarchyPriors, parse_prior
 from seedlock.analysis.bayes.rating_cells import CellRatings, rating_cells
 from seedlock.analysis.bayes.stated import state
+from seedlock.prereg.errors import NotInstalled
 from tests.conftest import PLAN, StudyFixture
 
 LEVEL, UNIT = ["a"] * 4 + ["b"] * 4, list("wxyz") * 2
@@ -157,3 +158,14 @@ def test_analyze_fits_bambis_own_model_where_it_is_asked_to(by_bambi: tuple[dict
     ran = {entry["name"] for entry in results["software"]}
     assert {"bambi", "pymc", "nutpie"} <= ran
     assert "the same numbers" in replay or "numbers again" in replay
+
+
+def test_without_bambi_its_engine_is_refused_at_once(study: StudyFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.write_plan(PLAN)
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    monkeypatch.setattr("seedlock.prereg.plan.extras._is_here", lambda module: module not in {"bambi", "pip"})
+    said = study.run("analyze", "--engine", "bambi", ok=NotInstalled.exit_code)
+    assert "no bambi" in said
+    assert "--engine" in said
+    assert "look.opened" not in study.paths.ledger.read_text("utf-8")

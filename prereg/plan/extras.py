@@ -61,6 +61,10 @@ class Need:
         return [name for name in self.modules if not _is_here(name)]
 
 
+BAMBI = Need(stage="analyze", where="--engine", asks="bambi", extra="bayes", modules=("bambi", "pymc", *SAMPLER))
+"""The engine that samples hierarchies as bambi states them."""
+
+
 def needs(plan: Plan) -> Iterator[Need]:
     """Everything that a plan needs beyond the core, in the order of its stages."""
     for name in plan.used_corpora:
