@@ -187,7 +187,8 @@ def _n_units(tested: Tested) -> int | None:
     """Replicates behind the interval: units, or the answers of one run where the plan replicates over answers."""
     if tested.estimate is None or tested.sample is None:
         return None
-    if tested.estimand.unit == "answer":
+    has_items = ESTIMATORS[tested.estimand.test].family == "t on item means"
+    if tested.estimand.unit == "answer" and not has_items:
         return sum(level.n or 0 for level in tested.sample.levels) or None
     return tested.estimate.n_units
 
