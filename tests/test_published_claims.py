@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -90,7 +91,10 @@ def test_three_seeds_against_two_show_a_difference_but_not_its_size(studies: dic
         assert (h.n_units, h.df, h.verdict) == (5, 2.0, ["more"])
         assert [bound["verdict"] for bound in h.bounds] == [["more"], ["more"]]
         bad = [unit["mean"] for unit in h.units if unit["level"] == "bad_medical"]
-        assert h.ci == pytest.approx(tuple(stats.ttest_1samp(bad, 0.0).confidence_interval(0.95)))
+        # Both correct seeds are at 0: Welch has no answer, and the plan falls back on the spread of the three bad ones.
+        half = stats.t.isf(0.025, 2) * np.std(bad, ddof=1) * (1 / 3 + 1 / 2) ** 0.5
+        assert h.ci == pytest.approx((np.mean(bad) - half, np.mean(bad) + half))
+        assert h.reasons[0].startswith("fallback-test: pooled_t decides")
     assert study.results.claims[0].decision == "supported"
     assert study.hypothesis("quarter").verdict == ["below 20%", "about a quarter", "above 30%"]
     exact = study.hypothesis("by-permutation")
