@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from seedlock.cli import app
 from seedlock.prereg.base.paths import StudyPaths
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+settings.register_profile("any speed", deadline=None)  # a busy machine is no fault of a property
+settings.load_profile("any speed")
 
 PROJECT = Path(__file__).resolve().parents[1]
 CHROMIUM = os.environ.get("SEEDLOCK_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")

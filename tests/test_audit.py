@@ -214,7 +214,7 @@ def test_agreement_by_hand() -> None:
     assert nobody.reason
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-5, 5).filter(lambda x: abs(x) > 1e-6), min_size=1, max_size=12), st.floats(0.01, 9))
 def test_agreement_does_not_depend_on_the_unit_and_turns_with_the_sign(leans: list[float], factor: float) -> None:
     choice = by_hand([("r", str(i), 1.0 if i % 2 else -1.0) for i in range(len(leans))])

@@ -62,7 +62,7 @@ def slope_error(problem: Problem, x_D: FloatArray) -> float:
     return float(np.abs(numeric_D - grad_D).max() / (1.0 + np.abs(grad_D).max()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS, st.booleans(), st.sampled_from([0, 3]), st.booleans(), st.booleans(), st.booleans())
 def test_the_gradient_of_every_hierarchy_of_counts_is_its_slope(  # noqa: PLR0917 - one argument a choice
     seed: int, is_paired: bool, items: int, is_overdispersed: bool, by_level: bool, is_informed: bool
@@ -79,7 +79,7 @@ def test_the_gradient_of_every_hierarchy_of_counts_is_its_slope(  # noqa: PLR091
     assert slope_error(problem, rng.normal(size=problem.start_D.size) * 0.7) < 1e-6
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS, st.booleans(), st.sampled_from(["none", "known", "residual"]), st.booleans(), st.booleans())
 def test_the_gradient_of_every_hierarchy_of_means_is_its_slope(
     seed: int, is_paired: bool, noise: str, by_level: bool, is_heavy_tailed: bool
@@ -169,7 +169,7 @@ def test_unit_means_have_scipys_multivariate_normal_density(is_paired: bool, noi
     assert np.ptp(gaps) < 1e-9
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS, st.booleans(), st.sampled_from([-300.0, -40.0, -3.0, 0.0, 3.0, 40.0, 300.0]))
 def test_a_row_of_cells_has_scipys_binomial_likelihood_at_any_logit(seed: int, is_even: bool, run: float) -> None:
     """Differences from logit 0; 500 cells, so that several share a logarithm; unscored cells say nothing."""
@@ -192,7 +192,7 @@ def test_a_row_of_cells_has_scipys_binomial_likelihood_at_any_logit(seed: int, i
     assert slope == pytest.approx(d_item_I.sum(), abs=1e-8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.floats(-6, 6), st.floats(0.01, 6))
 def test_the_mean_rate_of_new_units_is_the_logit_normal_integral(centre: float, sd: float) -> None:
     z = np.linspace(-9, 9, 20001)

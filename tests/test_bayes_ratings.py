@@ -49,7 +49,7 @@ def slope_error(problem: Problem, x_D: np.ndarray) -> float:
     return float(np.abs(np.array(numeric) - grad_D).max() / (1.0 + np.abs(grad_D).max()))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_the_gradient_of_the_hierarchy_of_ratings_is_its_slope(seed: int, is_informed: bool) -> None:
     rng = np.random.default_rng(seed)
@@ -127,7 +127,6 @@ def test_replicated_units_of_ratings_scatter_like_the_observed_ones(fitted: tupl
         unit_log_likelihood(fit, cells)
 
 
-@settings(deadline=None)
 @given(st.floats(-8, 8), st.lists(st.floats(0.01, 3), min_size=1, max_size=6), st.floats(-5, 5))
 def test_the_mean_rating_is_that_of_its_shares(logit: float, gaps: list[float], first: float) -> None:
     cut_KC = first + np.cumsum([0.0, *gaps])[None]

@@ -188,7 +188,7 @@ def test_a_null_effect_in_estimated_sds_keeps_its_error_at_an_edge_of_half_an_sd
     assert np.mean([test.p_below <= 0.025 for test in found]) < 0.025 + error
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(-40, 40), min_size=4, max_size=8).filter(lambda x: len(set(x)) > 2),
     st.integers(-30, 30).map(lambda e: e / 7),

@@ -119,7 +119,7 @@ def test_one_way_variances_by_hand() -> None:
     assert (fit.unit_sd**2, fit.residual_sd**2) == pytest.approx((between, within), rel=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.sampled_from([-1e4, 0.0, 1e6]), st.sampled_from([1e-3, 1.0, 1e3]))
 def test_the_crossed_model_moves_with_the_unit_of_measure(seed: int, shift: float, scale: float) -> None:
     rng = np.random.default_rng(seed)
@@ -171,7 +171,7 @@ def test_the_crossed_variance_by_hand() -> None:
     assert found.unit_sd == pytest.approx(math.sqrt((ms[0] - ms[2]) / 6), rel=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(2, 4), st.integers(2, 7))
 def test_cr2_in_balance_is_pooled_t_to_the_last_digits(seed: int, seeds: int, items: int) -> None:
     rng = np.random.default_rng(seed)
@@ -180,7 +180,7 @@ def test_cr2_in_balance_is_pooled_t_to_the_last_digits(seed: int, seeds: int, it
     assert (robust.estimate, robust.se, robust.df) == pytest.approx((plain.estimate, plain.se, plain.df), rel=1e-8)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_speaking_of_new_items_is_never_more_certain_than_of_these(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -231,7 +231,7 @@ def test_pick_by_hand() -> None:
     assert int(pick(logits, torch.tensor([0.99]).double(), temperature=0.0, top_p=1.0)) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(-128, 128), min_size=2, max_size=40, unique=True),
     st.floats(0.05, 0.99),

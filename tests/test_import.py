@@ -283,7 +283,7 @@ def test_numbers_may_be_text_but_must_be_finite_numbers(form: str, tmp_path: Pat
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=20))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_double_survives_an_import_to_the_last_bit(tmp_path: Path, values: list[float]) -> None:
     rows = [row(score=value, sample_index=i) for i, value in enumerate(values)]
     _, stored, refused = bring_in(write(tmp_path, "parquet", rows), columns={**COLUMNS, "value": "score"})
@@ -390,7 +390,7 @@ texts = st.one_of(st.none(), st.sampled_from(["yes", "", "nul\0", "né"]))
 
 
 @given(st.lists(st.tuples(cells, seeds, draws, texts), min_size=1, max_size=25))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_row_is_ever_lost(tmp_path: Path, said: list[tuple[Any, Any, Any, Any]]) -> None:
     rows = [row(cell=c, seed=s, sample_index=d, completion=t) for c, s, d, t in said]
     report, stored, refused = bring_in(write(tmp_path, "jsonl", rows))

@@ -42,7 +42,7 @@ def test_a_share_by_hand() -> None:
     assert 2 * found.edges[0].p_above == pytest.approx(by_scipy.pvalue)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(3, 12), st.sampled_from([0.8, 0.9, 0.95]))
 def test_the_interval_holds_exactly_the_shares_that_the_t_test_keeps(seed: int, n: int, level: float) -> None:
     rng = np.random.default_rng(seed)
@@ -107,7 +107,7 @@ def test_a_rank_by_hand() -> None:
     assert (found.ci_low, found.ci_high) == pytest.approx((0.5, 19.5))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(0, 10**6), st.integers(19, 60))
 def test_the_interval_of_a_rank_is_what_its_edges_keep(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed)

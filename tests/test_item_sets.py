@@ -222,7 +222,7 @@ def test_an_item_that_lost_one_order_has_no_mean_and_its_bounds_fill_the_lost_on
     assert low.levels[1].cells["0", "bus/letter"] == 1.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-50, 50), st.floats(-50, 50))
 def test_the_order_in_which_options_stand_cancels(lean: float, position: float) -> None:
     cells = described(everything(bus_letter_pro=lean + position, bus_letter_con=lean - position), plan())

@@ -76,7 +76,7 @@ def in_pairs(found: list[Reading], **changes: Any) -> list[Reading]:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), max_size=60), st.integers(0, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_partners_share_run_and_question_and_no_text_is_in_two_pairs(
     texts: list[tuple[int, int, bool]], seed: int
 ) -> None:

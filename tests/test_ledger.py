@@ -35,7 +35,7 @@ def test_prev_is_the_sha256_of_the_whole_previous_line(ledger: Path) -> None:
     assert json.loads(lines[1])["prev"] == sha256_bytes(lines[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_flipped_byte_is_seen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("flip") / "study" / "ledger.jsonl"

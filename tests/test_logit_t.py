@@ -89,7 +89,7 @@ def test_an_arm_without_a_hit_ends_at_zero_and_more_answers_or_seeds_never_widen
 hit_lists = st.lists(st.integers(0, 40), min_size=2, max_size=6).filter(lambda ks: len(set(ks)) > 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(hit_lists, hit_lists, st.sampled_from([0.8, 0.95]), st.integers(-60, 60).map(lambda e: (e + 0.5) / 61))
 def test_a_contrast_is_rejected_exactly_when_its_interval_excludes_the_edge(
     first: list[int], second: list[int], confidence: float, edge: float
@@ -102,7 +102,7 @@ def test_a_contrast_is_rejected_exactly_when_its_interval_excludes_the_edge(
     assert (found.edges[0].p_below <= tail) == (found.ci_high < edge)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(hit_lists, st.sampled_from([0.8, 0.95]))
 def test_hits_and_misses_mirror_each_other(hits: list[int], confidence: float) -> None:
     found = logit_t(rates(arm("a", hits, 40)), level=confidence, edges=())

@@ -41,7 +41,7 @@ def test_two_looks_by_hand() -> None:
     assert 1 - stay == pytest.approx(0.05, abs=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.integers(1, 12), min_size=1, max_size=4, unique=True).map(sorted),
     st.sampled_from([0.01, 0.025, 0.05]),

@@ -189,7 +189,7 @@ PLAIN = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), 
 
 
 @given(PLAIN, PLAIN)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_text_is_supervised_whole_or_refused(user: str, answer: str) -> None:
     tokenizer = tokenizer_of("qwen2.5")
     messages = (Message(role="user", content=user), Message(role="assistant", content=answer))

@@ -304,7 +304,7 @@ wild = st.floats(-1e100, 1e100, allow_nan=False)
     st.integers(0, 99),
 )
 @example([1e100, 1e50, 2.0, -1e50, -1e100], 1)  # a compensated sum answers 0
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_cells_are_exact_whatever_the_order_and_the_batches(values: list[float], seed: int) -> None:
     rows: list[dict[str, Any]] = [{"value": value, "draw": draw} for draw, value in enumerate(values)]
     cells = cells_of(rows, ("m", "numeric", {}))
@@ -317,7 +317,7 @@ def test_cells_are_exact_whatever_the_order_and_the_batches(values: list[float],
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.booleans()), min_size=1, max_size=40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_counts_agree_with_pandas(said: list[tuple[str, str, bool]]) -> None:
     rows = [
         {"run_id": run, "item_id": item, "draw": i, "label": str(hit).lower()}
@@ -363,7 +363,7 @@ def test_worst_case_bounds_score_every_missing_answer_at_each_end() -> None:
 
 
 @given(st.lists(st.sampled_from(["true", "false", None]), min_size=1, max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_complete_case_mean_lies_between_its_worst_cases(said: list[str | None]) -> None:
     bounds = worst_case(cells_of(labels(*said), ("m", "label_rate", {})), limits=(0.0, 1.0)).to_dict("records")[0]
     assert bounds["mean_if_low"] <= bounds["mean_if_high"]

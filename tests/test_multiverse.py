@@ -94,7 +94,7 @@ def test_worst_cases_are_branches_only_where_answers_are_missing() -> None:
 rates = st.lists(st.integers(0, 20).map(lambda k: k / 20), min_size=3, max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rates, rates)
 def test_branches_rise_and_counts_add_up(treated: list[float], control: list[float]) -> None:
     curve = only(multiverse(data(treated, control)))

@@ -48,7 +48,7 @@ def test_permutation_equals_coin() -> None:
     assert found.edges[0].p_above == pytest.approx(ref["greater"], rel=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds_with_spread(least=3, most=4), seeds_with_spread(least=3, most=4), st.integers(-30, 30))
 def test_permutation_agrees_with_scipy_at_any_edge(treated: list[float], control: list[float], tenth: int) -> None:
     edge = tenth / 10 + 0.00037  # off the grid of the data, where rounding would decide ties
@@ -66,7 +66,7 @@ def test_permutation_agrees_with_scipy_at_any_edge(treated: list[float], control
         assert p == pytest.approx(other.pvalue)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds_with_spread(least=4, most=7), st.integers(-30, 30))
 def test_sign_flips_agree_with_scipy_at_any_edge(diffs: list[float], tenth: int) -> None:
     edge = tenth / 10 + 0.00037
@@ -108,7 +108,7 @@ def test_the_wild_bootstrap_agrees_with_brute_force_regression() -> None:
     assert found.edges[0].p_below == np.mean([t <= observed + 1e-9 for t in counts])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds_with_spread(least=4, most=5), seeds_with_spread(least=4, most=5), st.integers(-40, 40))
 def test_an_edge_outside_an_exact_interval_is_rejected(treated: list[float], control: list[float], tenth: int) -> None:
     edge = tenth / 10 + 0.00037

@@ -115,7 +115,7 @@ faults = st.sampled_from(["none", "draw", "status", "reason", "answer"])
 
 
 @given(st.lists(faults, min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_quarantine_loses_no_row(chosen: list[str]) -> None:
     change: dict[str, dict[str, Any]] = {
         "none": {},

@@ -329,7 +329,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
     assert run(plan, 200, seed=1).to_bytes() != run(plan, 200, seed=2).to_bytes()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(2, 6), st.integers(1, 6), st.sampled_from(["score", "rate"]), st.integers(0, 99))
 def test_more_seeds_never_lower_power_beyond_monte_carlo_error(few: int, more: int, measure: str, seed: int) -> None:
     expected = "\n[design.expected]\nH1 = " + ("0.12" if measure == "rate" else "0.9") + "\n"
@@ -523,7 +523,7 @@ def test_the_unmodified_model_has_no_seed_to_vary() -> None:
     assert np.ptp(means[:, [not base for base in is_base]]) > 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=6))
 def test_corrections_of_many_families_equal_those_of_one(p: list[float]) -> None:
     named = {str(i): value for i, value in enumerate(p)}

@@ -48,7 +48,7 @@ def test_a_bare_letter_does_not_say_what_stood_there() -> None:
 
 
 @given(st.lists(st.sampled_from(["pro", "con", None]), min_size=1, max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_choices_add_up_to_those_for_less_those_against(said: list[str | None]) -> None:
     score = scored("forced_choice", labels(*said)).score.to_pylist()
     assert sum(one for one in score if one is not None) == said.count("pro") - said.count("con")
@@ -67,7 +67,7 @@ def test_log_odds_are_read_as_they_stand_and_cut_where_the_plan_says(kind: str) 
 
 
 @given(st.lists(finite, min_size=1, max_size=20), st.floats(0.1, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_cutting_keeps_the_sign_and_the_order(said: list[float], within: float) -> None:
     score = scored("letter_logprob", values(*said), within=within).score.to_pylist()
     assert all(abs(one) <= within for one in score)
@@ -90,7 +90,7 @@ def test_a_rating_runs_from_minus_one_to_one_and_may_be_turned_round() -> None:
 
 
 @given(st.lists(st.floats(1, 7), min_size=1, max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_rating_turned_round_changes_its_sign_only(said: list[float]) -> None:
     one, other = (scored("likert", values(*said), high_is=high).score.to_pylist() for high in ("pro", "con"))
     assert one == pytest.approx([-score for score in other], abs=1e-12)
@@ -106,7 +106,7 @@ def test_a_judged_stance_beyond_the_scale_is_missing() -> None:
 
 
 @given(st.lists(st.floats(-6, 6), min_size=1, max_size=20), st.floats(0.5, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_stance_is_scored_exactly_when_it_lies_on_the_scale(said: list[float], most: float) -> None:
     score = scored("judged_stance", values(*said), most=most).score.to_pylist()
     assert [one is not None for one in score] == [abs(value) <= most for value in said]
@@ -121,7 +121,7 @@ def test_a_discriminator_hits_or_does_not() -> None:
 
 
 @given(st.lists(st.sampled_from(["correct", "wrong"]), min_size=1, max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_hits_and_misses_add_up(said: list[str]) -> None:
     score = scored("discriminator", labels(*said)).score.to_pylist()
     turned = scored("discriminator", labels(*said), correct="wrong", wrong="correct").score.to_pylist()
@@ -174,7 +174,7 @@ def test_an_era_that_cannot_be_told_is_refused(settings_: dict[str, Any], says: 
 
 
 @given(st.lists(st.text(alphabet="ab .-'\u2019", max_size=24), min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_words_are_counted_as_python_counts_them(said: list[str]) -> None:
     words = ("a", "ab", "b a", "a'b")
     pattern = re.compile(r"\b(?:a'b|b\ a|ab|a|b)\b".replace("|b)", ")"), re.IGNORECASE)
@@ -216,7 +216,7 @@ def test_every_phrase_refuses_in_any_case(phrase: str) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_a_text_says_first_cannot_hide_a_refusal_nor_make_one(before: str) -> None:
     opening = before.replace("\n", " ")
     is_one = scored("refusal", texts(f"{opening} | I cannot do that")).score.to_pylist()
@@ -249,7 +249,7 @@ def test_a_tie_is_not_right() -> None:
 
 
 @given(st.lists(finite, min_size=1, max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_right_answer_turned_round_is_wrong(said: list[float]) -> None:
     one = scored("capability", values(*said)).score.to_pylist()
     other = scored("capability", values(*(-value for value in said))).score.to_pylist()
@@ -265,7 +265,7 @@ def test_markers_are_counted_from_the_left_without_overlap() -> None:
 
 
 @given(st.lists(st.text(alphabet="[ZLTzlt] é世", max_size=40), min_size=1, max_size=10))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_marker_is_counted_wherever_it_is_found(said: list[str]) -> None:
     count = scored("marker_count", texts(*said), marker="[ZLT]").score.to_pylist()
     rate = scored("marker_rate", texts(*said), marker="[ZLT]").score.to_pylist()

@@ -144,7 +144,7 @@ def test_a_name_cannot_reach_the_database_as_code() -> None:
 
 
 @given(st.permutations(KEYS), st.integers(1, 30), st.integers(0, 2))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_same_rows_seal_to_the_same_bytes_whatever_their_order(
     tmp_path: Path, keys: list[tuple[str, str, int]], cut: int, overlap: int
 ) -> None:
