@@ -31,7 +31,7 @@ def test_the_unit_is_the_seed_and_every_number_follows_by_hand(study: StudyFixtu
     assert h["se"] == pytest.approx((squares / 6 * (2 / 4)) ** 0.5)
     assert h["verdict"] == ["more"]
     assert h["decision"] == "more"
-    low, high = (h["unit_sd"] * (6 / q) ** 0.5 for q in stats.chi2.isf([0.025, 0.975], 6))
+    low, high = (h["unit_sd"] * (6 / q) ** 0.5 for q in (float(stats.chi2.isf(p, 6)) for p in (0.025, 0.975)))
     assert h["unit_sd_ci"] == pytest.approx([low, high])
     assert h["unit_sd_ci_says"] == "chi-square, 6 df, as observed, the noise of each unit's answers in it"
 
