@@ -15,9 +15,18 @@ from seedlock.analysis.simulation.design_lints import require_known
 from seedlock.prereg.base.tool import tool_version
 from seedlock.prereg.errors import Finding, Incomplete, OutOfOrder
 from seedlock.prereg.lock.due_runs import missing_runs
-from seedlock.prereg.lock.gate import LockedPlan, deviated_plan, require_generated, require_seals
+from seedlock.prereg.lock.gate import (
+    LockedPlan,
+    deviated_plan,
+    require_generated,
+    require_lock,
+    require_seals,
+    working_on,
+)
 from seedlock.prereg.lock.ledger import append_event
+from seedlock.prereg.lock.looks import dangling_look
 from seedlock.prereg.lock.superseded import readings_of
+from seedlock.prereg.lock.transaction import pending_of
 from seedlock.prereg.plan.extras import BAMBI, require
 from seedlock.prereg.verify.chain import CANNOT_KNOW
 from seedlock.prereg.verify.check_page import check_page_sha256
@@ -38,6 +47,15 @@ def analyze_study(locked: LockedPlan, *, engine: Engine = "seedlock") -> Results
     ReportRefused
         The report that was built says something that its results do not; the one before it stays.
     """
+    with working_on(locked) as now:
+        dangling = dangling_look(now.events)
+        if dangling is None:
+            return _look(now, engine)
+        append_event(now.paths.ledger, "look.ended", {"line": dangling, "how": "killed"})
+        return _look(require_lock(now.paths), engine)
+
+
+def _look(locked: LockedPlan, engine: Engine) -> Results:
     require_known(locked.plan)
     if engine == "bambi":
         require([BAMBI])
@@ -46,9 +64,15 @@ def analyze_study(locked: LockedPlan, *, engine: Engine = "seedlock") -> Results
     require_judgements(locked)
     _require_readings(locked)
     data_digests = sorted(table.sha256 for table in sealed.tables)
-    append_event(locked.paths.ledger, "look.opened", {"lock_id": locked.lock_id, "data": data_digests})
-    results, found = compute(locked, sealed, engine)
-    publish(locked, sealed.tables, results, found)
+    opened = append_event(locked.paths.ledger, "look.opened", {"lock_id": locked.lock_id, "data": data_digests})
+    try:
+        results, found = compute(locked, sealed, engine)
+        publish(locked, sealed.tables, results, found)
+    except BaseException as error:
+        if not pending_of(locked.paths).exists():  # or the report is whole, and the next command enters it
+            how = "refused" if isinstance(error, Exception) else "interrupted"
+            append_event(locked.paths.ledger, "look.ended", {"line": opened.n, "how": how})
+        raise
     return results
 
 

@@ -64,6 +64,7 @@ from seedlock.prereg.lock.gate import (
     status_of,
 )
 from seedlock.prereg.lock.ledger import read_ledger
+from seedlock.prereg.lock.looks import looks_used
 from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Hypothesis, Plan
 from seedlock.schemas.seal import unseal
@@ -273,7 +274,6 @@ def _accounting(
     sealed = [event for event in locked.events if event.name == "data.sealed"]
     absent = missing_runs(sealed, locked.lock)
     rows = [int(e.body["rows"]) for e in sealed if e.body["table"] == "completions"]
-    looks = sum(event.name == "look.opened" for event in read_ledger(locked.paths.ledger))
     return Accounting(
         runs_planned=len(locked.lock.runs),
         runs_with_data=len(runs_with_data(sealed, locked.lock)),
@@ -285,7 +285,7 @@ def _accounting(
         owed_basis=list(data.basis),
         quarantined=dict(sum((Counter(e.body.get("quarantined", {})) for e in sealed), Counter())),
         looks_planned=max(1, len(locked.plan.look)),
-        looks_used=looks,
+        looks_used=looks_used(read_ledger(locked.paths.ledger)),
         look=look_result(locked.plan, look_at(sealed, locked.lock), entries),
         amendments=len(locked.locks) - 1,
         near_copies=near_copies,

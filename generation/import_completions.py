@@ -21,7 +21,7 @@ from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.document import LockedRun
 from seedlock.prereg.lock.due_runs import look_reached
 from seedlock.prereg.lock.earlier_data import known_at_lock
-from seedlock.prereg.lock.gate import LockedPlan, created_at
+from seedlock.prereg.lock.gate import LockedPlan, created_at, working_on
 from seedlock.prereg.lock.ledger import Event, append_event, read_ledger
 from seedlock.prereg.lock.superseded import numbered
 from seedlock.prereg.plan.imports import Asked, Import, Mapped
@@ -125,6 +125,11 @@ def import_study(locked: LockedPlan, files: Sequence[Path] = (), format: str | N
     OutOfOrder
         The study's data are sealed already, from other files.
     """
+    with working_on(locked) as now:
+        return _import_alone(now, files, format)
+
+
+def _import_alone(locked: LockedPlan, files: Sequence[Path], format: str | None) -> Imported:
     into = Into.locked(locked)
     declared = declared_import(into)
     requests = [

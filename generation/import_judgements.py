@@ -27,7 +27,7 @@ from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.generation.sealing.seals import Seals
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
-from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.lock.gate import LockedPlan, working_on
 from seedlock.prereg.lock.superseded import judgements_of, numbered
 from seedlock.prereg.plan.imports import Judged
 from seedlock.schemas.store import Store
@@ -77,6 +77,13 @@ def import_judgements(
     OutOfOrder
         No completion is sealed yet, or this judge's rows are sealed already, from other files.
     """
+    with working_on(locked) as now:
+        return _import_alone(now, judge, files, format, is_rehearsal=is_rehearsal)
+
+
+def _import_alone(
+    locked: LockedPlan, judge: str, files: Sequence[Path], format: str | None, *, is_rehearsal: bool
+) -> ImportedJudgements:
     declared = _declared(locked, judge)
     named = files or [declared_file(declared, Into.locked(locked), f"judgements.{judge}")]
     requests = [import_request(Into.locked(locked), declared, file, format, judge=judge) for file in named]

@@ -108,7 +108,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("home")
     skip = shutil.ignore_patterns("__pycache__", "studies", "weights", "scaffold")
     for name in ("prereg", "schemas", "analysis", "generation", "training", "src"):
-        shutil.copytree(PROJECT / name, root / name, ignore=skip, symlinks=True)
+        shutil.copytree(PROJECT / name, root / name, ignore=skip, symlinks=name == "src")
     shutil.copytree(PROJECT / "lockfiles" / "environment", root / "lockfiles" / "environment")
     return root
 

@@ -10,26 +10,26 @@ from typing import Any
 from seedlock.analysis.bayes.posteriors import Posterior, save_posteriors
 from seedlock.analysis.report.build import build_report
 from seedlock.analysis.results.schema import Results
-from seedlock.prereg.base.canonical import sha256_file, write_atomic
+from seedlock.prereg.base.canonical import canonical_json, sha256_file, write_atomic
 from seedlock.prereg.lock.gate import LockedPlan, SealedTable
-from seedlock.prereg.lock.ledger import append_event
 from seedlock.prereg.lock.superseded import superseded
+from seedlock.prereg.lock.transaction import draft_of, finish_report, pending_of
 from seedlock.prereg.verify.review_page import review_page
 
 
 def publish(
     locked: LockedPlan, tables: Sequence[SealedTable], results: Results, found: Mapping[str, Posterior]
 ) -> None:
-    """Build the report in a folder of its own, move it into place whole, then enter it in the ledger."""
-    out = locked.paths.report
-    draft = out.with_name(f".{out.name}.draft")
+    """Build the report in a folder of its own, move it into place whole, and enter it in the ledger."""
+    draft = draft_of(locked.paths)
     shutil.rmtree(draft, ignore_errors=True)
     try:
         body = _build(locked, tables, results, found, draft) | _look_of(results)
-        _swap(draft, out)
-    finally:
+    except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
-    append_event(locked.paths.ledger, "report.built", body)
+        raise
+    write_atomic(pending_of(locked.paths), canonical_json(body))
+    finish_report(locked.paths)
 
 
 def _look_of(results: Results) -> dict[str, Any]:
@@ -68,13 +68,3 @@ def _manifest(folder: Path) -> bytes:
     """Digests of every file of the report, in path order, as `sha256sum -c` reads them."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.sha256")
     return "".join(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files).encode()
-
-
-def _swap(draft: Path, out: Path) -> None:
-    """Put the new report where the old one was; the old one stays until the new one is whole."""
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    draft.rename(out)
-    shutil.rmtree(old, ignore_errors=True)

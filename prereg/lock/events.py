@@ -21,6 +21,7 @@ EVENTS: Mapping[str, frozenset[str]] = {
     "data.sealed": frozenset({"table", "file", "sha256", "rows"}),
     "audit.judged": frozenset({"lock_id", "passed", "measures", "data"}),
     "look.opened": frozenset({"lock_id", "data"}),
+    "look.ended": frozenset({"line", "how"}),
     "report.built": frozenset({"lock_id", "manifest_sha256", "results_sha256"}),
     "signature.added": frozenset({"file", "sha256"}),
     "timestamp.added": frozenset({"file", "sha256"}),
@@ -53,7 +54,7 @@ _HOLDS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(
         (
             *("lock_id", "sha256", "manifest_sha256", "results_sha256", "head", "run_id", "table", "judge"),
-            *("reason", "data_seen", "pointer", "effect", "kind", "value"),
+            *("reason", "data_seen", "pointer", "effect", "kind", "value", "how"),
         ),
         is_text,
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +19,11 @@ from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChan
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths
 from seedlock.prereg.lock.due_runs import looks_passed_over
 from seedlock.prereg.lock.events import was_withdrawn
-from seedlock.prereg.lock.ledger import Event
+from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import code_faults, dump_plan, iter_changes, promised_paths, study_files
 from seedlock.prereg.lock.state import StudyState, read_state
 from seedlock.prereg.lock.superseded import superseded
+from seedlock.prereg.lock.transaction import finish_what_was_left, transaction
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
 
@@ -76,6 +78,8 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
     LedgerBroken
         The ledger does not hold.
     """
+    if not only_reading:
+        finish_what_was_left(paths)
     state, files = read_state(paths), lock_paths(paths)
     if state is None:
         raise OutOfOrder(
@@ -106,6 +110,14 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
     )
     _ = locked.plan  # or a refusal: this version must read it
     return locked
+
+
+@contextmanager
+def working_on(locked: LockedPlan) -> Iterator[LockedPlan]:
+    """Hold the study alone; hand out the plan anew where another command wrote to the ledger since the gate."""
+    with transaction(locked.paths):
+        is_same = len(read_ledger(locked.paths.ledger)) == len(locked.events)
+        yield locked if is_same else require_lock(locked.paths)
 
 
 def is_reported(events: Iterable[Event], lock_id: Sha256) -> bool:

@@ -7,7 +7,8 @@ digest of the last line, so that cutting the end off is seen too.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json, sha256_bytes, write_atomic
 from seedlock.prereg.base.reading import read_regular
-from seedlock.prereg.errors import Finding, LedgerBroken, UnreadableFile
+from seedlock.prereg.errors import Finding, LedgerBroken, OutOfOrder, UnreadableFile
 from seedlock.prereg.lock.events import EVENTS, body_faults
 
 MAX_LEDGER_BYTES = 64 * 2**20
@@ -118,13 +119,38 @@ def _head_faults(path: Path, events: list[Event], last: str | None) -> list[Find
     return [Finding(where=head_path(path).name, found=str(head), promised=f"{last} (digest of the last line)")]
 
 
-def _drop_torn_line(path: Path) -> None:
+def mend_torn_end(path: Path) -> None:
     """Cut off a half-written last line that no head acknowledges: a crash during an append left it."""
     data = read_regular(path, limit=MAX_LEDGER_BYTES) if path.exists() else b""
     whole = data[: data.rfind(b"\n") + 1]
     last = sha256_bytes(whole.splitlines(keepends=True)[-1]) if whole else None
     if whole != data and _head(path) == last:
         write_atomic(path, whole)
+
+
+@contextmanager
+def sole_writer(ledger: Path, *, wait_s: float = -1) -> Iterator[None]:
+    """Hold the one lock of a study, again where it is held already; wait for whoever else holds it.
+
+    Raises
+    ------
+    OutOfOrder
+        Another command still holds it after `wait_s` seconds.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - it brings asyncio, which no reader need wait for
+
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(ledger.parent / ".ledger.lock", is_singleton=True)
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout:
+        study = ledger.parent.name
+        fault = Finding(where=f"lockfiles/{study}/", found="another command at work", promised="one at a time")
+        raise OutOfOrder(f"{study} is being written to", fault, then="wait for it, and type this again") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def append_event(path: Path, name: str, body: Mapping[str, Any], *, now: datetime | None = None) -> Event:
@@ -138,11 +164,8 @@ def append_event(path: Path, name: str, body: Mapping[str, Any], *, now: datetim
     absent = EVENTS[name] - body.keys()
     if absent:
         raise ValueError(f"{name} needs {sorted(absent)}")
-    from filelock import FileLock  # noqa: PLC0415 - it brings asyncio, which a reader of ledgers need not wait for
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / ".ledger.lock"):
-        _drop_torn_line(path)
+    with sole_writer(path):
+        mend_torn_end(path)
         events = read_ledger(path)
         record = {
             **body,

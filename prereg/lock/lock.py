@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,20 @@ from seedlock.prereg.lock.document import (
     read_lock,
 )
 from seedlock.prereg.lock.exposure import compute_exposure
-from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.lock.ledger import append_event, mend_torn_end, read_ledger, sole_writer
 from seedlock.prereg.lock.owed import Owed, owed_by_a_run
 from seedlock.prereg.lock.rooms import deciding_files, place_of
 from seedlock.prereg.plan.files import referenced_files
 from seedlock.prereg.plan.plan import Plan, PlannedRun
 from seedlock.prereg.plan.read import MAX_PLAN_BYTES, parse_plan, read_plan
 
+DRAFT = ".draft"
+TORN = ("..lock-*", ".lock-*.sha256.*", ".ledger.head.*", ".ledger.jsonl.*")
+"""Files that a killed command was about to rename."""
+OWN = "src/seedlock/__init__.py"
+"""A repository that holds this file carries Seedlock itself."""
+WAIT_S = 10.0
+"""How long a command waits for another one on the same study."""
 AMEND_REASONS = ("design-change", "error-in-plan", "data-unavailable", "code-fix", "other")
 
 
@@ -98,18 +106,32 @@ def create_lock(
     OutOfOrder
         The study is locked already; `amend` supersedes a lock, nothing overwrites one.
     """
-    if existing := lock_paths(paths):
-        raise OutOfOrder(
-            f"{paths.name} is locked already",
-            Finding(
-                where=paths.relative(existing[-1]),
-                found=f"lock {read_lock(existing[-1]).created_asserted}",
-                promised="no lock yet: a lock is never overwritten",
-            ),
-            then=f"seedlock amend {paths.name} --reason ...  supersedes it,  seedlock verify {paths.name}  checks it",
+    promised_paths(paths, read_plan(paths.plan))  # or a refusal, before anything is written
+    with _lock_of(paths):
+        if existing := lock_paths(paths):
+            raise _locked_already(paths, existing[-1])
+        return _write_lock(
+            paths, n=1, previous=None, amends=None, design_check=design_check, simulation=simulation, now=now
         )
-    return _write_lock(
-        paths, n=1, previous=None, amends=None, design_check=design_check, simulation=simulation, now=now
+
+
+@contextmanager
+def _lock_of(paths: StudyPaths) -> Iterator[None]:
+    with sole_writer(paths.ledger, wait_s=WAIT_S):
+        mend_torn_end(paths.ledger)
+        finish_lock(paths)
+        yield
+
+
+def _locked_already(paths: StudyPaths, file: Path) -> OutOfOrder:
+    return OutOfOrder(
+        f"{paths.name} is locked already",
+        Finding(
+            where=paths.relative(file),
+            found=f"lock {read_lock(file).created_asserted}",
+            promised="no lock yet: a lock is never overwritten",
+        ),
+        then=f"seedlock amend {paths.name} --reason ...  supersedes it,  seedlock verify {paths.name}  checks it",
     )
 
 
@@ -129,24 +151,25 @@ def create_amendment(
     OutOfOrder
         There is nothing to amend yet, or nothing has changed.
     """
-    existing = lock_paths(paths)
-    if not existing:
+    if not lock_paths(paths):
         raise OutOfOrder(f"{paths.name} has no lock to amend", then=f"seedlock lock {paths.name}")
-    before = read_lock(existing[-1])
-    if holds_as_it_stands(before, paths) and before.code == locked_code():
-        raise OutOfOrder(
-            f"nothing of {paths.name} has changed since {existing[-1].name}",
-            then=f"edit {paths.relative(paths.plan)} first,  or  seedlock verify {paths.name}",
+    with _lock_of(paths):
+        newest = lock_paths(paths)[-1]
+        before = read_lock(newest)
+        if holds_as_it_stands(before, paths) and before.code == locked_code():
+            raise OutOfOrder(
+                f"nothing of {paths.name} has changed since {newest.name}",
+                then=f"edit {paths.relative(paths.plan)} first,  or  seedlock verify {paths.name}",
+            )
+        return _write_lock(
+            paths,
+            n=before.n + 1,
+            previous=sha256_regular(newest),
+            amends={"reason": reason, "note": note},
+            design_check=design_check,
+            simulation=simulation,
+            now=now,
         )
-    return _write_lock(
-        paths,
-        n=before.n + 1,
-        previous=sha256_regular(existing[-1]),
-        amends={"reason": reason, "note": note},
-        design_check=design_check,
-        simulation=simulation,
-        now=now,
-    )
 
 
 def holds_as_it_stands(lock: Lock, paths: StudyPaths) -> bool:
@@ -229,18 +252,39 @@ def locked_runs(plan: Plan, owed: Owed | None) -> list[LockedRun]:
 
 
 def _commit_lock(paths: StudyPaths, lock: Lock, moment: datetime) -> Sha256:
-    file = paths.locks / f"lock-{lock.n:04d}.json"
+    """Write the lock beside its place, enter it in the ledger, and only then put it there.
+
+    Until the ledger names it there is no lock; from then on the next command can finish what a killed one began.
+    """
+    name = f"lock-{lock.n:04d}.json"
     data = lock.to_bytes()
     lock_id = sha256_bytes(data)
-    write_atomic(file, data)
-    write_atomic(file.with_suffix(".sha256"), coreutils_lines(lock, file, paths, lock_id))
-    event = {"lock": file.name, "lock_id": lock_id}
+    write_atomic(paths.locks / f".{name}{DRAFT}", data)
+    event = {"lock": name, "lock_id": lock_id}
     if lock.amends is None:
         append_event(paths.ledger, "plan.locked", event, now=moment)
     else:
         seen = lock.exposure.data_seen
         append_event(paths.ledger, "plan.amended", {**event, **lock.amends, "data_seen": seen}, now=moment)
+    finish_lock(paths)
     return lock_id
+
+
+def finish_lock(paths: StudyPaths) -> None:
+    """Put a lock that the ledger names in its place, with its listing; a draft that it does not name goes away."""
+    for torn in (torn for kind in TORN for torn in paths.locks.glob(kind)):
+        torn.unlink()
+    named = {(e.body["lock"], e.body["lock_id"]) for e in read_ledger(paths.ledger) if "lock" in e.body}
+    for draft in sorted(paths.locks.glob(f".lock-*{DRAFT}")):
+        file = paths.locks / draft.name.removeprefix(".").removesuffix(DRAFT)
+        if (file.name, sha256_regular(draft)) in named and not file.exists():
+            draft.replace(file)
+        else:
+            draft.unlink()
+    for file in lock_paths(paths)[-1:]:
+        listing = file.with_suffix(".sha256")
+        if not listing.exists():
+            write_atomic(listing, coreutils_lines(read_lock(file), file, paths, sha256_regular(file)))
 
 
 def coreutils_lines(lock: Lock, file: Path, paths: StudyPaths, lock_id: Sha256) -> bytes:
@@ -248,7 +292,8 @@ def coreutils_lines(lock: Lock, file: Path, paths: StudyPaths, lock_id: Sha256) 
 
     Code is listed where this repository carries it; a study kept elsewhere pins the tool's code in the lock alone.
     """
-    carries_code = any(f.path.endswith(".py") and (paths.root / f.path).is_file() for f in lock.code)
+    own = [file.path for file in lock.code if file.path.endswith(".py")] if lock.version == 1 else [OWN]
+    carries_code = any((paths.root / path).is_file() for path in own)
     pinned = [*lock.files, *(lock.code if carries_code else [])]
     lines = [(lock_id, paths.relative(file)), *((f.sha256, f.path) for f in pinned)]
     return "".join(f"{digest}  {path}\n" for digest, path in lines).encode()

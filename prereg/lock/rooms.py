@@ -46,6 +46,7 @@ LOCKED_CODE = (
     "analysis/findings/effect_sizes.py",
     "analysis/findings/gate_correlation.py",
     "analysis/findings/hypothesis.py",
+    "analysis/findings/judge_agreement.py",
     "analysis/findings/judges.py",
     "analysis/findings/missing_answers.py",
     "analysis/findings/multiverse.py",

@@ -20,6 +20,7 @@ from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, plan_faults, status_of
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import coreutils_lines
+from seedlock.prereg.lock.looks import false_ends, looks_used, unseen_looks
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
 from seedlock.prereg.verify.code import code_check
@@ -218,6 +219,7 @@ def _order(events: list[Event]) -> Iterator[Check]:
         "run.finished": "run.started",
         "run.failed": "run.started",
         "look.opened": "data.sealed",
+        "look.ended": "look.opened",
         "report.built": "look.opened",
         "deviation.declared": "plan.locked",
         "plan.amended": "plan.locked",
@@ -231,6 +233,7 @@ def _order(events: list[Event]) -> Iterator[Check]:
         seen.add(event.name)
     faults += _before_audit(events)
     faults += _after_the_end(events)
+    faults += false_ends(events)
     yield verdict("G2", "ledger", "lock, runs, data, looks and report came in this order", faults, exit_code=5)
 
 
@@ -306,10 +309,11 @@ def _report(
 def _since(events: list[Event], built: Event) -> Check:
     """What happened after the report: data, looks and departures that it cannot speak of."""
     later = {"data.sealed", "look.opened", "deviation.declared", "run.finished", "run.failed"}
+    unseen = unseen_looks(events)
     faults = tuple(
         Finding(where=f"ledger line {event.n}", found=event.name, promised="nothing new since the report")
         for event in events
-        if event.n > built.n and event.name in later
+        if event.n > built.n and event.name in later and event.n not in unseen
     )
     what = "the report speaks of everything in the ledger"
     return verdict("R5", "report", what, faults, exit_code=7)
@@ -327,7 +331,7 @@ def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, .
         "runs missing": missing_runs(sealed, lock),
         "hypotheses": [identity for identity, _, _ in plan.expanded()],
         "claims": [claim.id for claim in plan.claim],
-        "looks": sum(event.name == "look.opened" for event in events),
+        "looks": looks_used(events),
     }
     try:
         found = {
