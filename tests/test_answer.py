@@ -243,7 +243,7 @@ def test_a_headline_without_a_number_gives_the_reason() -> None:
     silent = difference("calm", left=["negligible"], estimate=None, ci=None, verdict=[], reasons=["empty-cell: nobody"])
     found = answer(silent)
     assert found.sentences[0] == "The data cannot test the claim: Other names do nothing; empty-cell: nobody."
-    assert found.sentences[1].startswith("No number came of calm;")
+    assert found.sentences[1].startswith("There is no estimate for calm;")
     assert found.confidence == "none"
 
 

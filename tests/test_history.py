@@ -130,7 +130,7 @@ def test_a_whole_study_that_disappears_fails_where_all_are_verified_and_is_withd
     root = ("--root", str(forged.paths.root))
     done = CliRunner().invoke(app, ["verify", *root])
     assert done.exit_code == 4
-    assert "1 studies, 0 of them locked, 0 locks; 1 only in git history" in done.output
+    assert "1 study, 0 of them locked, 0 locks; 1 only in git history" in done.output
     said = forged.run("withdraw", "--reason", "the corpus was taken back")
     assert "restored  prereg/studies/spread/plan.toml" in said
     found = verify_study(forged.paths)

@@ -97,7 +97,7 @@ def _numbers(headline: Headline, stated: Sequence[HypothesisResult], status: Sta
     lead = headline.deciding[0]
     tally = _tally(stated, status)
     if lead.estimate is None:
-        return f"No number came of {lead.id}; {tally}."
+        return f"There is no estimate for {lead.id}; {tally}."
     subject = f"The number for {lead.id}" if headline.is_claim or len(stated) > 1 else "The number"
     band = "" if headline.is_claim or len(lead.verdict) != 1 else f", in the band {lead.verdict[0]}"
     return f"{subject} is {found_text(lead)}{band}; {tally}."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from seedlock.prereg.english import counted
 from seedlock.prereg.printable import printable_json, printable_lines
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def how_many(found: list[StudyPaths]) -> str:
     locks = [len(lock_paths(paths)) for paths in found]
     gone = sum(not count and not paths.plan.exists() for paths, count in zip(found, locks, strict=True))
     known = f"; {gone} only in git history" if gone else ""
-    return f"{len(found)} studies, {sum(map(bool, locks))} of them locked, {sum(locks)} locks{known}"
+    here = counted(len(found), "study", "studies")
+    return f"{here}, {sum(map(bool, locks))} of them locked, {counted(sum(locks), 'lock')}{known}"
 
 
 def gate(study: str, root: Path | None, *, stage: PlanStage | None = None) -> LockedPlan:

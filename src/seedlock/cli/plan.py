@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seedlock.cli.common import JsonOption, RootOption, StudyArgument, bar, find, next_step, say, say_json
+from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def check(
     else:
         runs = list(plan.runs())
         say(f"{paths.name}: {plan.study.title}")
-        say(f"  {len(runs)} runs, {len(plan.measures)} measures, {sum(1 for _ in plan.expanded())} hypotheses")
+        hypotheses = counted(sum(1 for _ in plan.expanded()), "hypothesis", "hypotheses")
+        say(f"  {counted(len(runs), 'run')}, {counted(len(plan.measures), 'measure')}, {hypotheses}")
         _print_lints(lints)
         for found in _options(paths):
             say(f"  {found.line()}")
@@ -244,7 +246,9 @@ def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = Fa
         return
     say(f"locked    {file}")
     say(f"lock id   {lock_id}")
-    say(f"pins      {len(made.files)} study files, {len(made.code)} source files, {len(made.runs)} runs")
+    say(
+        f"pins      {counted(len(made.files), 'study file')}, {len(made.code)} source files, {counted(len(made.runs), 'run')}"
+    )
     if made.work_tree != "clean":
         say(f"work tree {made.work_tree}: commit before locking, so that the locked code can be found again")
     if made.exposure.is_retrospective:
