@@ -246,9 +246,8 @@ def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = Fa
         return
     say(f"locked    {file}")
     say(f"lock id   {lock_id}")
-    say(
-        f"pins      {counted(len(made.files), 'study file')}, {len(made.code)} source files, {counted(len(made.runs), 'run')}"
-    )
+    files, runs = counted(len(made.files), "study file"), counted(len(made.runs), "run")
+    say(f"pins      {files}, {len(made.code)} source files, {runs}")
     if made.work_tree != "clean":
         say(f"work tree {made.work_tree}: commit before locking, so that the locked code can be found again")
     if made.exposure.is_retrospective:
