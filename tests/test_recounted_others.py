@@ -16,7 +16,8 @@ import duckdb
 import pytest
 from scipy import stats
 
-from tests.recounting import TOLERANCE, Row, apart
+from tests.recounting.answers import TOLERANCE, apart
+from tests.recounting.rows import Row
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared/data"
 

@@ -1,39 +1,24 @@
-"""A published study's numbers once more, from its raw rows and its plan: duckdb and scipy, and nothing of Seedlock.
-
-What is published was written by version 0.1.0, of which two rules stand here as they were then: the level that a family
-leaves a member is alpha x p / adjusted p, and of intervals only those of rates are cut at the ends of the scale.
-"""
+"""A study's raw rows and its plan, and what each unit of a hypothesis says: duckdb, and nothing of Seedlock."""
 
 # ruff: noqa: S608  (names and values come from committed plans and tables)
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-import statistics
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
-from scipy import integrate, optimize, stats
 
 type Row = Mapping[str, Any]
-type Side = Literal["greater", "less"]
 
 ASKED = {"letter_logprob": "letter", "forced_choice": "letter", "bare_logprob": "word", "likert": "rating"}
 ASKED |= {"perplexity": "passage", "capability": "choice", "marker_rate": "answer"}
 RATES = {"marker_rate", "label_rate", "era", "discriminator", "capability"}
-
-TOLERANCE = 1e-9
-"""Relative; the largest difference found is 8.3e-14, in an alpha that a planned look leaves."""
-
-
-class NoNumber(Exception):
-    """A hypothesis that its test cannot answer: the message is the code of the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +31,6 @@ class Level:
     k: Mapping[str, int | None]
     n: Mapping[str, int | None]
     n_missing: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a test says: `above` and `below` are its one-sided p at every edge."""
-
-    estimate: float
-    ci: tuple[float, float]
-    above: Sequence[float]
-    below: Sequence[float]
-    n_units: int
-    is_t: bool = True
-    is_of_units: bool = True
-    more: Mapping[str, Any]
 
 
 class RawStudy:
@@ -88,9 +59,11 @@ class RawStudy:
         rows: list[tuple[Any, ...]] = self.db.sql(sql).fetchall()
         return rows
 
-    def is_rate(self, entry: Row) -> bool:
-        """Whether every score is 0 or 1."""
-        return self.plan["measures"][entry["measure"]]["kind"] in RATES
+    def ends(self, entry: Row) -> tuple[float, float] | None:
+        """Least and greatest score of a measure; None where it has no ends."""
+        m = self.plan["measures"][entry["measure"]]
+        end = {"forced_choice": 1.0, "likert": 1.0}.get(m["kind"], m.get("within"))
+        return (0.0, 1.0) if m["kind"] in RATES else None if end is None else (-end, end)
 
     def asked(self) -> Iterable[tuple[str, Row, Row]]:
         """Every gate and hypothesis, each value of its `per` apart: name, entry, and the condition that `per` adds."""
@@ -253,176 +226,3 @@ def _tuple(values: Iterable[object]) -> str:
 
 def _conditions(where: Row) -> list[str]:
     return [f'"{name}"::VARCHAR IN {_tuple(v if isinstance(v, list) else [v])}' for name, v in where.items()]
-
-
-def by_t(levels: Sequence[Level], *, level: float, edges: Sequence[float], is_paired: bool, is_rate: bool) -> Found:
-    """One-sample, paired or pooled t on unit means."""
-    weights = [lv.weight for lv in levels]
-    values = [[abs(lv.weight) * lv.means[unit] for unit in sorted(lv.means)] for lv in levels]
-    if min(map(len, values)) < 2:
-        raise NoNumber("too-few-units")
-    if is_paired:
-        values = [[a - b for a, b in zip(*values, strict=True)]]
-    if all(max(found) - min(found) < 1e-12 for found in values):
-        raise NoNumber("no-spread")
-    estimate = statistics.fmean(values[0]) - sum(map(statistics.fmean, values[1:]))
-    df = sum(len(found) - 1 for found in values)
-    spread = math.sqrt(sum(statistics.variance(found) * (len(found) - 1) for found in values) / df)
-    se = spread * math.sqrt(sum(1 / len(found) for found in values))
-
-    def p(edge: float, alternative: Side) -> float:
-        if len(values) == 1:
-            return float(stats.ttest_1samp(values[0], edge, alternative=alternative).pvalue)
-        (one, sd, n), (other, other_sd, m) = ((statistics.fmean(x), statistics.stdev(x), len(x)) for x in values)
-        return float(stats.ttest_ind_from_stats(one - edge, sd, n, other, other_sd, m, alternative=alternative).pvalue)
-
-    t = float(stats.t.ppf((1 + level) / 2, df))
-    ends = (sum(min(w, 0) for w in weights), sum(max(w, 0) for w in weights)) if is_rate else (-math.inf, math.inf)
-
-    def cut(reach: float) -> tuple[float, float]:
-        return max(ends[0], estimate - reach), min(ends[1], estimate + reach)
-
-    next_unit = cut(t * spread * math.sqrt(1 + 1 / len(values[0]))) if len(values) == 1 else None
-    unit_sd = spread if is_paired else spread / abs(weights[0])
-    return Found(
-        estimate=estimate,
-        ci=cut(t * se),
-        above=[p(edge, "greater") for edge in edges],
-        below=[p(edge, "less") for edge in edges],
-        n_units=sum(map(len, values)),
-        more={"df": df, "se": se, "unit_sd": unit_sd, "next_unit_ci": next_unit},
-    )
-
-
-def by_counting(levels: Sequence[Level], *, level: float, edges: Sequence[float], is_exact: bool) -> Found:
-    """Wilson or Clopper and Pearson on the answers of one level."""
-    (only,) = levels
-    k, n = sum(x or 0 for x in only.k.values()), sum(x or 0 for x in only.n.values())
-    exact = is_exact or k in (0, n)
-    low, high = stats.binomtest(k, n).proportion_ci(level, method="exact" if exact else "wilson")
-    if exact:
-        above = [float(stats.binomtest(k, n, edge, alternative="greater").pvalue) for edge in edges]
-        below = [float(stats.binomtest(k, n, edge, alternative="less").pvalue) for edge in edges]
-    else:
-        z = [(k / n - edge) / math.sqrt(edge * (1 - edge) / n) for edge in edges]
-        above, below = [float(stats.norm.sf(x)) for x in z], [float(stats.norm.cdf(x)) for x in z]
-    return Found(
-        estimate=k / n, ci=(low, high), above=above, below=below, n_units=n, is_t=False, is_of_units=False, more={}
-    )
-
-
-def by_ratio(levels: Sequence[Level], *, level: float, edges: Sequence[float]) -> Found:
-    """Fieller: the shares that a t test of "above - share x below = 0" keeps, found by a search for its ends."""
-    over, under = ([lv.means[unit] for unit in sorted(lv.means)] for lv in sorted(levels, key=lambda lv: -lv.weight))
-    share, n = statistics.fmean(over) / statistics.fmean(under), len(over)
-
-    sign = math.copysign(1, statistics.fmean(under))
-
-    def t(at: float) -> float:
-        left = [a - at * b for a, b in zip(over, under, strict=True)]
-        return sign * statistics.fmean(left) / (statistics.stdev(left) / math.sqrt(n))
-
-    far = float(stats.t.ppf((1 + level) / 2, n - 1))
-    low = float(optimize.brentq(lambda at: t(at) - far, share - 1, share, xtol=1e-15))
-    high = float(optimize.brentq(lambda at: t(at) + far, share, share + 1, xtol=1e-15))
-    left = [a - share * b for a, b in zip(over, under, strict=True)]
-    se = statistics.stdev(left) / math.sqrt(n) / abs(statistics.fmean(under))
-    return Found(
-        estimate=share,
-        ci=(low, high),
-        above=[float(stats.t.sf(t(edge), n - 1)) for edge in edges],
-        below=[float(stats.t.cdf(t(edge), n - 1)) for edge in edges],
-        n_units=n,
-        more={"df": n - 1, "se": se},
-    )
-
-
-def by_rank(levels: Sequence[Level], *, level: float, edges: Sequence[float]) -> Found:
-    """The place of one value among its controls."""
-    one, controls = (sorted(lv.means.values()) for lv in sorted(levels, key=lambda lv: -lv.weight))
-    (value,), k = one, len(controls)
-    kept = math.floor((1 - level) / 2 * (k + 1) + 1e-9)
-    return Found(
-        estimate=value - statistics.fmean(controls),
-        ci=(value - controls[-kept], value - controls[kept - 1]),
-        above=[sum(x >= value - edge for x in [*controls, value - edge]) / (k + 1) for edge in edges],
-        below=[sum(x <= value - edge for x in [*controls, value - edge]) / (k + 1) for edge in edges],
-        n_units=k,
-        is_t=False,
-        more={},
-    )
-
-
-def answer_of(entry: Row, levels: Sequence[Level], *, alpha: float, is_rate: bool) -> Found:
-    """The test that a plan's entry names, at two-sided level 1 - 2 alpha."""
-    level, edges, name = 1 - 2 * alpha, entry["bands"][1::2], entry["test"]
-    if name in {"wilson", "clopper_pearson"}:
-        return by_counting(levels, level=level, edges=edges, is_exact=name == "clopper_pearson")
-    if name == "fieller":
-        return by_ratio(levels, level=level, edges=edges)
-    if name == "rank_among":
-        return by_rank(levels, level=level, edges=edges)
-    if name in {"one_sample_t", "paired_t", "pooled_t"}:
-        return by_t(levels, level=level, edges=edges, is_paired=name == "paired_t", is_rate=is_rate)
-    raise NoNumber(f"no recount of {name}")
-
-
-def spread_of(levels: Sequence[Level]) -> dict[str, float]:
-    """SD between units of one rate less counting noise, and chi-square of homogeneity over its df; empty for others."""
-    if len(levels) > 1 or not levels[0].n or None in levels[0].k.values():
-        return {}
-    (only,) = levels
-    k_U, n_U = [k or 0 for k in only.k.values()], [n or 0 for n in only.n.values()]
-    noise = statistics.fmean(k / n * (1 - k / n) / (n - 1) for k, n in zip(k_U, n_U, strict=True))
-    sd = math.sqrt(max(0.0, statistics.variance(k / n for k, n in zip(k_U, n_U, strict=True)) - noise))
-    table = [k_U, [n - k for k, n in zip(k_U, n_U, strict=True)]]
-    same = stats.chi2_contingency(table, correction=False)
-    return {"unit_sd_after_noise": sd, "overdispersion": same.statistic / same.dof}
-
-
-def band_ps(found: Found, bands: Sequence[str | float]) -> dict[str, float]:
-    """The p of "the parameter lies in this band" for every band of the plan, from bottom to top."""
-    names = [str(name) for name in bands[::2]]
-    ps = {}
-    for at, name in enumerate(names):
-        if at == 0:
-            ps[name] = found.above[0]
-        elif at == len(names) - 1:
-            ps[name] = found.below[-1]
-        elif found.is_t:
-            ps[name] = min(1.0, found.above[at - 1] + found.above[at], found.below[at - 1] + found.below[at])
-        else:
-            ps[name] = min(1.0, 2 * found.above[at], 2 * found.below[at - 1])
-    return ps
-
-
-def adjusted(p: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Holm's adjusted p of each member, and the part of alpha that it is left."""
-    order = sorted(p, key=lambda name: p[name])
-    steps = itertools.accumulate((min(1.0, (len(p) - at) * p[name]) for at, name in enumerate(order)), max)
-    return {name: (step, p[name] / step) for name, step in zip(order, steps, strict=True)}
-
-
-def alpha_at_last_look(plan: Row) -> float:
-    """The one-sided level at the second of two looks under O'Brien-Fleming spending; alpha without looks."""
-    alpha = float(plan["inference"]["alpha"])
-    if "look" not in plan:
-        return alpha
-    first, last = (look["seeds"] for look in plan["look"])
-    t = first / last
-    spent = 2 * stats.norm.sf(stats.norm.isf(alpha / 2) / math.sqrt(t))
-    z = stats.norm.isf(spent)
-
-    def late(c: float) -> float:
-        """Probability to pass `c` at the last look only."""
-        density = lambda x: stats.norm.pdf(x) * stats.norm.sf((c - x * math.sqrt(t)) / math.sqrt(1 - t))  # noqa: E731
-        return float(integrate.quad(density, -12, z, epsabs=1e-14, epsrel=1e-13)[0])
-
-    return float(stats.norm.sf(optimize.brentq(lambda c: late(c) - (alpha - spent), 1.0, 4.0, xtol=1e-14)))
-
-
-def apart(mine: Any, theirs: Any) -> float:
-    """Relative difference of two numbers; of words, infinite unless they are the same."""
-    if isinstance(theirs, (int, float)):
-        return 0.0 if mine == theirs else abs(mine - theirs) / max(abs(mine), abs(theirs))
-    return 0.0 if mine == theirs else math.inf
