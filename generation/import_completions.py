@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from seedlock.generation.intake.file_parts import path_end
 from seedlock.generation.intake.request import ImportRequest, PlannedRun, RequestsFile
 from seedlock.generation.intake.source_files import source_digest, source_files
 from seedlock.generation.loading.load import ImportReport, import_file, import_unanswered, refuse_no_file
@@ -30,6 +31,7 @@ from seedlock.schemas.seal import seal
 from seedlock.schemas.store import Store
 
 ITEM_SET = "all"
+RENAME = "rename all but one, or name their folders too in  file_pattern"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +259,7 @@ def import_request(
     asked = mapped.requests
     return ImportRequest(
         path=file,
-        name=file.name if judge is None else f"{judge}: {file.name}",
+        name=path_end(file, mapped) if judge is None else f"{judge}: {path_end(file, mapped)}",
         format=format or mapped.format,
         columns=mapped.columns,
         runs=tuple(
@@ -272,6 +274,7 @@ def import_request(
         requests=None if asked is None else _requests_file(asked, into),
         judge=judge,
         draws=into.plan.decoding.draws if judge is None and into.plan.decoding is not None else None,
+        reading=mapped,
         keeps_cut_off=isinstance(mapped, Import) and _cut_off(mapped, into) == "keep",
     )
 
@@ -289,10 +292,14 @@ def _requests_file(asked: Asked, into: Into) -> RequestsFile:
 
 def import_files(requests: Sequence[ImportRequest], store: Store) -> Iterator[ImportReport]:
     """Import every file; where they answer a list of requests, those that none of them answers come last."""
-    names = Counter(request.path.name for request in requests)
+    names = Counter(request.label for request in requests)
     twice = [Finding(where=name, found=f"{n} files", promised="one file a name") for name, n in names.items() if n > 1]
     if twice:
-        raise BadInput("files of one name cannot be told apart in the account", *twice, then="rename all but one")
+        raise BadInput(
+            "files of one name cannot be told apart in the account",
+            *twice,
+            then=RENAME,
+        )
     first = requests[0]
     if first.requests is None:
         for request in requests:
@@ -301,7 +308,7 @@ def import_files(requests: Sequence[ImportRequest], store: Store) -> Iterator[Im
     asked = load_requests(first.requests, first.wanted)
     for request in requests:
         refuse_no_file(request.path, request.format)
-        asked.note_answers(request.path, request.format, request.wanted_of_answers)
+        asked.note_answers(request)
     for request in requests:
         yield import_file(request, store, asked)
     unanswered = replace(first, path=first.requests.path, name=first.requests.path.name)

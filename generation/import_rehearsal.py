@@ -17,6 +17,7 @@ from seedlock.generation.import_completions import (
     import_request,
     require_fit,
 )
+from seedlock.generation.importers import importer
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.lock.document import LockedRun
@@ -40,6 +41,24 @@ def planned_import(paths: StudyPaths, plan: Plan) -> Into:
         for run in plan.runs()
     )
     return Into(paths=paths, plan=plan, runs=runs)
+
+
+def require_maps(paths: StudyPaths, plan: Plan) -> None:
+    """Refuse what no file is needed to see in `[import]` and `[judgements.NAME]`: roles, formats, rules of reading.
+
+    Raises
+    ------
+    BadInput
+        With every fault of the first such table.
+    """
+    into = planned_import(paths, plan)
+    nowhere = paths.study / "FILE"
+    if plan.import_ is not None:
+        importer(plan.import_.format)
+        import_request(into, plan.import_, nowhere, None)
+    for name, judged in plan.judgements.items():
+        importer(judged.format)
+        import_request(into, judged, nowhere, None, judge=name)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-Status = Literal["ok", "refusal", "cut off", "error", "expired", "canceled", "unparsed"]
+Status = Literal["ok", "refusal", "cut off", "error", "expired", "canceled", "unparsed", "filtered"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 NO_ANSWER = "no answer in the source"
 NOT_TEXT = "text is not UTF-8"

@@ -253,7 +253,7 @@ def test_a_column_that_leads_nowhere_is_refused_with_the_paths_there_are(tmp_pat
     assert "did you mean 'doc.q'?" in refused.value.findings[0].found
     rows = [ranked(0, "-1", "-2"), ranked(1, "-1", "-2", doc="plain")]
     report, _ = bring_in(lines(file, rows), "lm_eval", {"item": "doc", "value": "acc"})
-    assert report.reasons == {"doc holds a list or an object": 1}
+    assert report.reasons == {"doc holds an object (doc.KEY takes one of its values)": 1}
 
 
 # Batches

@@ -5,11 +5,14 @@ from __future__ import annotations
 from seedlock.generation.importers import (
     anthropic_batch,
     csv,
+    gemini_batch,
     hf_dataset,
     inspect,
+    json,
     jsonl,
     lm_eval,
     openai_batch,
+    openai_chat,
     parquet,
 )
 from seedlock.generation.intake.raw import Importer
@@ -19,10 +22,13 @@ IMPORTERS: dict[str, Importer] = {
     "parquet": parquet.read,
     "csv": csv.read,
     "jsonl": jsonl.read,
+    "json": json.read,
     "inspect": inspect.read,
     "lm_eval": lm_eval.read,
     "openai_batch": openai_batch.read,
+    "openai_chat": openai_chat.read,
     "anthropic_batch": anthropic_batch.read,
+    "gemini_batch": gemini_batch.read,
     "hf_dataset": hf_dataset.read,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from seedlock.generation.intake.raw import Fault, RawBatch, decode, require_colu
 from seedlock.prereg.errors import BadInput, Finding
 
 BLOCK_BYTES = 8 * 2**20
+HEADER_LIMIT = 2**20
+DELIMITERS = ",;\t|"
 
 
 class _Ragged:
@@ -37,21 +40,23 @@ class _Ragged:
         return pa.array(itertools.islice(candidates, n), pa.int64())
 
 
-def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
+def read(path: Path, columns: Sequence[str], *, delimiter: str = ",") -> Iterator[RawBatch]:
     """Yield the wanted columns of a CSV file as raw batches; row 1 is the first after the header.
 
     Raises
     ------
     BadInput
-        Quoting that lets one row swallow others, or rows that are lost on the way; not UTF-8 text with a header and
+        Another delimiter than the plan says; quoting that lets
+        one row swallow others, or rows that are lost on the way; not UTF-8 text with a header and
         bounded lines; a wanted column is absent or doubled; no data row.
     """
     block = max(BLOCK_BYTES, 2 * longest_line(path))
-    promised = count_records(path)
+    _refuse_other_delimiter(path, columns, delimiter)
+    promised = count_records(path, delimiter)
     ragged = _Ragged()
     next_row, n_read = 1, 0
     try:
-        with _open(path, ragged, block, columns) as reader:
+        with _open(path, ragged, block, columns, delimiter) as reader:
             require_columns(reader.schema.names, columns, path)
             for batch in reader:
                 at = ragged.good_rows(next_row, batch.num_rows)
@@ -76,12 +81,28 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
         yield RawBatch(at=pa.array([], pa.int64()), columns=none, faults=tuple(ragged.faults))
 
 
-def _open(path: Path, ragged: _Ragged, block: int, columns: Sequence[str]) -> csv.CSVStreamingReader:
+def _refuse_other_delimiter(path: Path, columns: Sequence[str], delimiter: str) -> None:
+    """Refuse a file whose header has no delimiter of the plan and many of another."""
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        header = stream.readline(HEADER_LIMIT).rstrip("\r\n")
+    if delimiter in header or set(columns) <= {header, header.strip('"')}:
+        return
+    seen = max(DELIMITERS, key=header.count)
+    if n := header.count(seen):
+        fault = Finding(
+            where="header",
+            found=f"{n} {seen!r} and no {delimiter!r}",
+            promised=f"delimiter = {json.dumps(seen)}  in [import]",
+        )
+        raise BadInput(f"{path.name} is not separated by {delimiter!r}", fault, then="mend  delimiter  in [import]")
+
+
+def _open(path: Path, ragged: _Ragged, block: int, columns: Sequence[str], delimiter: str) -> csv.CSVStreamingReader:
     """Open a streaming reader that never guesses a type."""
     return csv.open_csv(
         path,
         read_options=csv.ReadOptions(use_threads=False, block_size=block),
-        parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=ragged),
+        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=ragged),
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.binary()),
             null_values=[""],

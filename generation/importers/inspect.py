@@ -1,4 +1,4 @@
-"""Read the `.eval` logs that Inspect writes: a zip archive of one JSON member a sample.
+"""Read the logs that Inspect writes: `.eval`, a zip archive of one JSON member a sample, or one `.json` document.
 
 Columns are dotted paths into a sample (`id`, `epoch`, `target`, `metadata.KEY`, `scores.SCORER.value`), and
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seedlock.generation.intake.answers import readable
+from seedlock.generation.intake.json_documents import json_documents
 from seedlock.generation.intake.json_lines import shown
 from seedlock.generation.intake.raw import Fault, RawBatch
 from seedlock.generation.intake.records import Record, at_path, record_batches
@@ -54,13 +55,37 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
         Not an Inspect log; a run that did not end in success, or with fewer samples than it planned; a column of
         scores where nothing was scored; a wanted column that leads nowhere.
     """
+    wanted = sorted({tuple(name.split(".")[:2]) for name in columns if name.startswith(("scores.", "numbers."))})
+    scorers = sorted({scorer for _, scorer in wanted})
+    if _is_document(path):
+        header, samples = _document(path)
+        _refuse_unusable(header, len(samples), scorers, path)
+        found = (_record(sample, row, header, wanted) for row, sample in enumerate(samples, start=1))
+        yield from record_batches(path, columns, found)
+        return
     with open_archive(path) as archive:
         header = _header(archive, path)
         names = [name for name in archive.names if name.startswith(SAMPLES) and name.endswith(".json")]
-        wanted = sorted({tuple(name.split(".")[:2]) for name in columns if name.startswith(("scores.", "numbers."))})
-        _refuse_unusable(header, len(names), sorted({scorer for _, scorer in wanted}), path)
-        records = (_record(archive, name, row, header, wanted) for row, name in enumerate(names, start=1))
+        _refuse_unusable(header, len(names), scorers, path)
+        records = (_member(archive, name, row, header, wanted) for row, name in enumerate(names, start=1))
         yield from record_batches(path, columns, records)
+
+
+def _is_document(path: Path) -> bool:
+    """Whether a log is JSON text: its first byte that is no space opens an object."""
+    with path.open("rb") as stream:
+        return stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+
+
+def _document(path: Path) -> tuple[dict[str, Any], list[Any]]:
+    """The header and the samples of a log that is one JSON document."""
+    log = next(json_documents(path))
+    if not isinstance(log, dict) or not isinstance(log.get("eval"), dict):
+        raise BadInput(
+            f"{path.name} is no Inspect log", Finding(where=path.name, found="no table eval", promised="a JSON log")
+        )
+    samples = log.pop("samples", None)
+    return log, samples if isinstance(samples, list) else []
 
 
 def _header(archive: Archive, path: Path) -> dict[str, Any]:
@@ -104,8 +129,8 @@ def _refuse_unusable(header: Mapping[str, Any], n_samples: int, scorers: Sequenc
 type _Wanted = Sequence[tuple[str, ...]]
 
 
-def _record(archive: Archive, name: str, row: int, header: Mapping[str, Any], wanted: _Wanted) -> Record | Fault:
-    """One sample, or why it cannot be read."""
+def _member(archive: Archive, name: str, row: int, header: Mapping[str, Any], wanted: _Wanted) -> Record | Fault:
+    """One sample of an archive, or why it cannot be read."""
     try:
         content = archive.read(name)
     except BadMember as error:
@@ -114,8 +139,13 @@ def _record(archive: Archive, name: str, row: int, header: Mapping[str, Any], wa
         sample = json.loads(content)
     except (ValueError, RecursionError):
         return Fault(row=row, reason="the sample is not JSON", content=shown(content))
+    return _record(sample, row, header, wanted)
+
+
+def _record(sample: object, row: int, header: Mapping[str, Any], wanted: _Wanted) -> Record | Fault:
+    """One sample, or why it is none."""
     if not isinstance(sample, dict) or not {"id", "epoch"} <= sample.keys():
-        return Fault(row=row, reason="the sample has no id or no epoch", content=shown(content))
+        return Fault(row=row, reason="the sample has no id or no epoch", content=readable(sample))
     epoch, scores = sample["epoch"], sample.get("scores")
     scores = scores if isinstance(scores, dict) else {}
     told = [_unscored(scores, scorer, form) for form, scorer in wanted]

@@ -70,6 +70,13 @@ def _answers(result: Mapping[str, Any]) -> list[Answer]:
     if response.get("status_code") != 200:
         held = body.get("error")
         return [_failure(held if isinstance(held, dict) else {}, code=f"HTTP {response.get('status_code')}")]
+    return answers_of(body)
+
+
+def answers_of(body: Mapping[str, Any]) -> list[Answer]:
+    """Every answer of a chat completion, a completion or a response."""
+    if isinstance(error := body.get("error"), dict):
+        return [_failure(error)]
     choices = body.get("choices")
     if isinstance(choices, list) and choices:
         return [_choice(choice if isinstance(choice, dict) else {}) for choice in choices]

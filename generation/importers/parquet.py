@@ -1,4 +1,4 @@
-"""Read Parquet, row group by row group."""
+"""Read Parquet, row group by row group; columns are names, or dotted paths into structs and lists."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from seedlock.generation.intake.nested import nested_batches, paths_into
 from seedlock.generation.intake.raw import BATCH_ROWS, RawBatch, as_text, decode, require_columns
 from seedlock.prereg.errors import BadInput, Finding
 
@@ -18,10 +19,13 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
     Raises
     ------
     BadInput
-        Not a Parquet file, or cut short; a wanted column is absent, doubled, or nested.
+        Not a Parquet file, or cut short; a wanted column is absent, doubled, or nested without a path into it.
     """
     try:
         with pq.ParquetFile(path) as parquet:
+            if paths_into(parquet.schema_arrow, columns):
+                yield from nested_batches(path, columns, parquet.schema_arrow, parquet.iter_batches)
+                return
             require_columns(parquet.schema_arrow.names, columns, path)
             if not parquet.metadata.num_rows:
                 raise BadInput(f"{path.name} has no rows")

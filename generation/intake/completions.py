@@ -16,6 +16,7 @@ from seedlock.generation.intake.request import ANSWER_ROLES, ROW_ORDER, ImportRe
 from seedlock.schemas.statuses import NO_ANSWER, STATUSES
 
 WORD_SHOWN = 40
+NO_STATUS = f"status is none of: {', '.join(STATUSES)} (status_words maps others)"
 
 
 def completion_columns(
@@ -90,7 +91,7 @@ def _status(
     told = given(request, "status", raw, n_rows)
     if told is not None:
         known = pc.is_in(told, value_set=pa.array(STATUSES))
-        doubts.add("status is none of: " + ", ".join(STATUSES), pc.and_(pc.is_valid(told), pc.invert(known)))
+        doubts.add(NO_STATUS, pc.and_(pc.is_valid(told), pc.invert(known)))
         nothing = pc.and_(pc.invert(parts.answered), pc.is_null(lacking))
         doubts.add("status is ok and there is no answer", pc.and_(pc.equal(told, ok), nothing))
     said_so, by_label = _by_label(request, parts)

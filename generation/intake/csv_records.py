@@ -14,7 +14,7 @@ FEWEST_FIELDS = 3
 THEN = "close the quote, and double a quote inside one; or save the table as JSON lines or Parquet; nothing was sealed"
 
 
-def count_records(path: Path) -> int:
+def count_records(path: Path, delimiter: str = ",") -> int:
     """Count the data records (the header and blank lines are none), in one pass over the file.
 
     Raises
@@ -26,12 +26,12 @@ def count_records(path: Path) -> int:
     before = csv.field_size_limit(FIELD_LIMIT)
     try:
         with path.open(encoding="latin-1", newline="") as stream:
-            return _count(path, csv.reader(stream, strict=True))
+            return _count(path, csv.reader(stream, strict=True, delimiter=delimiter), delimiter)
     finally:
         csv.field_size_limit(before)
 
 
-def _count(path: Path, records: Iterator[list[str]]) -> int:
+def _count(path: Path, records: Iterator[list[str]], delimiter: str) -> int:
     """Count, and look at every record that spans lines."""
     row, width = -1, 0
     try:
@@ -41,7 +41,7 @@ def _count(path: Path, records: Iterator[list[str]]) -> int:
             row += 1
             width = width or len(record)
             if row and any("\n" in field for field in record):
-                _refuse_swallowed(path, row, record, width)
+                _refuse_swallowed(path, row, record, width, delimiter)
     except csv.Error as error:
         raise _damaged(path, row + 1, error) from error
     return row
@@ -62,11 +62,11 @@ def _damaged(path: Path, row: int, error: csv.Error) -> BadInput:
     )
 
 
-def _refuse_swallowed(path: Path, row: int, record: Sequence[str], width: int) -> None:
+def _refuse_swallowed(path: Path, row: int, record: Sequence[str], width: int, delimiter: str) -> None:
     """Refuse a field over several lines where a line looks like another row: as many fields, alike in half of them."""
     for place, field in enumerate(record):
         for line in field.splitlines()[1:]:
-            inner = next(csv.reader([line]), [])
+            inner = next(csv.reader([line], delimiter=delimiter), [])
             if width >= FEWEST_FIELDS and len(inner) == width and _is_alike(record, inner, besides=place):
                 found = f"a quote that opens here and goes on over the row {line[:60]!r}"
                 fault = Finding(where=f"row {row}", found=found, promised="a quote that closes in its own row")

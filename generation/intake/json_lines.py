@@ -86,7 +86,7 @@ def is_encodable(text: str) -> bool:
 
 
 def plain_text(value: object, name: str) -> str | None:
-    """Render a JSON value as text, NaN as null; lists and objects are refused."""
+    """Render a JSON value as text, NaN as null; lists and objects are refused with the path that goes on."""
     if isinstance(value, str):
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -95,7 +95,9 @@ def plain_text(value: object, name: str) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    raise Unreadable(f"{name} holds a list or an object")
+    if isinstance(value, list):
+        raise Unreadable(f"{name} holds a list ({name}.* makes a row of each element, {name}.0 takes the first)")
+    raise Unreadable(f"{name} holds an object ({name}.KEY takes one of its values)")
 
 
 def why_unreadable(error: Exception) -> str:

@@ -9,6 +9,7 @@ from seedlock.prereg.errors import BadInput, Finding
 
 LINE_LIMIT_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20
+THEN = 'encoding = "..."  in [import], or the format that it is'
 OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -58,4 +59,4 @@ def _refuse_other_encoding(path: Path, start: bytes) -> None:
     for mark, name in OTHER_ENCODINGS.items():
         if start.startswith(mark):
             found = Finding(where="first bytes", found=name, promised="plain UTF-8 text")
-            raise BadInput(f"{path.name} is not UTF-8 text", found, then="convert it, or name its own format")
+            raise BadInput(f"{path.name} is not UTF-8 text", found, then=THEN)

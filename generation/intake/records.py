@@ -1,24 +1,31 @@
-"""Nested records of a log as raw rows: a column is named by the dotted path to its value."""
+"""Nested records of a log as raw rows: a column is named by the dotted path to its value.
+
+A path goes through keys of objects, places in lists (`choices.0`), and elements found by what they hold
+(`top_logprobs[token=Yes].logprob`). `LIST.*` makes each element a row of its own; the column `*` is its place.
+"""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from seedlock.generation.intake.json_lines import plain_row, why_unreadable
+from seedlock.generation.intake.json_lines import plain_row, plain_text, why_unreadable
 from seedlock.generation.intake.raw import BATCH_ROWS, Failed, Fault, RawBatch, Undecoded, require_columns
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.statuses import Status
 
 PATHS_SHOWN = 60
 DEEPEST_PATH = 6
+PLACE = "*"
+SELECTOR = re.compile(r"\[(\w+)=(.*?)\](?:\.(.*))?$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,26 +56,87 @@ ABSENT = _Absent()
 
 
 def at_path(value: object, path: str) -> object:
-    """Return the value at a dotted path: keys of objects (which may hold dots themselves) and places in lists.
+    """Return the value at a dotted path: keys (which may hold dots themselves), places in lists, selected elements.
 
-    `ABSENT` where the path leads nowhere; null below a null.
+    `ABSENT` where the path leads nowhere, or to several elements; null below a null.
     """
     if value is None:
         return None
     if isinstance(value, dict):
         if path in value:
             return value[path]
-        for cut in (place for place, char in enumerate(path) if char == "."):
+        for cut in (place for place, char in enumerate(path) if char in ".["):
             if path[:cut] in value:
-                found = at_path(value[path[:cut]], path[cut + 1 :])
+                found = at_path(value[path[:cut]], path[cut:].removeprefix("."))
                 if found is not ABSENT:
                     return found
         return ABSENT
-    if isinstance(value, list):
-        place, _, rest = path.partition(".")
-        if place.isdecimal() and place.isascii() and int(place) < len(value):
-            return at_path(value[int(place)], rest) if rest else value[int(place)]
-    return ABSENT
+    return _in_list(value, path) if isinstance(value, list) else ABSENT
+
+
+def _in_list(values: Sequence[object], path: str) -> object:
+    """The value below a place in a list, or below the element that a selector names."""
+    if path.startswith("["):
+        return _selected(values, path)
+    place, *further = re.split(r"(?=\[)|\.", path, maxsplit=1)
+    if not (place.isdecimal() and place.isascii() and int(place) < len(values)):
+        return ABSENT
+    return at_path(values[int(place)], further[0]) if further and further[0] else values[int(place)]
+
+
+def _selected(values: Sequence[object], path: str) -> object:
+    """The one element of a list that holds a value under a key, or what lies below it."""
+    step = SELECTOR.match(path)
+    if step is None:
+        return ABSENT
+    key, wanted, rest = step.groups()
+    found = [one for one in values if isinstance(one, dict) and key in one and _spelled(one[key]) == wanted]
+    if len(found) != 1:
+        return ABSENT
+    return at_path(found[0], rest) if rest else found[0]
+
+
+def _spelled(value: object) -> str | None:
+    return None if isinstance(value, list | dict) else plain_text(value, "")
+
+
+def _spread(columns: Sequence[str], records: Iterator[Record | Fault]) -> Iterator[Record | Fault]:
+    """Make each element of the lists under `*` a record of its own, side by side; an empty list stays one."""
+    lists = list(dict.fromkeys(name.partition(f".{PLACE}")[0] for name in columns if f".{PLACE}" in name))
+    if not lists:
+        yield from records
+        return
+    further = 0
+    for record in records:
+        row = record.row + further
+        if isinstance(record, Fault):
+            yield Fault(row=row, reason=record.reason, content=record.content)
+            continue
+        held = {name: _or_null(at_path(record.fields, name)) for name in lists}
+        if fault := _unlike_lists(held):
+            yield Fault(row=row, reason=fault, content=json.dumps(record.fields, default=str))
+            continue
+        n = max(len(found) for found in held.values())
+        for place in range(max(n, 1)):
+            elements = {f"{name}.{PLACE}": found[place] if n else None for name, found in held.items()}
+            fields = {**record.fields, PLACE: place, **elements}
+            yield Record(row=row + place, fields=fields, status=record.status, reason=record.reason)
+        further += max(n, 1) - 1
+
+
+def _or_null(found: object) -> Any:
+    return [] if found is ABSENT or found is None else found
+
+
+def _unlike_lists(held: Mapping[str, Any]) -> str | None:
+    """Why lists cannot be read side by side."""
+    for name, found in held.items():
+        if not isinstance(found, list):
+            return f"{name} holds no list"
+    lengths = {name: len(found) for name, found in held.items()}
+    if len(set(lengths.values())) > 1:
+        return "lists of different lengths: " + ", ".join(f"{name} {n}" for name, n in lengths.items())
+    return None
 
 
 def record_batches(path: Path, columns: Sequence[str], records: Iterator[Record | Fault]) -> Iterator[RawBatch]:
@@ -79,7 +147,7 @@ def record_batches(path: Path, columns: Sequence[str], records: Iterator[Record 
     BadInput
         No record at all, or a wanted path that leads nowhere in the first batch.
     """
-    for number, found in enumerate(itertools.batched(records, BATCH_ROWS)):
+    for number, found in enumerate(itertools.batched(_spread(columns, records), BATCH_ROWS)):
         rows = [record for record in found if isinstance(record, Record)]
         if number == 0:
             _refuse_unknown(path, columns, rows, [fault for fault in found if isinstance(fault, Fault)])
@@ -117,7 +185,7 @@ def _batch(columns: Sequence[str], records: Sequence[Record], faults: list[Fault
 
 def _value(record: Record, name: str) -> object:
     """A record's value of one column; absent is null."""
-    value = at_path(record.fields, name)
+    value = record.fields[name] if name in record.fields else at_path(record.fields, name)
     return None if value is ABSENT else value
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from seedlock.generation.intake.file_parts import FILE_PREFIX, PART, part_names, path_end
+from seedlock.generation.intake.records import PLACE
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.imports import Reading
 from seedlock.schemas.statuses import STATUSES
 
 Shape = Literal["completions", "counts", "judgements"]
@@ -36,6 +39,7 @@ ANSWER_ROLES: tuple[Role, ...] = ("text", "label", "value")
 COUNT_ROLES: tuple[Role, ...] = ("k", "n", "mean", "measure")
 ROW_ORDER = "row order"
 REQUEST_PREFIX = "request."
+BINARY_FORMATS = frozenset({"parquet", "hf_dataset", "inspect"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,8 @@ class ImportRequest:
         Whether an answer that reached the length limit is kept as an answer.
     draws
         Answers that the plan draws of a run and item; rows beyond them were promised by nobody.
+    reading
+        What text files leave open, and the columns that no file holds.
     """
 
     path: Path
@@ -120,9 +126,10 @@ class ImportRequest:
     judge: str | None = None
     keeps_cut_off: bool = False
     draws: int | None = None
+    reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
-        findings = [*self._bad_roles(), *self._bad_statuses(), *self._gaps()]
+        findings = [*self._bad_roles(), *self._bad_statuses(), *self._bad_reading(), *self._gaps()]
         if findings:
             raise BadInput("this import does not say enough, or says it twice", *findings)
 
@@ -132,6 +139,11 @@ class ImportRequest:
         if self.judge is not None:
             return "judgements"
         return "counts" if any(role in self.columns for role in COUNT_ROLES[:3]) else "completions"
+
+    @property
+    def label(self) -> str:
+        """The file as the account names it: by as much of its path as the plan speaks of."""
+        return path_end(self.path, self.reading)
 
     @property
     def item_columns(self) -> tuple[str, ...]:
@@ -182,12 +194,51 @@ class ImportRequest:
 
     def _bad_statuses(self) -> list[Finding]:
         """Labels mapped to something that is no status of a missing answer."""
-        allowed = [status for status in STATUSES if status != "ok"]
+        missing = [status for status in STATUSES if status != "ok"]
         return [
-            Finding(where=f"missing_labels.{label}", found=status, promised=", ".join(allowed))
-            for label, status in self.missing_labels.items()
+            Finding(where=f"{key}.{word}", found=status, promised=", ".join(allowed))
+            for key, words, allowed in (
+                ("missing_labels", self.missing_labels, missing),
+                ("status_words", self.reading.status_words, STATUSES),
+            )
+            for word, status in words.items()
             if status not in allowed
         ]
+
+    def _bad_reading(self) -> list[Finding]:
+        """Rules of reading that meet nothing: columns of files that no rule gives, rules for a column not mapped."""
+        reading, findings = self.reading, []
+        parts = part_names(reading)
+        for name in self.wanted:
+            if name.startswith(FILE_PREFIX) and parts and name.removeprefix(FILE_PREFIX) not in parts:
+                there = ", ".join(sorted(f"{FILE_PREFIX}{part}" for part in parts))
+                findings.append(Finding(where=name, found="no such part of a file's name", promised=f"one of: {there}"))
+        if reading.file_pattern is not None and not PART.search(reading.file_pattern):
+            findings.append(Finding(where="file_pattern", found=reading.file_pattern, promised="a {NAME} in it"))
+        for key, is_set, format in (
+            ("delimiter", reading.delimiter != ",", "csv"),
+            ("rows_at", reading.rows_at is not None, "json"),
+        ):
+            if is_set and self.format != format:
+                findings.append(Finding(where=key, found=f"format = {self.format!r}", promised=f"format = {format!r}"))
+        if reading.encoding.lower() not in {"utf-8", "utf8"} and self.format in BINARY_FORMATS:
+            findings.append(Finding(where="encoding", found=f"format = {self.format!r}", promised="a text format"))
+        for key, is_ruled, role in (
+            ("status_words", bool(reading.status_words), "status"),
+            ("think", reading.think is not None, "text"),
+        ):
+            if is_ruled and role not in self.columns:
+                findings.append(Finding(where=key, found=f"no column of {role}", promised=f"columns.{role}"))
+        for name in reading.differences.keys() - {*self.wanted, *reading.keep}:
+            findings.append(Finding(where=f"differences.{name}", found="used nowhere", promised="a role mapped to it"))
+        if PLACE in self.wanted and not any(f".{PLACE}" in name for name in self._sources):
+            findings.append(Finding(where=PLACE, found="no list", promised="a column LIST.* whose elements are rows"))
+        return findings
+
+    @property
+    def _sources(self) -> list[str]:
+        """The columns of the file that wanted ones are made of."""
+        return [source for name in self.wanted for source in self.reading.differences.get(name, [name])]
 
     def _gaps(self) -> list[Finding]:
         """Roles without which no row means anything."""

@@ -20,6 +20,7 @@ from seedlock.generation.intake.raw import Failed, RawBatch
 from seedlock.generation.intake.request import ANSWER_ROLES, REQUEST_PREFIX, ROW_ORDER, ImportRequest
 from seedlock.generation.intake.source_files import source_digest, source_state
 from seedlock.generation.loading.requests_file import Requests
+from seedlock.generation.loading.source_rows import source_rows
 from seedlock.generation.loading.staging import Refused, Staging
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.identity import answer_ids
@@ -107,7 +108,7 @@ def import_file(request: ImportRequest, store: Store, requests: Requests | None 
         attribute, or contradicts rows of the store.
     """
     refuse_no_file(request.path, request.format)
-    batches = importer(request.format)(request.path, request.wanted_of_answers)
+    batches = source_rows(request, request.wanted_of_answers)
     if requests is not None:
         batches = requests.joined(batches, request.wanted)
     return _import(request, store, batches)
@@ -169,7 +170,7 @@ class _Import:
                 statuses.update(page["status"].to_pylist() if "status" in page.column_names else ())
             self._staging.drop()
         return ImportReport(
-            file=request.path.name,
+            file=request.label,
             file_sha256=self._digest,
             read=tally.read,
             added=added,
@@ -278,7 +279,7 @@ class _Import:
             pa.table(
                 {
                     "source": [self._request.name] * n,
-                    "file": [self._request.path.name] * n,
+                    "file": [self._request.label] * n,
                     "file_sha256": [self._digest] * n,
                     "row": pa.array([one.row for one in refused], pa.int64()),
                     "reasons": [REASON_SEPARATOR.join(one.reasons) for one in refused],

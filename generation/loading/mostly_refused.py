@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from seedlock.generation.importers import importer
 from seedlock.generation.intake.json_lines import json_objects
+from seedlock.generation.intake.plain_file import plain_file
 from seedlock.generation.intake.raw import Fault
 from seedlock.generation.intake.request import ImportRequest, Role
 from seedlock.generation.loading.load import ImportReport
+from seedlock.generation.loading.source_rows import source_rows
 from seedlock.generation.loading.staging import CONFLICTS
 from seedlock.prereg.errors import BadInput, Finding
 
@@ -77,7 +78,7 @@ def _remedy(request: ImportRequest, found: Sequence[Separator]) -> str:
 
 def separators(request: ImportRequest) -> list[Separator]:
     """Columns of a file, unmapped, with which rows of the same run, item and draw are different rows."""
-    others = [name for name in _columns(request.path, request.format) if name not in request.wanted]
+    others = [name for name in _columns(request) if name not in request.wanted]
     if not others or request.requests is not None:
         return []
     mapped = [column for role in KEY_ROLES if (column := request.column(role))]
@@ -99,17 +100,22 @@ def _repeats(keys: Sequence[tuple[str | None, ...]]) -> int:
 
 
 def _rows(request: ImportRequest, columns: Sequence[str]) -> Iterator[tuple[str | None, ...]]:
-    for batch in importer(request.format)(request.path, columns):
+    for batch in source_rows(request, columns):
         yield from zip(*(batch.columns[name].to_pylist() for name in columns), strict=True)
 
 
-def _columns(path: Path, format: str) -> list[str]:
+def _columns(request: ImportRequest) -> list[str]:
     """Names of a flat file's columns; none for formats that nest."""
+    with plain_file(request.path, request.reading.encoding) as path:
+        return _flat_columns(path, request.format, request.reading.delimiter)
+
+
+def _flat_columns(path: Path, format: str, delimiter: str) -> list[str]:
     if format == "parquet":
         return [field.name for field in pq.read_schema(path) if not field.type.num_fields]
     if format == "csv":
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            return next(csv.reader(stream), [])
+            return next(csv.reader(stream, delimiter=delimiter), [])
     if format == "jsonl":
         first = next((line for line in json_objects(path) if not isinstance(line, Fault)), None)
         return [name for name, value in first[1].items() if not isinstance(value, list | dict)] if first else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,8 @@ import pyarrow.compute as pc
 from seedlock.generation.importers import importer
 from seedlock.generation.intake.answers import readable
 from seedlock.generation.intake.raw import Failed, Fault, RawBatch
-from seedlock.generation.intake.request import REQUEST_PREFIX, RequestsFile
+from seedlock.generation.intake.request import REQUEST_PREFIX, ImportRequest, RequestsFile
+from seedlock.generation.loading.source_rows import source_rows
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.statuses import NO_ANSWER, NOT_TEXT
 
@@ -38,12 +38,12 @@ class Requests:
         """The id of every request."""
         return self.rows[self.file.key].combine_chunks()
 
-    def note_answers(self, path: Path, format: str, columns: Sequence[str]) -> None:
+    def note_answers(self, request: ImportRequest) -> None:
         """Read which requests one file answers: a failure that another row answers is no loss.
 
-        `columns` are those wanted of the answers: whether a row is an answer may depend on them.
+        Whether a row is an answer may depend on the columns that are wanted of it.
         """
-        for batch in importer(format)(path, columns):
+        for batch in source_rows(request, request.wanted_of_answers):
             place = pc.index_in(batch.columns[self.file.answer_key].combine_chunks(), value_set=self.keys)
             ok = pc.is_valid(place)
             if batch.failed is not None:

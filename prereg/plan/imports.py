@@ -2,11 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import codecs
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from seedlock.prereg.plan.runs import Table
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError("an encoding that Python knows: utf-8, utf-16, cp1252, latin-1, shift_jis, ...") from None
+    return name
+
+
+class Bounds(Table):
+    """`[import.keep]`: the values of one column with which a row still counts as an answer, ends included."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("at_least, at_most, or both")
+        return self
+
+
+class Reading(Table):
+    """How rows are read before columns are mapped: what text files leave open, and columns that no file holds.
+
+    Parameters
+    ----------
+    delimiter, decimal, encoding
+        Of CSV; the decimal mark of numbers that arrive as text; of any text file.
+    rows_at
+        Dotted path to the list of rows in a JSON document; the document itself is the list otherwise.
+    file_pattern
+        The end of each file's path, `{NAME}` for what differs: "{arm}/seed-{seed}.jsonl" gives columns `file.arm`
+        and `file.seed`.
+    file_constants
+        The end of a file's path -> NAME -> value, where names say nothing; columns `file.NAME` too.
+    differences
+        New column -> the column, and the one that is taken from it.
+    keep
+        Column -> bounds; an answer outside of them is a missing one ("filtered"), counted by arm and bounded.
+    status_words
+        The source's own words in the `status` column -> ours (`stop = "ok"`).
+    think
+        Two marks: what stands between them is cut from a text before anything is measured.
+    """
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    decimal: Literal[".", ","] = "."
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    rows_at: str | None = None
+    file_pattern: str | None = None
+    file_constants: dict[str, dict[str, str]] = Field(default_factory=dict)
+    differences: dict[str, Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
+    keep: dict[str, Bounds] = Field(default_factory=dict)
+    status_words: dict[str, str] = Field(default_factory=dict)
+    think: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=2)] | None = None
 
 
 class Asked(Table):
@@ -23,7 +81,7 @@ class Asked(Table):
     answer_key: str = "custom_id"
 
 
-class Mapped(Table):
+class Mapped(Reading):
     """What imports of completions, counts and judgements say alike."""
 
     format: str

@@ -120,8 +120,13 @@ def _options(paths: StudyPaths) -> list[OptionCheck]:
 
 
 def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
+    from seedlock.generation.import_rehearsal import require_maps
     from seedlock.prereg.plan.lint import require_lockable
+    from seedlock.prereg.plan.read import read_plan
 
+    plan = read_plan(paths.plan)
+    if plan.import_ is not None or plan.judgements:
+        require_maps(paths, plan)
     require_lockable(paths.name, lints)
 
 

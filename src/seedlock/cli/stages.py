@@ -307,7 +307,7 @@ def import_(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", help="parquet | csv | jsonl | inspect | lm_eval | openai_batch | ..."),
+        typer.Option("--format", help="parquet | csv | jsonl | json | inspect | lm_eval | ..."),
     ] = None,
     judge: Annotated[
         str | None, typer.Option("--judge", help="These are judgements, mapped by the plan's [judgements.NAME].")

@@ -1,0 +1,80 @@
+"""What a file's own path says of every row in it: the columns `file.NAME`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.imports import Reading
+
+FILE_PREFIX = "file."
+PART = re.compile(r"\{(\w+)\}")
+
+
+def path_end(path: Path, reading: Reading) -> str:
+    """Return as much of a file's path as the plan speaks of: its name, or more folders where the plan names them."""
+    spoken_of = [reading.file_pattern or "", *reading.file_constants]
+    return "/".join(path.absolute().parts[-(1 + max(spelled.count("/") for spelled in spoken_of)) :])
+
+
+def part_names(reading: Reading) -> set[str]:
+    """Every NAME of a column `file.NAME` that the plan's pattern or table gives."""
+    in_table = {name for constants in reading.file_constants.values() for name in constants}
+    return in_table | set(PART.findall(reading.file_pattern or ""))
+
+
+def file_parts(path: Path, reading: Reading) -> dict[str, str]:
+    """Return the column `file.NAME` -> value of a file.
+
+    Raises
+    ------
+    BadInput
+        The path does not end as the pattern says, or could in two ways; the table has no such file.
+    """
+    parts = {**_by_pattern(path, reading.file_pattern), **_by_table(path, reading)}
+    return {f"{FILE_PREFIX}{name}": value for name, value in parts.items()}
+
+
+def _by_pattern(path: Path, pattern: str | None) -> dict[str, str]:
+    if pattern is None:
+        return {}
+    end = "/".join(path.absolute().parts[-(1 + pattern.count("/")) :])
+    first, last = (re.fullmatch(_regex(pattern, many), end) for many in ("+?", "+"))
+    if first is None or last is None:
+        fault = Finding(where="file", found=end, promised=f'a path that ends as file_pattern = "{pattern}"')
+        raise BadInput("a file's name does not say which run it is", fault, then="rename it, or mend [import]")
+    if first.groupdict() != last.groupdict():
+        found = f"{end}: {first.groupdict()} or {last.groupdict()}"
+        fault = Finding(where="file", found=found, promised=f'one reading of "{pattern}"')
+        raise BadInput("a file's name can be read two ways", fault, then="give it a line in [import.file_constants]")
+    return first.groupdict()
+
+
+def _regex(pattern: str, many: str) -> str:
+    """The pattern as a regular expression; a name that comes again must be the same."""
+    seen: set[str] = set()
+    parts = []
+    for place, text in enumerate(PART.split(pattern)):
+        if place % 2 == 0:
+            parts.append(re.escape(text))
+        else:
+            parts.append(f"(?P={text})" if text in seen else f"(?P<{text}>[^/]{many})")
+            seen.add(text)
+    return "".join(parts)
+
+
+def _by_table(path: Path, reading: Reading) -> dict[str, str]:
+    table = reading.file_constants
+    if not table:
+        return {}
+    parts = path.absolute().parts
+    found = [key for key in table if "/".join(parts[-(1 + key.count("/")) :]) == key]
+    if len(found) != 1:
+        near = difflib.get_close_matches(path.name, table, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        said = f"{len(found)} lines for it" if found else f"no line for it{guess}"
+        fault = Finding(where=f"file_constants.{path.name}", found=said, promised=f"one of: {', '.join(table)}")
+        raise BadInput("the plan does not say which run a file is", fault, then="add it to [import.file_constants]")
+    return table[found[0]]
