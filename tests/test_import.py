@@ -128,7 +128,7 @@ def test_every_format_gives_the_same_completions(tmp_path: Path) -> None:
         ({"cell": "zz"}, "arm is not in the plan"),
         ({"cell": None}, "arm is not in the plan"),
         ({"seed": 99}, "seed is not in the plan"),
-        ({"cell": "b", "seed": 2}, "no planned run has this arm, seed"),
+        ({"cell": "b", "seed": 2}, "no planned run has this arm, seed (a baseline's seed is empty)"),
         ({"persona": None}, "persona is empty, so the row names no item"),
         ({"sample_index": None}, "draw is empty"),
         ({"sample_index": -1}, "draw is not a whole number from 0"),

@@ -18,6 +18,8 @@ from seedlock.generation.import_rehearsal import planned_import, rehearsed, requ
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.plan.read import parse_plan
+from tests.conftest import PLAN as SPREAD
+from tests.conftest import StudyFixture
 
 PLAN = """
 [study]
@@ -728,3 +730,91 @@ def test_a_misspelt_role_or_format_is_caught_without_a_file(right: str, wrong: s
     with pytest.raises(BadInput) as refusal:
         require_maps(paths, parse_plan((PLAN + spelled).encode(), paths.plan))
     assert said in str(refusal.value)
+
+
+def test_answers_that_a_filter_takes_are_missing_by_arm_and_in_the_worst_cases(study: StudyFixture) -> None:
+    """Half of b's answers are incoherent: 10 of its 20 are missing, all of a's are there; bounds by hand."""
+    plan = table("csv", VALUE, more="[import.keep]\ncoherent = { at_least = 50 }")
+    study.write_plan(PLAN + plan + '\n[report]\ncells = [["arm"]]\n')
+    study.run("lock")
+    found = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "q": f"q{q}",
+            "score": 10 * (arm == "b") + seed,
+            "coherent": 30 if arm == "b" and q % 2 else 80,
+        }
+        for arm, seed in RUNS
+        for q in range(10)
+    ]
+    file = study.paths.root / "scores.csv"
+    separated(found)(file)
+    assert "10 filtered" in study.run("import", str(file))
+    study.run("analyze")
+    results = json.loads((study.paths.report / "results.json").read_bytes())
+    arms = {one["arm"]: one for one in results["accounting"]["by_arm"]}
+    assert (arms["a"]["missing"], arms["b"]["missing"], arms["b"]["reasons"]) == (0, 10, {"filtered": 10})
+    hypothesis = results["hypotheses"][0]
+    # a: 0.5 over seeds; b: 10.5 where coherent; the other half of b at -100 or 100.
+    assert hypothesis["estimate"] == pytest.approx(10.0)
+    bounds = [bound["estimate"] for bound in hypothesis["bounds"]]
+    assert bounds == pytest.approx([0.5 * 10.5 - 50 - 0.5, 0.5 * 10.5 + 50 - 0.5])
+
+
+def test_a_baseline_in_a_file_of_its_own_has_no_seed(tmp_path: Path) -> None:
+    paths = paths_of(tmp_path)
+    more = 'file_pattern = "{arm}-seed{seed}.csv"\n[import.file_constants]\n"before.csv" = { arm = "base" }'
+    spelled = PLAN.replace("seeds  = [0, 1]", "seeds  = [0, 1]\nbaseline = true")
+    spelled += table("csv", VALUE, columns=OF_FILE, more=more)
+    files = [tmp_path / name for name in (*(f"{arm}-seed{seed}.csv" for arm, seed in RUNS), "before.csv")]
+    for file in files:
+        text("q,score\nq1,0.5\n")(file)
+    plan = parse_plan(spelled.encode(), paths.plan)
+    with rehearsed(planned_import(paths, plan), files, None) as (imported, _):
+        assert imported.missing_runs == []
+        assert len(imported.rows_by_run) == 5
+    for file in files:
+        text("arm,seed,q,score\nbase,0,q1,0.5\n")(file)
+    plan = parse_plan(spelled.replace("file.arm", "arm").replace("file.seed", "seed").encode(), paths.plan)
+    with (
+        pytest.raises(BadInput, match="a baseline's seed is empty"),
+        rehearsed(planned_import(paths, plan), files, None),
+    ):
+        pass
+
+
+def test_one_long_file_holds_several_judges_each_brought_in_by_its_own_table(study: StudyFixture) -> None:
+    columns = 'columns = { arm = "arm", seed = "seed", item = "q", draw = "draw", value = "score" }'
+    judges = "".join(
+        f'\n[judgements.{judge}]\nformat = "csv"\ndelimiter = ";"\n{columns}\nconstants = {{ model = "tiny" }}\n'
+        f'only = {{ judge = ["{judge}"] }}\n'
+        for judge in ("ada", "bob")
+    )
+    study.write_plan(SPREAD + judges)
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    sealed = pq.read_table(study.paths.runs / "sealed" / "completions.parquet").to_pylist()
+    runs = {row["run_id"]: row for row in pq.read_table(study.paths.runs / "sealed" / "runs.parquet").to_pylist()}
+    file = study.paths.root / "judged.csv"
+    separated(
+        [
+            {
+                "arm": runs[r["run_id"]]["arm"],
+                "seed": runs[r["run_id"]]["seed"],
+                "q": r["item_id"],
+                "draw": r["draw"],
+                "judge": judge,
+                "score": score,
+            }
+            for r in sealed
+            for judge, score in (("ada", 1), ("bob", 2))
+        ],
+        ";",
+    )(file)
+    for judge, score in (("ada", 1.0), ("bob", 2.0)):
+        account = json.loads(study.run("import", str(file), "--judge", judge, "--json"))
+        assert (account["answers"], account["judged"]) == (len(sealed), len(sealed))
+        assert (account["files"][0]["read"], account["files"][0]["not_selected"]) == (2 * len(sealed), len(sealed))
+        found = pq.read_table(study.paths.runs / "sealed" / f"judgements-{judge}.parquet").to_pylist()
+        assert {row["value"] for row in found} == {score}

@@ -34,7 +34,7 @@ class Derivation:
     numbers
         Columns whose values are numbers.
     file_parts
-        Column `file.NAME` -> its value, alike for every row.
+        Column `file.NAME` -> its value, alike for every row; None is null.
     """
 
     reading: Reading
@@ -42,7 +42,7 @@ class Derivation:
     status: str | None
     has_reason: bool
     numbers: frozenset[str]
-    file_parts: dict[str, str]
+    file_parts: dict[str, str | None]
 
     def source_columns(self, columns: Sequence[str]) -> list[str]:
         """The columns of the file itself that the wanted ones are made of."""

@@ -25,21 +25,29 @@ def part_names(reading: Reading) -> set[str]:
     return in_table | set(PART.findall(reading.file_pattern or ""))
 
 
-def file_parts(path: Path, reading: Reading) -> dict[str, str]:
-    """Return the column `file.NAME` -> value of a file.
+def file_parts(path: Path, reading: Reading) -> dict[str, str | None]:
+    """Return the column `file.NAME` -> value of a file, null where it has no such part (a baseline's seed).
+
+    The table says it where it names the file, the pattern otherwise.
 
     Raises
     ------
     BadInput
         The path does not end as the pattern says, or could in two ways; the table has no such file.
     """
-    parts = {**_by_pattern(path, reading.file_pattern), **_by_table(path, reading)}
-    return {f"{FILE_PREFIX}{name}": value for name, value in parts.items()}
+    in_table = _lines_of(path, reading)
+    if len(in_table) == 1:
+        parts = reading.file_constants[in_table[0]]
+    elif reading.file_pattern is not None and not in_table:
+        parts = _by_pattern(path, reading.file_pattern)
+    elif reading.file_constants:
+        raise _not_in_table(path, reading, len(in_table))
+    else:
+        parts = {}
+    return {f"{FILE_PREFIX}{name}": parts.get(name) for name in sorted(part_names(reading))}
 
 
-def _by_pattern(path: Path, pattern: str | None) -> dict[str, str]:
-    if pattern is None:
-        return {}
+def _by_pattern(path: Path, pattern: str) -> dict[str, str]:
     end = "/".join(path.absolute().parts[-(1 + pattern.count("/")) :])
     first, last = (re.fullmatch(_regex(pattern, many), end) for many in ("+?", "+"))
     if first is None or last is None:
@@ -65,16 +73,16 @@ def _regex(pattern: str, many: str) -> str:
     return "".join(parts)
 
 
-def _by_table(path: Path, reading: Reading) -> dict[str, str]:
-    table = reading.file_constants
-    if not table:
-        return {}
+def _lines_of(path: Path, reading: Reading) -> list[str]:
+    """The lines of the table that name a file."""
     parts = path.absolute().parts
-    found = [key for key in table if "/".join(parts[-(1 + key.count("/")) :]) == key]
-    if len(found) != 1:
-        near = difflib.get_close_matches(path.name, table, n=1)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
-        said = f"{len(found)} lines for it" if found else f"no line for it{guess}"
-        fault = Finding(where=f"file_constants.{path.name}", found=said, promised=f"one of: {', '.join(table)}")
-        raise BadInput("the plan does not say which run a file is", fault, then="add it to [import.file_constants]")
-    return table[found[0]]
+    return [key for key in reading.file_constants if "/".join(parts[-(1 + key.count("/")) :]) == key]
+
+
+def _not_in_table(path: Path, reading: Reading, n_lines: int) -> BadInput:
+    near = difflib.get_close_matches(path.name, reading.file_constants, n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else ""
+    said = f"{n_lines} lines for it" if n_lines else f"no line for it{guess}"
+    promised = f"one of: {', '.join(reading.file_constants)}"
+    fault = Finding(where=f"file_constants.{path.name}", found=said, promised=promised)
+    return BadInput("the plan does not say which run a file is", fault, then="add it to [import.file_constants]")

@@ -69,6 +69,8 @@ class RunMatch:
                     promised=f"also {missing}",
                 ),
             )
+        has_baseline = any(run.seed is None for run in request.runs)
+        self._hint = " (a baseline's seed is empty)" if has_baseline and "seed" in self._roles else ""
         self._keys = pa.array(keys, pa.string())
         self._run_ids = pa.array([run.run_id for run in request.runs], pa.string())
 
@@ -86,7 +88,7 @@ class RunMatch:
         key = pc.binary_join_element_wise(*parts, FIELD_END) if parts else pa.repeat(pa.scalar(""), n_rows)
         index = pc.index_in(key, value_set=self._keys)
         unplanned = pc.and_(is_known, pc.is_null(index))
-        doubts.add(f"no planned run has this {', '.join(self._roles)}", unplanned)
+        doubts.add(f"no planned run has this {', '.join(self._roles)}{self._hint}", unplanned)
         return self._run_ids.take(index)
 
     def _column(self, role: Role, raw: Mapping[str, pa.Array], n_rows: int) -> pa.Array:

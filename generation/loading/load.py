@@ -326,4 +326,6 @@ def refuse_no_file(path: Path, format: str) -> None:
         return
     found = "a folder" if path.is_dir() else "a file" if path.is_file() else "nothing"
     promised = "a folder" if wants_folder else "a file"
-    raise BadInput(f"there is no {promised[2:]} to import", Finding(where=path.name, found=found, promised=promised))
+    fault = Finding(where=path.name, found=found, promised=promised)
+    then = f"name the files in it, all in one command:  {path.name}/*" if found == "a folder" else ""
+    raise BadInput(f"there is no {promised[2:]} to import", fault, then=then)
