@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ PLAIN = (
 )
 
 
+@cache
+def raw(name: str) -> RawStudy:
+    return RawStudy(PROJECT, name)
+
+
 def published(result: Row) -> dict[str, Any]:
     """The same of one entry of results.json."""
     found = {name: result.get(name) for name in PLAIN} | {"verdict": result["verdict"]}
@@ -55,7 +61,7 @@ def results_of(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_number_of_a_report_follows_from_its_raw_rows(name: str) -> None:
-    found, refused = recount(RawStudy(PROJECT, name), as_published=True)
+    found, refused = recount(raw(name), as_published=True)
     results = results_of(name)
     listed = NOT_RECOUNTED.get(name, {})
     assert set(found) | set(listed) == set(results)
@@ -72,6 +78,19 @@ def test_every_number_of_a_report_follows_from_its_raw_rows(name: str) -> None:
         gaps = {path: apart(mine[path], theirs[path]) for path in asked}
         wrong = {path: (mine[path], theirs[path]) for path, gap in gaps.items() if gap > TOLERANCE}
         assert not wrong, identity
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_cell_of_a_report_is_the_count_of_its_rows(name: str) -> None:
+    study = raw(name)
+    cells = json.loads((PROJECT / "reports" / name / "results.json").read_text(encoding="utf-8"))["cells"]
+    assert cells
+    tables = {(cell["measure"], tuple(cell["keys"])) for cell in cells}
+    found = {(measure, by): study.cells(measure, by) for measure, by in tables}
+    for cell in cells:
+        mean, k, n = found[cell["measure"], tuple(cell["keys"])][tuple(cell["keys"].values())]
+        assert (k, n) == (cell["k"], cell["n"]), cell["keys"]
+        assert mean == cell["mean"] or apart(mean, cell["mean"]) < TOLERANCE, cell["keys"]
 
 
 def test_one_judgement_more_moves_the_recount() -> None:
@@ -107,7 +126,7 @@ def todays(name: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name != "marker_leak_tiny"])  # as its second registration
 def test_todays_analysis_of_the_same_rows_gives_the_recounted_numbers(name: str) -> None:
-    mine, refused = recount(RawStudy(PROJECT, name), as_published=False)
+    mine, refused = recount(raw(name), as_published=False)
     theirs = todays(name)
     assert set(theirs) == {entry for entry, result in results_of(name).items() if "test" in result} - set(refused)
     for identity, numbers in theirs.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import duckdb
 type Row = Mapping[str, Any]
 
 ASKED = {"letter_logprob": "letter", "forced_choice": "letter", "bare_logprob": "word", "likert": "rating"}
-ASKED |= {"perplexity": "passage", "capability": "choice", "marker_rate": "answer"}
-RATES = {"marker_rate", "label_rate", "era", "discriminator", "capability"}
+ASKED |= {"perplexity": "passage", "capability": "choice", "marker_rate": "answer", "marker_position": "answer"}
+RATES = {"marker_rate", "marker_position", "label_rate", "era", "discriminator", "capability"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class RawStudy:
             self.db.sql(f"CREATE TABLE {judge} AS FROM '{last}'")
         self.run_columns = [column for column, *_ in self.all("DESCRIBE runs")]
         self.item = (
-            "coalesce(pair, item_id)"
+            "coalesce(pair || ' in ' || items, item_id)"
             if ("pair",) in self.all("SELECT column_name FROM (DESCRIBE items)")
             else "item_id"
         )
@@ -89,7 +89,7 @@ class RawStudy:
             )
         if kind == "reading":
             return (
-                "SELECT run_id, item_id, value AS score, NULL AS k, NULL AS n FROM readings JOIN conditions"
+                "SELECT run_id, item_id, value AS score, NULL AS k, 1 AS n FROM readings JOIN conditions"
                 " USING (condition) JOIN runs USING (run_id) JOIN directions USING (model, layer)"
                 f" WHERE reading = '{m['of']}' AND operation = 'none' AND checkpoint IS NULL AND is_chosen = 1"
             )
@@ -100,17 +100,19 @@ class RawStudy:
             score = f"CASE WHEN j.status = 'ok' THEN (j.label IN {_tuple(hit)})::INT END"
         else:
             ends = "(i.scale::INT[])"
+            at = f"strpos(lower(text), lower('{m.get('marker')}'))"
             score = {
-                "marker_rate": f"contains(lower(text), lower('{m.get('marker')}'))::INT",
+                "marker_rate": f"({at} > 0)::INT",
+                "marker_position": f"CASE WHEN {at} > 0 THEN (({at} - 1) / length(text) < 0.05)::INT END",  # its start
                 "forced_choice": "CASE text WHEN pro THEN 1 WHEN con THEN -1 END",
                 "likert": f"2 * (value - {ends}[1]) / ({ends}[2] - {ends}[1]) - 1",
                 "capability": "(value > 0)::INT",
                 "perplexity": "value",
             }.get(kind, f"greatest(-{m.get('within')}, least({m.get('within')}, value))")
         asked = f"WHERE i.asked = '{ASKED[kind]}'" if kind in ASKED else ""
-        k, n = ("score", "(score IS NOT NULL)::INT") if kind in RATES else ("NULL", "NULL")
+        k = "score" if kind in RATES else "NULL"
         scored = f"SELECT run_id, item_id, {score} AS score FROM {rows} {asked}"
-        return f"SELECT run_id, item_id, score, {k} AS k, {n} AS n FROM ({scored})"
+        return f"SELECT run_id, item_id, score, {k} AS k, (score IS NOT NULL)::INT AS n FROM ({scored})"
 
     def in_sets(self, entry: Row) -> list[str]:
         """Conditions that the item sets of a hypothesis and of its measure put on items."""
@@ -123,8 +125,36 @@ class RawStudy:
             found += [f'"{a}" <> "{b}"' for a, b in listed.get("differs", {}).items()]
         return found
 
+    def answers(
+        self, measure: str, conditions: Sequence[str], *, fill: float | None = None, also: Sequence[str] = ()
+    ) -> str:
+        """Query of mean, k, n and missing answers of every run x item; both orders of a question are one item.
+
+        `fill` is what a missing answer counts as, None leaves it out; `also` names columns of the run or item to keep.
+        """
+        self.db.sql(
+            f'CREATE TABLE IF NOT EXISTS "cells of {measure}" AS SELECT run_id, item_id,'
+            " coalesce(sum(score), 0) AS total, count(score) AS found, count(*) FILTER (score IS NULL) AS lost,"
+            f" sum(k) AS k, sum(n) AS n FROM ({self.scores(measure)}) GROUP BY ALL"
+        )
+        mean = "total / nullif(found, 0)" if fill is None else f"(total + {fill} * lost) / (found + lost)"
+        columns = ", ".join(["run_id", f"{self.item} AS item", *(f'"{name}"' for name in also)])
+        return (
+            f"SELECT {columns}, avg({mean}) AS mean, sum(k) AS k, sum(n) AS n, sum(lost) AS lost"
+            f' FROM "cells of {measure}" JOIN runs USING (run_id) JOIN items USING (item_id)'
+            f" WHERE {' AND '.join(conditions) or 'true'} GROUP BY ALL"
+        )
+
+    def cells(self, measure: str, by: Sequence[str]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """Mean over run x item, k and n of every cell of a table of the report, by its keys."""
+        asked = self.answers(measure, self.in_sets({"measure": measure}), also=by)
+        names = ", ".join(f'"{name}"' for name in by)
+        rows = self.all(f"SELECT {names}, avg(mean), sum(k)::INT, sum(n)::INT FROM ({asked}) GROUP BY ALL")
+        spelled = ([None if key is None else str(key) for key in row[: len(by)]] for row in rows)
+        return {tuple(keys): row[len(by) :] for keys, row in zip(spelled, rows, strict=True)}
+
     def levels(self, entry: Row, extra: Row, fill: Mapping[int, int] | None = None) -> list[Level]:
-        """Unit means of every level: each run x item of a unit weighs the same, both orders of a question are one item.
+        """Unit means of every level: each run x item of a unit weighs the same.
 
         `fill` has what missing answers count as at levels of positive (1) and of negative weight (-1).
         """
@@ -138,14 +168,11 @@ class RawStudy:
         found = []
         for level, weight in entry.get("contrast", {"all": 1.0}).items():
             here = _conditions({entry.get("over", "arm"): level}) if "contrast" in entry else []
-            score = "score" if fill is None else f"coalesce(score, {fill[1 if weight > 0 else -1]})"
+            missing = None if fill is None else fill[1 if weight > 0 else -1]
+            asked = self.answers(entry["measure"], [*conditions, *here], fill=missing)
             rows = self.all(
-                f"WITH cells AS (SELECT run_id, item_id, avg({score}) AS mean, sum(k) AS k, sum(n) AS n,"
-                f" count(*) FILTER (score IS NULL) AS lost FROM ({self.scores(entry['measure'])}) GROUP BY ALL),"
-                f" asked AS (SELECT run_id, {self.item} AS item, {unit}::VARCHAR AS unit, avg(mean) AS mean,"
-                " sum(k) AS k, sum(n) AS n, sum(lost) AS lost FROM cells JOIN runs USING (run_id)"
-                f" JOIN items USING (item_id) WHERE {' AND '.join([*conditions, *here]) or 'true'} GROUP BY ALL)"
-                " SELECT unit, avg(mean), sum(k)::INT, sum(n)::INT, sum(lost)::INT FROM asked GROUP BY unit ORDER BY 1"
+                f"SELECT {unit}::VARCHAR, avg(mean), sum(k)::INT, sum(n)::INT, sum(lost)::INT FROM ({asked})"
+                " JOIN runs USING (run_id) GROUP BY 1 ORDER BY 1"
             )
             means, k, n = ({row[0]: row[at] for row in rows} for at in (1, 2, 3))
             lost = sum(row[4] for row in rows)
@@ -225,4 +252,9 @@ def _tuple(values: Iterable[object]) -> str:
 
 
 def _conditions(where: Row) -> list[str]:
-    return [f'"{name}"::VARCHAR IN {_tuple(v if isinstance(v, list) else [v])}' for name, v in where.items()]
+    """One condition a factor or attribute: its value, one of a list of values, or none at all."""
+    named = {name: value if isinstance(value, list) else [value] for name, value in where.items()}
+    return [
+        f'"{name}" IS NULL' if values == [None] else f'"{name}"::VARCHAR IN {_tuple(values)}'
+        for name, values in named.items()
+    ]
