@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from seedlock.analysis.measures import MEASURES
@@ -11,6 +11,9 @@ from seedlock.analysis.scoring.item_sets import unit_of
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.design import MeasureDesign
 from seedlock.prereg.plan.plan import BASELINE_ARM, Plan
+
+type Spreads = Mapping[str, float]
+"""Arm -> SD between its seeds."""
 
 DEFAULT_SEED_SD = (0.25, 0.5, 1.0)
 DEFAULT_ITEMS = 60
@@ -36,7 +39,9 @@ class Variation:
         Arm -> rate or mean where no hypothesis says otherwise.
     seed_sd
         One SD between seeds for each point of the grid; in logits for a rate, else in the measure's unit, as the
-        others.
+        others. The greatest of the arms' SDs where they differ.
+    arm_sd
+        Arm -> its SD between seeds, one mapping for each point of the grid; arms not named have that of `seed_sd`.
     item_sd
         Between items, the same for every run.
     item_effect_sd
@@ -52,16 +57,30 @@ class Variation:
     item_sd: float
     item_effect_sd: float
     answer_sd: float
+    arm_sd: tuple[Mapping[str, float], ...] = ()
+
+    def arms_at(self, point: int) -> Mapping[str, float]:
+        """Arms that have an SD of their own at a point of the grid."""
+        return self.arm_sd[point] if self.arm_sd else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumed:
-    """Everything assumed of a plan; `record` lists it for the reader."""
+    """Everything assumed of a plan; `record` lists it for the reader.
+
+    Parameters
+    ----------
+    points
+        Points of the grid: those as planned, then one for each arm and ratio of `design.seed_sd_ratio`.
+    as_planned
+        How many of them, the first, have the seed SDs of the plan.
+    """
 
     variation: Mapping[str, Variation]
     items: Mapping[str | None, int]
     draws: int
     points: int
+    as_planned: int
     record: tuple[Assumption, ...]
 
 
@@ -79,16 +98,29 @@ def assume(plan: Plan, counted_items: Mapping[str, int] | None = None) -> Assume
         A base rate outside [0, 1].
     """
     record: list[Assumption] = []
-    given = [len(m.seed_sd) for m in plan.design.measures.values() if m.seed_sd is not None]
+    given = [
+        len(next(iter(m.seed_sd.values())) if isinstance(m.seed_sd, dict) else m.seed_sd)
+        for m in plan.design.measures.values()
+        if m.seed_sd
+    ]
     points = given[0] if given else len(DEFAULT_SEED_SD)
-    variation = {name: _variation(plan, name, points, record) for name in used_measures(plan)}
+    stretched = [(arm, ratio) for ratio in plan.design.seed_sd_ratio for arm in plan.planned_arms]
+    if stretched:
+        record.append(Assumption(what="seed SD ratios, each arm", value=plan.design.seed_sd_ratio, source="plan"))
+    if plan.design.within_run:
+        record.append(Assumption(what="correlation within a run", value=plan.design.within_run, source="plan"))
+    variation = {
+        name: _stretched(_variation(plan, name, points, record), plan.planned_arms, stretched)
+        for name in used_measures(plan)
+    }
     draws = plan.design.draws or (plan.decoding.draws if plan.decoding else None)
     record.append(Assumption(what="answers an item", value=draws or 1, source="plan" if draws else "default"))
     return Assumed(
         variation=variation,
         items=_items(plan, counted_items or {}, record),
         draws=draws or 1,
-        points=points,
+        points=points * (1 + len(stretched)),
+        as_planned=points,
         record=tuple(record),
     )
 
@@ -113,17 +145,38 @@ def _variation(plan: Plan, name: str, points: int, record: list[Assumption]) -> 
     base = taken("rate or mean without an effect", table.base, DEFAULT_BASE_RATE if is_rate else 0.0)
     item_sd = taken(f"SD between items, {unit}", table.item_sd, 1.0)
     new_items = plan.inference.items == "new"
+    seed_sd, arm_sd = _by_arm(taken(f"SD between seeds, {unit}", table.seed_sd, default_grid(points)))
     return Variation(
         measure=name,
         is_rate=is_rate,
         base=_base_by_arm(plan, name, base, is_rate=is_rate),
-        seed_sd=tuple(taken(f"SD between seeds, {unit}", table.seed_sd, default_grid(points))),
+        seed_sd=seed_sd,
+        arm_sd=arm_sd,
         item_sd=item_sd,
         item_effect_sd=taken(f"SD between items in what an arm does, {unit}", table.item_effect_sd, item_sd / 2)
         if new_items
         else 0.0,
         answer_sd=0.0 if is_rate else taken(f"SD between answers, {unit}", table.answer_sd, 1.0),
     )
+
+
+def _by_arm(given: Sequence[float] | Mapping[str, Sequence[float]]) -> tuple[tuple[float, ...], tuple[Spreads, ...]]:
+    """The grid of SDs between seeds, and each arm's own where they are given by arm."""
+    if not isinstance(given, Mapping):
+        return tuple(given), ()
+    points = range(min(map(len, given.values())))
+    arms = tuple({arm: sds[point] for arm, sds in given.items()} for point in points)
+    return tuple(max(one.values()) for one in arms), arms
+
+
+def _stretched(variation: Variation, arms: Sequence[str], settings: Sequence[tuple[str, float]]) -> Variation:
+    """The grid as planned, and after it once more for every arm that has a multiple of its SD."""
+    if not settings:
+        return variation
+    points = range(len(variation.seed_sd))
+    planned = [{arm: variation.arms_at(p).get(arm, variation.seed_sd[p]) for arm in arms} for p in points]
+    grid = [*planned, *({**one, arm: one[arm] * ratio} for arm, ratio in settings for one in planned)]
+    return replace(variation, seed_sd=tuple(max(one.values()) for one in grid), arm_sd=tuple(grid))
 
 
 def default_grid(points: int) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -29,6 +29,8 @@ class Drawing:
     ----------
     seed_sd
         The point of the grid.
+    arm_sd
+        Arm -> its own SD between seeds, where that is another.
     new_items
         Items are a sample too: drawn anew for every simulated study, with an effect of each arm on each item.
     means_only
@@ -41,7 +43,13 @@ class Drawing:
     draws: int
     new_items: bool
     pairing: float
+    within_run: float = 0.0
     means_only: bool = False
+    arm_sd: Mapping[str, float] = field(default_factory=dict)
+
+    def sd_of(self, run: PlannedRun) -> float:
+        """SD between the seeds of a run's arm."""
+        return self.arm_sd.get(run.arm, self.seed_sd)
 
     @property
     def together(self) -> int:
@@ -62,6 +70,7 @@ def draw_cells(
     shared_rng: np.random.Generator,
     *,
     simulations: int,
+    common_KR: FloatArray | None = None,
 ) -> FloatArray:
     """Draw the mean answer of every run to every item.
 
@@ -71,6 +80,8 @@ def draw_cells(
         Shape (R,): each run's true rate or mean over seeds (and over items, where they are a sample).
     shared_rng
         For what arms with the same seed share.
+    common_KR
+        From `common_effects`: what a run's seed does to all its measures and item sets alike, shape (K, R).
 
     Returns
     -------
@@ -79,24 +90,22 @@ def draw_cells(
     """
     v = drawing.variation
     root = math.sqrt(drawing.together)
-    seed_KR1 = drawing.seed_sd * _seed_effects(runs, drawing.pairing, rng, shared_rng, simulations)[:, :, None]
+    effect_KR = seed_effects(runs, drawing.pairing, rng, shared_rng, simulations)
+    if common_KR is not None:
+        effect_KR = common_KR + math.sqrt(1 - drawing.within_run) * effect_KR
+    seed_KR1 = (np.array([drawing.sd_of(run) for run in runs]) * effect_KR)[:, :, None]
     items = item_effects(drawing.columns, v.item_sd)[None, None, :]
-    spread = drawing.seed_sd
     if drawing.new_items:
         items = rng.normal(0, v.item_sd / root, (simulations, 1, drawing.columns)) + _arm_items(
             drawing, runs, rng, simulations
         )
-        spread = math.hypot(drawing.seed_sd, v.item_sd, v.item_effect_sd)
     if not v.is_rate:
         answer_sd = v.answer_sd / math.sqrt(drawing.draws) / root
         noise = rng.normal(0, answer_sd, (simulations, len(runs), drawing.columns))
         return np.asarray(level_R[None, :, None] + seed_KR1 + items + noise)
     fixed = () if drawing.new_items else tuple(item_effects(drawing.n_items, v.item_sd).tolist())
     centre_R = np.array(
-        [
-            centre_logit(float(level), _spread_of(run, spread, drawing), fixed)
-            for run, level in zip(runs, level_R, strict=True)
-        ]
+        [centre_logit(float(level), _spread_of(run, drawing), fixed) for run, level in zip(runs, level_R, strict=True)]
     )
     # A share of expit(run + item), with one exponential a run and one an item instead of one a cell.
     odds_KR1, against_KRI = np.exp(centre_R[None, :, None] + seed_KR1), np.exp(-items)
@@ -113,14 +122,14 @@ def draw_cells(
     return found if drawing.draws == 1 else found / drawing.draws
 
 
-def _spread_of(run: PlannedRun, spread: float, drawing: Drawing) -> float:
+def _spread_of(run: PlannedRun, drawing: Drawing) -> float:
     """SD over which a run's rate is averaged: an unmodified model has no seed."""
-    if run.seed is not None:
-        return spread
-    return math.hypot(drawing.variation.item_sd, drawing.variation.item_effect_sd) if drawing.new_items else 0.0
+    seed_sd = 0.0 if run.seed is None else drawing.sd_of(run)
+    v = drawing.variation
+    return math.hypot(seed_sd, v.item_sd, v.item_effect_sd) if drawing.new_items else seed_sd
 
 
-def _seed_effects(
+def seed_effects(
     runs: tuple[PlannedRun, ...],
     pairing: float,
     rng: np.random.Generator,
@@ -135,6 +144,21 @@ def _seed_effects(
         shared_KR = shared_KL[:, [labels[run.model, run.seed] for run in runs]]
         own_KR = math.sqrt(pairing) * shared_KR + math.sqrt(1 - pairing) * own_KR
     return np.asarray(own_KR * np.array([run.seed is not None for run in runs]))
+
+
+def common_effects(
+    runs: tuple[PlannedRun, ...],
+    *,
+    pairing: float,
+    within_run: float,
+    rng: np.random.Generator,
+    shared_rng: np.random.Generator,
+    simulations: int,
+) -> FloatArray | None:
+    """The part of every seed's effect that all measures and item sets of its run share, shape (K, R); None for none."""
+    if not within_run:
+        return None
+    return np.asarray(math.sqrt(within_run) * seed_effects(runs, pairing, rng, shared_rng, simulations))
 
 
 def _arm_items(
@@ -184,7 +208,8 @@ def planned_spread(
     v = drawing.variation
     if of == "answers":
         rate_sd = math.sqrt(level * (1 - level)) if 0 < level < 1 else 0.0
-        return rate_sd if v.is_rate else math.hypot(drawing.seed_sd, v.item_sd, v.item_effect_sd, v.answer_sd)
+        seed_sd = drawing.sd_of(runs[0])
+        return rate_sd if v.is_rate else math.hypot(seed_sd, v.item_sd, v.item_effect_sd, v.answer_sd)
     simulations = min(400, max(20, SPREAD_CELLS // (len(runs) * drawing.n_items)))
     cells_KRI = draw_cells(drawing, runs, np.full(len(runs), level), rng, rng, simulations=simulations)
     means = cells_KRI.mean(axis=1) if of == "item means" else cells_KRI.mean(axis=2)

@@ -62,6 +62,8 @@ class Target:
         The band that the authors predict, or that a gate needs.
     problem
         Why it cannot be simulated; empty otherwise.
+    gates
+        Ids of the gates that stand before a hypothesis.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Target:
     alpha: float
     levels: tuple[LevelRows, ...]
     problem: str = ""
+    gates: tuple[str, ...] = ()
 
     @property
     def estimator(self) -> Estimator:
@@ -177,6 +180,9 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
         alpha=estimand.alpha or plan.inference.alpha,
         levels=tuple(levels),
         problem=problem,
+        gates=tuple(f"gates.{name}" for name in plan.gates_of(estimand, extra))
+        if isinstance(estimand, Hypothesis)
+        else (),
     )
 
 

@@ -48,6 +48,10 @@ class TargetRow(Part):
         The estimator gives no answer.
     reason
         Why there are no numbers; null otherwise.
+    alpha
+        What `error` is promised to stay within.
+    gates_open, error_given_open
+        Studies in which every gate before the hypothesis holds, and the error among those; null without gates.
     """
 
     id: str
@@ -63,10 +67,17 @@ class TargetRow(Part):
     refused: Measured | None
     verdicts: list[Verdict]
     reason: str | None
+    alpha: float | None = None
+    gates_open: Measured | None = None
+    error_given_open: Measured | None = None
 
 
 class RuleRow(Part):
-    """A claim that ends supported, or a family any member of which ends in its predicted band falsely: how often."""
+    """A claim that ends supported, or a family any member of which ends in its predicted band falsely: how often.
+
+    `alpha` is what the rate is promised to stay within: null where the claim is true, and for a family whose method
+    does not bound the rate of any false claim.
+    """
 
     id: str
     kind: Literal["claim", "family"]
@@ -74,6 +85,30 @@ class RuleRow(Part):
     point: int
     rate: Measured | None
     reason: str | None
+    alpha: float | None = None
+
+
+class Worst(Part):
+    """The worst that one promise comes to anywhere on the grid.
+
+    Parameters
+    ----------
+    what
+        Which promise: the error of a hypothesis, that error where its gates hold, a claim supported falsely, any false
+        claim of a family, or the coverage of an interval.
+    promised
+        What `rate` should stay within; for coverage, reach.
+    is_broken
+        It does not, beyond Monte Carlo error: with no promise broken anywhere, one is called broken 1 time in 100.
+    """
+
+    id: str
+    what: Literal["error", "error given open gates", "false claim", "false claim in family", "coverage"]
+    scenario: str
+    point: int
+    promised: float
+    rate: Measured
+    is_broken: bool
 
 
 class LookRow(Part):
@@ -140,8 +175,10 @@ class CalibrationRow(Part):
 
 
 class SimulationResult(Part):
-    """A simulated design. `points` gives each measure's seed SD at every point of the grid.
+    """A simulated design. `points` gives each measure's seed SD at every point of the grid, the greatest of its arms'.
 
+    `arms_at` gives each point's SDs by measure and arm where arms differ, and is empty where none do. `worst` is the
+    worst of every promise over the grid, `findings` those that are broken, in words.
     `plan_sha256` is the digest of the plan's bytes it was made for; null where there were none.
     """
 
@@ -161,6 +198,9 @@ class SimulationResult(Part):
     wanted_power: float
     not_simulated: list[str]
     calibration: list[CalibrationRow] = []
+    arms_at: list[dict[str, dict[str, float]]] = []
+    worst: list[Worst] = []
+    findings: list[str] = []
 
     def to_bytes(self) -> bytes:
         """Canonical JSON and one line feed."""

@@ -32,6 +32,8 @@ class Ending:
         Bands left, lowest first; every band where the estimator refused.
     p_favoured_K
         Smallest alpha at which the favoured band would be the only one left; NaN where there is no answer.
+    holds_K
+        The favoured band is the only one left: what a gate asks.
     """
 
     estimate_K: FloatArray
@@ -41,6 +43,7 @@ class Ending:
     done_K: BoolArray
     left_KB: BoolArray
     p_favoured_K: FloatArray
+    holds_K: BoolArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,7 @@ def _look(
             done_K=outcomes[t.id].done_K,
             left_KB=outcomes[t.id].many.p_KB > alpha_K[t.id][:, None],
             p_favoured_K=p_K[t.id],
+            holds_K=p_K[t.id] <= alpha_K[t.id],
         )
         for t in targets
     }
@@ -281,6 +285,7 @@ def _merged(before: Endings, now: Endings, going_K: BoolArray) -> Endings:
             done_K=old.done_K & new.done_K,
             left_KB=np.where(going_K[:, None], new.left_KB, old.left_KB),
             p_favoured_K=pick(new.p_favoured_K, old.p_favoured_K),
+            holds_K=np.where(going_K, new.holds_K, old.holds_K),
         )
     claims = {name: pick(now.claims[name], old) for name, old in before.claims.items()}
     return Endings(targets=targets, claims=claims, look_K=before.look_K)

@@ -15,6 +15,7 @@ from seedlock.analysis.simulation.seeds_needed import Search
 from seedlock.analysis.simulation.simulate import MOST_STUDIES, Design, Progress, declare_design, play_world, worlds_at
 from seedlock.analysis.simulation.summary import blank_row, look_rows, rule_rows, target_row
 from seedlock.analysis.simulation.truth import scenarios
+from seedlock.analysis.simulation.worst import in_words, spreads, worst_cases
 from seedlock.prereg.base.canonical import sha256_file, write_atomic
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
@@ -31,7 +32,8 @@ SEARCH_STUDIES = 1000
 NOT_SIMULATED = (
     "missing answers and lost runs",
     "what the Bayesian models would conclude (--bayes calibrates their posteriors)",
-    "gates: hypotheses are tested as if every gate had held",
+    "gates before claims, families and looks: there every gate is taken to hold; errors are shown given open gates too",
+    "the metric audit: it is taken to pass",
     "the error with which an SD scale is estimated: it is taken at what the design makes of it",
 )
 
@@ -90,13 +92,19 @@ def simulate_design(
         wanted=WANTED_POWER,
     )
     variation = design.assumed.variation
+    worst = worst_cases(rows, rules)
+    arms_at = [
+        {name: dict(v.arms_at(point)) for name, v in variation.items() if len(set(v.arms_at(point).values())) > 1}
+        for point in range(design.assumed.points)
+    ]
+    points = [{name: v.seed_sd[point] for name, v in variation.items()} for point in range(design.assumed.points)]
     return SimulationResult(
         study=study,
         plan_sha256=plan_sha256,
         seed=seed,
         simulations=simulations,
         one_by_one=ONE_BY_ONE,
-        points=[{name: v.seed_sd[point] for name, v in variation.items()} for point in range(design.assumed.points)],
+        points=points,
         looks=_looks(plan),
         assumed=[Assumed(what=a.what, value=a.value, source=a.source) for a in design.assumed.record],
         rows=rows,
@@ -105,6 +113,9 @@ def simulate_design(
         seeds_needed=list(_search(search, progress)) if most_seeds >= 2 else [],
         wanted_power=WANTED_POWER,
         not_simulated=[*NOT_SIMULATED, *_slow(design)],
+        arms_at=arms_at if any(arms_at) else [],
+        worst=worst,
+        findings=[in_words(one, spreads(points, arms_at, one.point)) for one in worst if one.is_broken],
     )
 
 
@@ -150,10 +161,7 @@ def _play_all(
             endings = play_world(
                 design, world, point=point, number=number, simulations=simulations, raw=raw, stepped=stepped
             )
-            rows += [
-                target_row(by_id[name], world, endings.targets[name], raw=raw[name], point=point)
-                for name in world.truth
-            ]
+            rows += [target_row(by_id[name], world, endings, raw=raw[name], point=point) for name in world.truth]
             rules += rule_rows(design.plan, design.layout, world, endings, raw=raw, point=point)
             reached += look_rows(design.rules, world, endings, point=point)
         no_level = "no rates or means give this value"
@@ -180,8 +188,9 @@ def _search(search: Search, progress: Progress) -> Iterator[SeedsNeeded]:
     plan = search.design.plan
     ids = [t.id for t in search.design.layout.targets if t.kind == "hypothesis" and t.estimand.unit == "seed"]
     ids += [claim.id for claim in plan.claim]
-    total = len(ids) * search.design.assumed.points
-    for i, (identity, point) in enumerate((name, p) for name in ids for p in range(search.design.assumed.points)):
+    points = search.design.assumed.as_planned
+    total = len(ids) * points
+    for i, (identity, point) in enumerate((name, p) for name in ids for p in range(points)):
         progress("searching for the seeds needed", i, total)
         yield search.needed(identity, point)
     progress("searching for the seeds needed", total, total)

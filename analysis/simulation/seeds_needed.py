@@ -77,7 +77,7 @@ class Search:
             )
             for target in design.layout.targets:
                 if target.id in world.truth:
-                    row = target_row(target, world, endings.targets[target.id], raw=raw[target.id], point=point)
+                    row = target_row(target, world, endings, raw=raw[target.id], point=point)
                     if row.power is not None:
                         yield target.id, row.power
             for rule in rule_rows(design.plan, design.layout, world, endings, raw=raw, point=point):

@@ -9,7 +9,7 @@ import numpy as np
 
 from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.simulation.assumptions import Assumed, assume
-from seedlock.analysis.simulation.draw import Drawing, draw_cells, planned_spread, run_levels
+from seedlock.analysis.simulation.draw import Drawing, common_effects, draw_cells, planned_spread, run_levels
 from seedlock.analysis.simulation.evaluate import is_vectorised, runs_at
 from seedlock.analysis.simulation.layout import Layout, lay_out
 from seedlock.analysis.simulation.rules import Endings, LookRule, look_rules, play
@@ -85,6 +85,8 @@ def drawing_of(design: Design, block: int, point: int) -> Drawing:
         draws=design.assumed.draws,
         new_items=design.plan.inference.items == "new",
         pairing=design.plan.design.pairing,
+        within_run=design.plan.design.within_run,
+        arm_sd=variation.arms_at(point) if at.seeds_vary else {},
         means_only=block not in design.layout.blocks_read_by_item(),
     )
 
@@ -132,6 +134,7 @@ def _raw_unit(design: Design, scale: str, point: int) -> float:
         draws=design.assumed.draws,
         new_items=False,
         pairing=0.0,
+        arm_sd=variation.arms_at(point),
     )
     rng = np.random.default_rng(np.random.SeedSequence(design.seed, spawn_key=(0, point)))
     return planned_spread(sd.of or "answers", drawing, runs, variation.base[arm], rng)
@@ -186,6 +189,15 @@ def _draw_all(
     design: Design, world: World, key: tuple[int, ...], *, point: int, simulations: int
 ) -> dict[int, FloatArray]:
     measures = list(design.assumed.variation)
+    of_runs, of_seeds = (np.random.SeedSequence(design.seed, spawn_key=(*key, 2, part)) for part in (0, 1))
+    common_KR = common_effects(
+        design.layout.runs,
+        pairing=design.plan.design.pairing,
+        within_run=design.plan.design.within_run,
+        rng=np.random.default_rng(of_runs),
+        shared_rng=np.random.default_rng(of_seeds),
+        simulations=simulations,
+    )
     cells = {}
     for block, at in enumerate(design.layout.blocks):
         own = np.random.SeedSequence(design.seed, spawn_key=(*key, 0, block))
@@ -197,5 +209,6 @@ def _draw_all(
             np.random.default_rng(own),
             np.random.default_rng(shared),
             simulations=simulations,
+            common_KR=common_KR,
         )
     return cells

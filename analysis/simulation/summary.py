@@ -11,14 +11,14 @@ from seedlock.analysis.simulation.layout import Layout, Target
 from seedlock.analysis.simulation.result import LookRow, Measured, RuleRow, TargetRow, Verdict, mean_of, share
 from seedlock.analysis.simulation.rules import Ending, Endings, LookRule, family_of
 from seedlock.analysis.simulation.truth import World, true_band
-from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.plan import Claim, Plan
 
 ZERO = 1e-12
 
 
-def target_row(target: Target, world: World, ending: Ending, *, raw: float, point: int) -> TargetRow:
+def target_row(target: Target, world: World, endings: Endings, *, raw: float, point: int) -> TargetRow:
     """Summarise one target in the world made for it."""
-    truth = world.truth[target.id]
+    truth, ending = world.truth[target.id], endings.targets[target.id]
     names = target.estimand.partition.names
     true = true_band(target, truth / raw)
     done, answered = ending.done_K, ending.done_K & ending.has_answer_K
@@ -26,6 +26,10 @@ def target_row(target: Target, world: World, ending: Ending, *, raw: float, poin
     slack = 1e-9 * max(1.0, abs(truth))
     covered = (ending.low_K - slack <= truth) & (truth <= ending.high_K + slack)
     alone = _only_left(ending, names.index(target.favoured))
+    wrong = ~ending.left_KB[:, names.index(true)] & answered
+    gates = _gates(target, endings)
+    open_K = None if gates is None else done & np.all([gate.holds_K for gate in gates], axis=0)
+    known_K = None if gates is None else done & np.all([gate.done_K for gate in gates], axis=0)
     return TargetRow(
         id=target.id,
         kind=target.kind,
@@ -33,14 +37,23 @@ def target_row(target: Target, world: World, ending: Ending, *, raw: float, poin
         point=point,
         truth=float(f"{truth / raw:.10g}") if abs(truth) > ZERO else 0.0,
         true_band=true,
-        error=share(_count(~ending.left_KB[:, names.index(true)] & answered), n),
+        alpha=target.alpha,
+        error=share(_count(wrong), n),
         power=share(_count(alone & answered), n),
         coverage=share(_count(covered & answered), int(answered.sum())),
         width=mean_of((ending.high_K - ending.low_K)[answered] / raw),
         refused=share(_count(done & ~ending.has_answer_K), n),
         verdicts=list(_verdicts(ending, names, n)),
         reason=None,
+        gates_open=None if open_K is None or known_K is None else share(_count(open_K), _count(known_K)),
+        error_given_open=None if open_K is None else share(_count(wrong & open_K), _count(open_K)),
     )
+
+
+def _gates(target: Target, endings: Endings) -> list[Ending] | None:
+    """How the gates before a hypothesis end; None without gates, or with one that is not simulated."""
+    found = [endings.targets[name] for name in target.gates if name in endings.targets]
+    return found if found and len(found) == len(target.gates) else None
 
 
 def blank_row(target: Target, scenario: str, point: int, reason: str) -> TargetRow:
@@ -81,12 +94,35 @@ def rule_rows(
             holds_K = endings.claims[claim.id]
             known = ~np.isnan(holds_K)
             rate = share(_count(holds_K[known] == 1), int(known.sum()))
-            yield RuleRow(id=claim.id, kind="claim", scenario=world.scenario, point=point, rate=rate, reason=None)
+            yield RuleRow(
+                id=claim.id,
+                kind="claim",
+                scenario=world.scenario,
+                point=point,
+                rate=rate,
+                reason=None,
+                alpha=plan.inference.alpha if _is_false(claim, layout, world, raw) else None,
+            )
     for family in plan.families:
         members = [t for t in layout.targets if family_of(t) == family]
         if members and all(t.id in world.truth and t.id in endings.targets for t in members):
             rate = _false_claims(members, world, endings, raw)
-            yield RuleRow(id=family, kind="family", scenario=world.scenario, point=point, rate=rate, reason=None)
+            yield RuleRow(
+                id=family,
+                kind="family",
+                scenario=world.scenario,
+                point=point,
+                rate=rate,
+                reason=None,
+                alpha=max(t.alpha for t in members) if plan.families[family] in {"holm", "dunnett"} else None,
+            )
+
+
+def _is_false(claim: Claim, layout: Layout, world: World, raw: Mapping[str, float]) -> bool:
+    """Whether what a claim says is not so in this world."""
+    members = [t for t in layout.targets if t.id in claim.members]
+    wrong = [true_band(t, world.truth[t.id] / raw[t.id]) != t.favoured for t in members]
+    return any(wrong) if claim.all_of else all(wrong)
 
 
 def _false_claims(members: Sequence[Target], world: World, endings: Endings, raw: Mapping[str, float]) -> Measured:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from seedlock.analysis.simulation.result import Measured, SimulationResult, TargetRow
+from seedlock.analysis.simulation.worst import spreads
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,16 +16,20 @@ def tables(result: SimulationResult) -> Iterator[Table]:
     """One table of operating characteristics a point of the grid, then claims and families, looks, and seeds."""
     from rich.table import Table  # noqa: PLC0415 - only a terminal needs it
 
-    for point, sds in enumerate(result.points):
-        table = Table(title=f"seed SD {_sds(sds)}")
+    for point in range(len(result.points)):
+        table = Table(title=f"seed SD {_sds(result, point)}")
         for column in ("hypothesis", "scenario", "truth", "true band"):
             table.add_column(column)
-        for column in ("error", "power", "coverage", "width", "commonest verdict"):
+        gated = any(row.error_given_open is not None for row in result.rows)
+        if_open = ["given open gates"] if gated else []
+        for column in ("error", *if_open, "power", "coverage", "width", "commonest verdict"):
             table.add_column(column, justify="right")
         for row in result.rows:
             if row.point == point:
-                table.add_row(*_cells(row))
+                table.add_row(*_cells(row, gated=gated))
         yield table
+    if result.worst:
+        yield _worst(result, Table(title="worst of the grid"))
     if result.rules:
         yield _rules(result, Table(title="claims supported, families with a false claim"))
     if result.reached:
@@ -43,9 +48,9 @@ def in_words(measured: Measured | None, digits: int = 3) -> str:
     return f"{measured.value:.{digits}f}{error}"
 
 
-def _cells(row: TargetRow) -> list[str]:
+def _cells(row: TargetRow, *, gated: bool) -> list[str]:
     if row.reason is not None:
-        return [row.id, row.scenario, row.reason, "", "", "", "", "", ""]
+        return [row.id, row.scenario, row.reason]
     verdict = row.verdicts[0] if row.verdicts else None
     common = "-" if verdict is None else f"{' or '.join(verdict.left)}: {in_words(verdict.probability, 2)}"
     return [
@@ -54,6 +59,7 @@ def _cells(row: TargetRow) -> list[str]:
         f"{row.truth:g}" if row.truth is not None else "-",
         row.true_band or "-",
         in_words(row.error),
+        *([in_words(row.error_given_open)] if gated else []),
         in_words(row.power),
         in_words(row.coverage),
         in_words(row.width),
@@ -65,9 +71,7 @@ def _rules(result: SimulationResult, table: Table) -> Table:
     for column in ("claim or family", "scenario", "seed SD", "rate"):
         table.add_column(column)
     for row in result.rules:
-        table.add_row(
-            f"{row.kind} {row.id}", row.scenario, _sds(result.points[row.point]), row.reason or in_words(row.rate)
-        )
+        table.add_row(f"{row.kind} {row.id}", row.scenario, _sds(result, row.point), row.reason or in_words(row.rate))
     return table
 
 
@@ -75,7 +79,7 @@ def _looks(result: SimulationResult, table: Table) -> Table:
     for column in ("look at", "scenario", "seed SD", "reached"):
         table.add_column(column)
     for row in result.reached:
-        table.add_row(f"{row.seeds} seeds", row.scenario, _sds(result.points[row.point]), in_words(row.reached))
+        table.add_row(f"{row.seeds} seeds", row.scenario, _sds(result, row.point), in_words(row.reached))
     return table
 
 
@@ -84,7 +88,7 @@ def _seeds(result: SimulationResult, table: Table) -> Table:
         table.add_column(column)
     for row in result.seeds_needed:
         seeds = str(row.seeds) if row.seeds is not None else row.reason or "-"
-        table.add_row(row.id, _sds(result.points[row.point]), seeds, in_words(row.power, 2))
+        table.add_row(row.id, _sds(result, row.point), seeds, in_words(row.power, 2))
     return table
 
 
@@ -102,5 +106,15 @@ def _calibration(result: SimulationResult, table: Table) -> Table:
     return table
 
 
-def _sds(sds: dict[str, float]) -> str:
-    return ", ".join(f"{sd:g}" if len(sds) == 1 else f"{name} {sd:g}" for name, sd in sds.items())
+def _worst(result: SimulationResult, table: Table) -> Table:
+    for column in ("hypothesis, claim or family", "promise", "promised", "found", "kept", "where"):
+        table.add_column(column)
+    for row in result.worst:
+        kept = "NO" if row.is_broken else "yes"
+        where = f"seed SD {_sds(result, row.point)}, {row.scenario}"
+        table.add_row(row.id, row.what, f"{row.promised:g}", in_words(row.rate), kept, where)
+    return table
+
+
+def _sds(result: SimulationResult, point: int) -> str:
+    return spreads(result.points, result.arms_at, point)

@@ -236,14 +236,29 @@ def _design(plan: Plan) -> Iterator[Finding]:
         yield from unknown(f"design.measures.{name}", name, plan.measures, what="measure")
         for arm in measure.base if isinstance(measure.base, dict) else {}:
             yield from unknown(f"design.measures.{name}.base", arm, arms, what="arm")
-    lengths = {name: len(m.seed_sd) for name, m in design.measures.items() if m.seed_sd is not None}
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name}: {n}" for name, n in lengths.items())
-        yield Finding(where="design.measures", found=f"seed_sd lists of {found}", promised="lists of one length")
+    yield from _seed_sds(plan)
     for name in design.items if isinstance(design.items, dict) else {}:
         yield from unknown("design.items", name, plan.items, what="item set")
     for identity in design.expected:
         yield from unknown("design.expected", identity, _ids(plan), what="hypothesis")
+
+
+def _seed_sds(plan: Plan) -> Iterator[Finding]:
+    """Lists of one length, for every planned arm where they are given by arm."""
+    lengths: dict[str, int] = {}
+    for name, measure in plan.design.measures.items():
+        sds, where = measure.seed_sd, f"design.measures.{name}.seed_sd"
+        if isinstance(sds, dict):
+            for arm in sds:
+                yield from unknown(where, arm, plan.planned_arms, what="arm")
+            if absent := [arm for arm in plan.planned_arms if arm not in sds]:
+                yield Finding(where=where, found=f"nothing for {', '.join(absent)}", promised="a list for every arm")
+            lengths |= {f"{name}.{arm}": len(own) for arm, own in sds.items()}
+        elif sds is not None:
+            lengths[name] = len(sds)
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name}: {n}" for name, n in lengths.items())
+        yield Finding(where="design.measures", found=f"seed_sd lists of {found}", promised="lists of one length")
 
 
 def _looks(plan: Plan) -> Iterator[Finding]:

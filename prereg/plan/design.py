@@ -12,19 +12,21 @@ STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=Fals
 type Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 type Share = Annotated[float, Field(ge=0, le=1)]
 type Spread = Annotated[float, Field(ge=0)]
+type SeedSds = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1, max_length=10)]
 
 
 class MeasureDesign(BaseModel):
     """`[design.measures.NAME]`: how a measure is thought to vary; the design is simulated under it.
 
     For a yes/no rate every SD is in logits; for other measures in the measure's own unit. `base` is the rate or
-    mean where no hypothesis says otherwise, one for all arms or one an arm.
+    mean where no hypothesis says otherwise, and `seed_sd` the grid of SDs between seeds; both for all arms or one an
+    arm.
     """
 
     model_config = STRICT
 
     base: float | dict[str, float] | None = None
-    seed_sd: list[Annotated[float, Field(gt=0)]] | None = Field(default=None, min_length=1, max_length=10)
+    seed_sd: SeedSds | dict[str, SeedSds] | None = None
     item_sd: Spread | None = None
     item_effect_sd: Spread | None = None
     answer_sd: Spread | None = None
@@ -45,6 +47,10 @@ class Design(BaseModel):
         Item attribute that a hypothesis replicates over -> how many of them there are.
     pairing
         Correlation between the seed effects of arms that share a seed.
+    within_run
+        Correlation between the effects of a run's seed on its measures and item sets: on a gate and what it guards.
+    seed_sd_ratio
+        Each arm in turn has so many times the seed SD of the others, beside the grid as it is.
     """
 
     model_config = STRICT
@@ -55,6 +61,8 @@ class Design(BaseModel):
     expected: dict[str, float] = {}
     units: dict[str, Annotated[int, Field(gt=1)]] = {}
     pairing: Share = 0.0
+    within_run: Share = 0.0
+    seed_sd_ratio: Annotated[list[Annotated[float, Field(gt=1)]], Field(max_length=5)] = []
 
 
 class When(BaseModel):

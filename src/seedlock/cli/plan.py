@@ -95,10 +95,11 @@ def _rehearsed(paths: StudyPaths, files: Sequence[Path]) -> Rehearsal | None:
 
 
 def _design(paths: StudyPaths) -> list[Lint]:
+    from seedlock.analysis.simulation.broken_promises import broken_promises
     from seedlock.analysis.simulation.design_lints import design_lints
     from seedlock.prereg.plan.read import read_plan
 
-    return design_lints(read_plan(paths.plan), paths.study)
+    return [*design_lints(read_plan(paths.plan), paths.study), *broken_promises(paths)]
 
 
 def _design_json(paths: StudyPaths, lints: list[Lint]) -> dict[str, Any]:
@@ -190,6 +191,8 @@ def simulate(
         console.print(table)
     for caveat in result.not_simulated:
         say(f"not simulated: {caveat}")
+    for finding in result.findings:
+        say(f"warn      {finding}")
     say(f"written   {', '.join(written)}")
     if to is None:
         from seedlock.prereg.lock.document import lock_paths
