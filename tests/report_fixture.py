@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
-from seedlock.analysis.results.schema import Results
+from seedlock.analysis.findings.tally import tally_of
+from seedlock.analysis.results.schema import HypothesisResult, Results
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.lock.lock import create_lock
@@ -389,7 +390,9 @@ def make_results(lock_id: str = "0" * 64, **changes: Any) -> Results:
         "caveats": ["One base model only."],
         "next_steps": ["Repeat with 5 more seeds."],
     }  # fmt: skip
-    return Results.model_validate({**fields, **changes})
+    said = {**fields, **changes}
+    counted = tally_of([HypothesisResult.model_validate(h) for h in said["hypotheses"]])
+    return Results.model_validate({**said, "answer": {"tally": [t.model_dump() for t in counted], **said["answer"]}})
 
 
 def make_posteriors() -> dict[str, PosteriorDraws]:

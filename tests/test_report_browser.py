@@ -68,6 +68,49 @@ def opened(
     return page, said
 
 
+FIRST_SCREEN = (
+    ".chip",
+    "h1",
+    ".question",
+    ".answer p",
+    "figure.headline > svg",
+    ".confidence",
+    ".sure dd",
+    ".scoreboard p",
+    ".onward",
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_the_first_screen_holds_the_answer_its_figure_what_limits_it_and_the_scoreboard(
+    width: int, height: int, browser: Browser, locked: LockedPlan
+) -> None:
+    page, _ = opened(browser, locked, width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    for part in FIRST_SCREEN:
+        shown = page.locator(f"header.bar {part}" if part == ".chip" else f"#answer {part}").all()
+        assert shown, part
+        for place in shown:
+            box = place.bounding_box()
+            assert box is not None, part
+            assert box["height"] > 8, part
+            assert box["x"] >= 0, part
+            assert box["x"] + box["width"] <= width, part
+            assert 0 <= box["y"] <= box["y"] + box["height"] <= height, (part, box)
+    page.close()
+
+
+def test_a_mark_of_the_scoreboard_leads_to_its_hypothesis_and_opens_its_fold(
+    browser: Browser, locked: LockedPlan
+) -> None:
+    page, _ = opened(browser, locked)
+    marks = page.locator(".scoreboard .marks a")
+    assert marks.count() == page.locator("article.hypothesis").count()
+    marks.nth(1).click()
+    assert page.locator("article.hypothesis:target > details[open]").count() == 1
+    page.close()
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_the_page_never_scrolls_sideways_and_says_nothing_to_the_console(
     width: int, browser: Browser, locked: LockedPlan

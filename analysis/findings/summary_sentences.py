@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from seedlock.analysis.findings.confidence import trust_in
 from seedlock.analysis.findings.headline import Headline, confirmatory, found_text, headline_of
+from seedlock.analysis.findings.tally import tally_of
 from seedlock.analysis.results.schema import Accounting, Answer, ClaimResult, GateResult, HypothesisResult, Numbers
 from seedlock.prereg.lock.gate import Status
 from seedlock.prereg.plan.plan import Plan
@@ -59,6 +60,7 @@ def write_answer(
         reasons=trust.reasons,
         grounds=trust.grounds,
         limits=trust.limits,
+        tally=tally_of(hypotheses),
     )
 
 

@@ -11,6 +11,7 @@ from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
 from seedlock.analysis.report.check import require_sound
 from seedlock.analysis.report.figures import FIGURES
 from seedlock.analysis.report.figures.design import design_picture
+from seedlock.analysis.report.figures.headline import headline_figure
 from seedlock.analysis.report.figures.style import Figure
 from seedlock.analysis.report.markdown import render_markdown
 from seedlock.analysis.report.page import Digest, render_page
@@ -41,9 +42,11 @@ def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, 
         What was built says something that its results do not; its caller does not publish it.
     """
     data = results.model_dump(mode="json")
-    figures = (*draw_figures(data, posteriors), *_design_figure(locked))
+    headline = headline_figure(data, locked.plan)
+    others = (*draw_figures(data, posteriors), *_design_figure(locked))
+    figures = (headline, *others)
     _write_figures(figures, out / "figures")
-    view = gather(data, locked, figures)
+    view = gather(data, locked, headline, others)
     page = render_page(view, data, posteriors, [*_digests(results, locked), *_figure_digests(figures)])
     write_atomic(out / "report.html", page.encode())
     write_atomic(out / "report.md", render_markdown(view, data).encode())

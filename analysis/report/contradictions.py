@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.findings.tally import tally_of
+from seedlock.analysis.results.schema import HypothesisResult
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.audit import AUDIT
 
@@ -16,6 +18,7 @@ _NEAR = 1e-9
 def contradictions(results: Mapping[str, Any]) -> Iterator[Finding]:
     """Every pair of statements in `results` (plain JSON data) that contradict each other."""
     yield from _accounting(results)
+    yield from _tally(results)
     for i, h in enumerate(results["hypotheses"]):
         yield from _hypothesis(f"/hypotheses/{i}", h)
         yield from _restated(f"/hypotheses/{i}", h)
@@ -44,6 +47,14 @@ def _accounting(results: Mapping[str, Any]) -> Iterator[Finding]:
     rows = [entry["rows"] for entry in results["inputs"] if entry["table"] == "completions"]
     if rows and a["answers"] != sum(rows):
         yield fault("/accounting/answers", f"{a['answers']}", f"{sum(rows)} rows of sealed completions")
+
+
+def _tally(results: Mapping[str, Any]) -> Iterator[Finding]:
+    """The scoreboard against the verdicts; a report from before there was one has none."""
+    found = results["answer"]["tally"]
+    promised = [t.model_dump() for t in tally_of([HypothesisResult.model_validate(h) for h in results["hypotheses"]])]
+    if found and found != promised:
+        yield fault("/answer/tally", f"{found}", f"{promised}, as the verdicts give")
 
 
 def _hypothesis(ref: str, h: Mapping[str, Any]) -> Iterator[Finding]:

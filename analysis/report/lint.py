@@ -10,7 +10,7 @@ from typing import Any
 from seedlock.analysis.report.contradictions import contradictions, fault
 from seedlock.analysis.report.overstatements import overstatements
 from seedlock.analysis.report.sections.answer import confidence_words
-from seedlock.analysis.report.sections.hypotheses import outcome_of
+from seedlock.analysis.report.sections.hypotheses import outcome_of, outcome_words
 from seedlock.analysis.results.schema import Results
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.plan import Plan
@@ -159,7 +159,7 @@ def _verdict_words(reader: _Reading, results: Mapping[str, Any], *, sections: in
         yield fault("report.html", found, "the status on every section")
     if other := sorted({chip for chip in reader.chips if chip != status}):
         yield fault("report.html", f"status {', '.join(other)}", f"{status} everywhere")
-    promised = [outcome_of(h) for h in results["hypotheses"]]
+    promised = [outcome_words(outcome_of(h), results["status"]) for h in results["hypotheses"]]
     found_words = [" ".join(text.split()[1:]) for text in reader.outcomes]
     if len(found_words) != len(promised):
         yield fault("report.html", f"{len(found_words)} verdicts", f"{len(promised)}, one a hypothesis")

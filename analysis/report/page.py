@@ -18,13 +18,13 @@ from markupsafe import Markup
 from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
 from seedlock.analysis.report.figures.bands import Scale, band_picture, shown_range
 from seedlock.analysis.report.figures.style import Figure
+from seedlock.analysis.report.sections.first_screen import GLYPHS
 from seedlock.analysis.report.sections.hypotheses import HypothesisView
 from seedlock.analysis.report.text.pieces import Quote
 from seedlock.analysis.report.view import View, level_line
 from seedlock.analysis.report.writers import HtmlWriter
 
 TEMPLATES = Path(__file__).parent / "templates"
-GLYPHS = {"as predicted": "●", "not as predicted": "○", "inconclusive": "◐", "not testable": "–"}
 _SECTIONS = (
     ("answer", "Answer"),
     ("found", "Promised and found"),
@@ -87,6 +87,7 @@ def render_page(
         }
         for h in view.hypotheses
     ]
+    said["picture"] = Markup(view.headline.figure.in_page())  # noqa: S704 - drawn here, escaped there
     said["figures"] = [_question(title, tuple(some)) for title, some in groupby(view.figures, key=lambda f: f.title)]
     script = _asset("page.js")
     page = templates().get_template("page.html.j2").render(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seedlock.analysis.findings.headline import units_text
-from seedlock.analysis.report.page import GLYPHS
 from seedlock.analysis.report.sections.accounting import accounting_facts, missing_facts
 from seedlock.analysis.report.sections.answer import confidence_words, status_view
+from seedlock.analysis.report.sections.first_screen import GLYPHS, kind_words, role_words
 from seedlock.analysis.report.sections.hypotheses import outcome_of
 from seedlock.analysis.report.text.formats import exact_spec, hypothesis_spec
 from seedlock.analysis.report.text.pieces import shows_hidden
@@ -59,6 +60,7 @@ def _parts(data: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text(confidence_words(data["answer"]["confidence"]), style="bold")
     yield from (Text(f"  + {shows_hidden(ground)}") for ground in data["answer"]["grounds"])
     yield from (Text(f"  - {shows_hidden(reason)}") for reason in data["answer"]["reasons"])
+    yield from _scoreboard(data)
     yield Text("")
     yield _hypotheses(data)
     if data["claims"]:
@@ -69,6 +71,13 @@ def _parts(data: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield from (Text(f"  {label}: {writer.line(line)}") for label, line in accounting_facts(data))
     yield Text(f"  Departures from the plan: {len(data['deviations']) or 'none declared'}")
     yield Text(f"Lock {data['lock_id']}. The full report: reports/{data['study']}/report.html", style="dim")
+
+
+def _scoreboard(data: Mapping[str, Any]) -> Iterator[Text]:
+    """One line a role: how many of its hypotheses came out which way."""
+    for role, some in groupby(data["answer"]["tally"], key=lambda t: t["role"]):
+        kinds = (f"{GLYPHS[t['outcome']]} {t['n']} {kind_words(t['outcome'], data['status'])}" for t in some)
+        yield Text(f"{role_words(role, data['status'])}: {', '.join(kinds)}")
 
 
 def _hypotheses(data: Mapping[str, Any]) -> Table:

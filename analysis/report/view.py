@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seedlock.analysis.report.figures.headline import headline_hypotheses
 from seedlock.analysis.report.figures.style import Figure
 from seedlock.analysis.report.sections import FOUND
 from seedlock.analysis.report.sections.accounting import (
@@ -20,17 +21,30 @@ from seedlock.analysis.report.sections.accounting import (
 from seedlock.analysis.report.sections.answer import AnswerView, StatusView, answer_view, status_view
 from seedlock.analysis.report.sections.audit import AuditView, audit_view
 from seedlock.analysis.report.sections.cells import cell_tables
+from seedlock.analysis.report.sections.first_screen import (
+    ScoreView,
+    citation,
+    scoreboard_views,
+)
 from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
 from seedlock.analysis.report.sections.judges import JudgesView, judges_view
 from seedlock.analysis.report.sections.method import Paragraph, method_paragraphs
 from seedlock.analysis.report.sections.samples import SampleView, sample_views
 from seedlock.analysis.report.text.formats import exact_spec
-from seedlock.analysis.report.text.pieces import Line, Number, Table
+from seedlock.analysis.report.text.pieces import Line, Number, Quote, Table
 from seedlock.analysis.report.text.records import bullets
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.verify.review_page import review_commands
 
 type Fact = tuple[str, Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadlineView:
+    """The figure of the first screen with what it found."""
+
+    figure: Figure
+    findings: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +56,9 @@ class View:
     tool_version: str
     status: StatusView
     answer: AnswerView
+    headline: HeadlineView
+    scoreboard: tuple[ScoreView, ...]
+    citation: str
     hypotheses: tuple[HypothesisView, ...]
     found: tuple[Table, ...]
     accounting: tuple[Fact, ...]
@@ -64,15 +81,19 @@ class View:
     check_page_sha256: str
 
 
-def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure, ...]) -> View:
-    """Gather the report of `results` (plain JSON data) under its lock."""
+def gather(results: Mapping[str, Any], locked: LockedPlan, headline: Figure, figures: tuple[Figure, ...]) -> View:
+    """Gather the report of `results` (plain JSON data) under its lock; the first screen shows `headline`."""
+    hypotheses = hypothesis_views(results)
     return View(
         study=locked.paths.name,
         lock_id=locked.lock_id,
         tool_version=results["tool_version"],
         status=status_view(results),
         answer=answer_view(results, locked),
-        hypotheses=hypothesis_views(results),
+        headline=headline_view(headline, hypotheses, headline_hypotheses(results)),
+        scoreboard=scoreboard_views(results, hypotheses),
+        citation=citation(results, locked),
+        hypotheses=hypotheses,
         found=tuple(table for section in FOUND if (table := section(results)) is not None),
         accounting=accounting_facts(results),
         answers=answers_table(results),
@@ -93,6 +114,18 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, figures: tuple[Figure
         review=review_commands(locked),
         check_page_sha256=results["check_page_sha256"],
     )
+
+
+def headline_view(
+    figure: Figure, hypotheses: Sequence[HypothesisView], shown: Sequence[Mapping[str, Any]]
+) -> HeadlineView:
+    """The figure of the first screen and, as its caption, the number of each hypothesis in it."""
+    finding = [(*_named(h), *h.number) for h in hypotheses if any(h.raw is s for s in shown)]
+    return HeadlineView(figure=figure, findings=tuple(finding))
+
+
+def _named(h: HypothesisView) -> Line:
+    return (Quote(f"{h.ref}/id"), ": ")
 
 
 def level_line(h: HypothesisView) -> Line:

@@ -273,11 +273,22 @@ class Limit(Part):
     steps: Literal[1, 2]
 
 
+type Outcome = Literal["as predicted", "not as predicted", "inconclusive", "not testable"]
+
+
+class Tally(Part):
+    """How many hypotheses of one role came out one way."""
+
+    role: Literal["confirmatory", "exploratory"]
+    outcome: Outcome
+    n: int
+
+
 class Answer(Part):
     """The report's first words, made from the verdicts.
 
     `confidence` is in the decision on the headline; `grounds` speak for it, and `limits` lower it, in words `reasons`.
-    An open headline has none, and its `reasons` say what would settle it.
+    An open headline has none, and its `reasons` say what would settle it. `tally` counts every hypothesis once.
     """
 
     sentences: list[str]
@@ -285,6 +296,7 @@ class Answer(Part):
     reasons: list[str]
     grounds: list[str] = []
     limits: list[Limit] = []
+    tally: list[Tally] = []
 
 
 class Numbers(Part):

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from seedlock.analysis.report.figures.bands import shown_range
+from seedlock.analysis.report.figures.bands import Scale, shown_range
 from seedlock.analysis.report.figures.rows import PER_FIGURE, Row, draw_rows, height_of
 from seedlock.analysis.report.figures.style import BLUE, INK, MUTED, SHADE, TINT, Caption, Figure, canvas, finish
 from seedlock.analysis.report.sections.hypotheses import outcome_of
@@ -45,7 +45,7 @@ def forest_figures(results: Mapping[str, Any]) -> Iterator[Figure]:
 
 def _forest(hypotheses: Sequence[Mapping[str, Any]], *, slug: str) -> Figure:
     scale = shown_range(hypotheses, [None] * len(hypotheses))
-    rows = [Row(label=h["id"], note=_note(h), draw=partial(_draw, h, (scale.low, scale.high))) for h in hypotheses]
+    rows = bands_rows(hypotheses, scale)
     first = hypotheses[0]
     with canvas(height_of(rows)) as (figure, (axes,)):
         draw_rows(axes, rows, scale, kind=hypothesis_kind(first), unit=first["unit_text"])
@@ -58,6 +58,12 @@ def _forest(hypotheses: Sequence[Mapping[str, Any]], *, slug: str) -> Figure:
             alt=f"Forest plot. {found}.",
             data={"unit": first["unit_text"], "rows": [_plotted(h) for h in hypotheses]},
         )
+
+
+def bands_rows(hypotheses: Sequence[Mapping[str, Any]], scale: Scale) -> list[Row]:
+    """A row a hypothesis: its bands, estimate and intervals."""
+    limits = (scale.low, scale.high)
+    return [Row(label=h["id"], note=_note(h), draw=partial(_draw, h, limits)) for h in hypotheses]
 
 
 def _note(h: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ROW_IN = 0.42
 TALL_ROW_IN = 0.56
 PER_FIGURE = 30
+NOTE_LETTERS = 34
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,8 @@ def draw_rows(axes: Axes, rows: Sequence[Row], scale: Scale, *, kind: Kind, unit
             clipped(row.label, 52), (0, -i + 0.36), xycoords=("axes fraction", "data"), va="center", color=INK
         )
         axes.annotate(
-            clipped(row.note, 34), (1, -i + 0.36), xycoords=("axes fraction", "data"), ha="right", va="center",
-            color=MUTED, fontsize=7.5,
+            clipped(row.note, NOTE_LETTERS), (1, -i + 0.36), xycoords=("axes fraction", "data"), ha="right",
+            va="center", color=MUTED, fontsize=7.5,
         )  # fmt: skip
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])

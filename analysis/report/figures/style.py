@@ -99,14 +99,16 @@ class Figure:
 
 
 @contextmanager
-def canvas(height_in: float, *, rows: int = 1, columns: int = 1) -> Iterator[tuple[Canvas, list[Axes]]]:
-    """A blank figure of the report's width in the report's style; closed afterwards."""
+def canvas(
+    height_in: float, *, rows: int = 1, columns: int = 1, width_in: float = WIDTH_IN
+) -> Iterator[tuple[Canvas, list[Axes]]]:
+    """A blank figure in the report's style, by default of its width; closed afterwards."""
     import matplotlib as mpl  # noqa: PLC0415 - drawing is the last step; nothing else needs it
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure as Blank  # noqa: PLC0415
 
     with mpl.rc_context(_RC):
-        figure = Blank(figsize=(WIDTH_IN, height_in))
+        figure = Blank(figsize=(width_in, height_in))
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False)
         yield figure, list(axes.flat)

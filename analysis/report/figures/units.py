@@ -112,7 +112,7 @@ def _figure(strips: Sequence[Strip], kind: Kind, *, unit: str, slug: str) -> Fig
     ends = [v for s in strips for v in (*s.values, *(s.ci or []), *(s.next_unit_ci or []))]
     margin = 0.06 * (max(ends) - min(ends)) or 0.05
     scale = Scale(low=min(ends) - margin, high=max(ends) + margin)
-    rows = [Row(label=s.label, note=s.note, draw=partial(_draw, s, scale)) for s in strips]
+    rows = [Row(label=s.label, note=s.note, draw=partial(draw_strip, s, scale)) for s in strips]
     with canvas(height_of(rows, TALL_ROW_IN)) as (figure, (axes,)):
         draw_rows(axes, rows, scale, kind=kind, unit=unit, row_in=TALL_ROW_IN)
         return finish(
@@ -142,7 +142,8 @@ def stacked(values: Sequence[float], width: float) -> list[int]:
     return [heights[i] for i in range(len(values))]
 
 
-def _draw(strip: Strip, scale: Scale, axes: Axes, y: float) -> None:
+def draw_strip(strip: Strip, scale: Scale, axes: Axes, y: float) -> None:
+    """Units as stacked circles over their mean, its interval and where the next unit would fall."""
     heights = stacked(strip.values, 0.02 * (scale.high - scale.low))
     step = min(0.1, 0.28 / max(1, max(heights, default=0)))
     lifted = [y - 0.06 + step * h for h in heights]

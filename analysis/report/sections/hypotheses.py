@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
+from seedlock.analysis.findings.tally import outcome
 from seedlock.analysis.report.sections.bayes import bayes_facts, bayes_tables
 from seedlock.analysis.report.text.formats import (
     exact_spec,
@@ -19,8 +20,9 @@ from seedlock.analysis.report.text.formats import (
 )
 from seedlock.analysis.report.text.pieces import Code, Line, Number, Quote, Table, joined, pointer
 from seedlock.analysis.report.text.records import bullets, records_table, value_line, words
+from seedlock.analysis.results.schema import Outcome
+from seedlock.prereg.lock.gate import Status
 
-type Outcome = Literal["as predicted", "not as predicted", "inconclusive", "not testable"]
 type Fact = tuple[str, Line]
 
 _SIZES = {
@@ -47,6 +49,7 @@ class HypothesisView:
     siblings: tuple[Mapping[str, Any], ...]
     is_first: bool
     outcome: Outcome
+    outcome_words: str
     decision: Line
     claim: Line
     number: Line
@@ -65,7 +68,7 @@ def hypothesis_views(results: Mapping[str, Any]) -> tuple[HypothesisView, ...]:
     for _, some in groupby(enumerate(results["hypotheses"]), key=lambda entry: _family_likeness(entry[1])):
         numbered = list(some)
         siblings = tuple(h for _, h in numbered)
-        views += [_view(pointer("hypotheses", i), h, siblings) for i, h in numbered]
+        views += [_view(pointer("hypotheses", i), h, siblings, results["status"]) for i, h in numbered]
     return tuple(views)
 
 
@@ -76,12 +79,14 @@ def _family_likeness(h: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def outcome_of(hypothesis: Mapping[str, Any]) -> Outcome:
     """How the verdict stands to the prediction."""
-    verdict = hypothesis["verdict"]
-    if hypothesis["estimate"] is None or not verdict:
-        return "not testable"
-    if len(verdict) > 1:
-        return "inconclusive"
-    return "as predicted" if verdict[0] == hypothesis["predicted"] else "not as predicted"
+    return outcome(**{key: hypothesis[key] for key in ("estimate", "verdict", "predicted")})
+
+
+def outcome_words(kind: Outcome, status: Status) -> str:
+    """The outcome as a person reads it: where the data were there before the plan, nothing was predicted."""
+    if status in {"confirmatory", "deviated"}:
+        return kind
+    return {"as predicted": "consistent with the claim", "not as predicted": "against the claim"}.get(kind, kind)
 
 
 def anchor_of(text: str) -> str:
@@ -89,7 +94,7 @@ def anchor_of(text: str) -> str:
     return "h-" + re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
 
 
-def _view(ref: str, h: Mapping[str, Any], siblings: tuple[Mapping[str, Any], ...]) -> HypothesisView:
+def _view(ref: str, h: Mapping[str, Any], siblings: tuple[Mapping[str, Any], ...], status: Status) -> HypothesisView:
     spec = hypothesis_spec(h)
     return HypothesisView(
         ref=ref,
@@ -98,6 +103,7 @@ def _view(ref: str, h: Mapping[str, Any], siblings: tuple[Mapping[str, Any], ...
         siblings=siblings,
         is_first=h is siblings[0],
         outcome=outcome_of(h),
+        outcome_words=outcome_words(outcome_of(h), status),
         decision=(Quote(f"{ref}/decision"),),
         claim=(Quote(f"{ref}/claim"),),
         number=_number(ref, h, spec),
