@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seedlock.analysis.measures import MEASURES
@@ -42,6 +42,10 @@ class Variation:
         others. The greatest of the arms' SDs where they differ.
     arm_sd
         Arm -> its SD between seeds, one mapping for each point of the grid; arms not named have that of `seed_sd`.
+    missing
+        Arm -> probability that an answer is lost, of those that can be; arms not named lose none.
+    missing_at
+        Which can be: any, or those above or below the arm's own mean.
     item_sd
         Between items, the same for every run.
     item_effect_sd
@@ -58,6 +62,13 @@ class Variation:
     item_effect_sd: float
     answer_sd: float
     arm_sd: tuple[Mapping[str, float], ...] = ()
+    missing: Mapping[str, float] = field(default_factory=dict)
+    missing_at: Literal["random", "high", "low"] = "random"
+
+    @property
+    def loses_answers(self) -> bool:
+        """Whether answers go missing in any arm."""
+        return any(self.missing.values())
 
     def arms_at(self, point: int) -> Mapping[str, float]:
         """Arms that have an SD of their own at a point of the grid."""
@@ -146,12 +157,17 @@ def _variation(plan: Plan, name: str, points: int, record: list[Assumption]) -> 
     item_sd = taken(f"SD between items, {unit}", table.item_sd, 1.0)
     new_items = plan.inference.items == "new"
     seed_sd, arm_sd = _by_arm(taken(f"SD between seeds, {unit}", table.seed_sd, default_grid(points)))
+    lost = table.missing or {}
+    if lost:
+        taken(f"answers missing, {table.missing_at}", lost, lost)
     return Variation(
         measure=name,
         is_rate=is_rate,
         base=_base_by_arm(plan, name, base, is_rate=is_rate),
         seed_sd=seed_sd,
         arm_sd=arm_sd,
+        missing=lost if isinstance(lost, dict) else dict.fromkeys([*plan.planned_arms, BASELINE_ARM], lost),
+        missing_at=table.missing_at,
         item_sd=item_sd,
         item_effect_sd=taken(f"SD between items in what an arm does, {unit}", table.item_effect_sd, item_sd / 2)
         if new_items

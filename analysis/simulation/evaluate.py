@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,15 @@ class Simulated:
         Block -> mean answer of every run to every item, shape (K, R, I).
     runs
         Indices of runs that exist at this look.
+    came
+        Block -> answers that came to every item of a run, shape (K, R, I), where some are missing; the mean of none is
+        NaN.
     """
 
     cells: Mapping[int, FloatArray]
     runs: frozenset[int]
     draws: int
+    came: Mapping[int, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +77,20 @@ def _evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_r
     edges = tuple(edge * raw for edge in target.estimand.partition.edges)
     simulate = target.estimator.simulate
     if simulate is not None and is_vectorised(target, data.runs):
+        means = [unit_means(lv, data) for lv in target.levels]
+        whole_K = np.all([np.isfinite(means_KU).all(axis=1) for means_KU in means], axis=0)
         levels = [
-            ManyLevels(weight=lv.weight, means_KU=unit_means(lv, data), answers=_answers(lv, data) if is_rate else None)
-            for lv in target.levels
+            ManyLevels(
+                weight=lv.weight, means_KU=np.nan_to_num(means_KU), answers=_answers(lv, data) if is_rate else None
+            )
+            for lv, means_KU in zip(target.levels, means, strict=True)
         ]
         limits = target.limits(is_rate=is_rate)
         with contextlib.suppress(NotThisDesign):  # then study by study, which counts the refusals
             many = simulate(levels, level=1 - 2 * alpha, edges=edges, limits=limits)
+            many = replace(
+                many, has_answer_K=many.has_answer_K & whole_K, p_KB=np.where(whole_K[:, None], many.p_KB, 1.0)
+            )
             return Outcome(many=many, done_K=np.ones(len(many.estimate_K), dtype=bool))
     return _one_by_one(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
 
@@ -105,10 +117,22 @@ def _rows(level: LevelRows, runs: frozenset[int]) -> list[int]:
 
 
 def _answers(level: LevelRows, data: Simulated) -> float:
-    """Answers behind one unit's mean, on average."""
+    """Answers behind one unit's mean, on average over units and studies."""
+    rows = _rows(level, data.runs)
     n_items = data.cells[level.block].shape[2]
     units = level.item_groups or len(_labels(level, data.runs))
-    return float(len(_rows(level, data.runs)) * n_items * data.draws / units)
+    came = data.came.get(level.block)
+    answers = len(rows) * n_items * data.draws if came is None else came[:, rows].sum(axis=(1, 2)).mean()
+    return float(answers / units)
+
+
+def _mean(cells: FloatArray, axis: int | tuple[int, ...]) -> FloatArray:
+    """Mean over axes, each cell weighing the same; cells without an answer are left out, and a mean of none is NaN."""
+    is_there = ~np.isnan(cells)
+    if is_there.all():
+        return np.asarray(cells.mean(axis=axis))
+    n = is_there.sum(axis=axis)
+    return np.asarray(np.where(n > 0, np.nansum(cells, axis=axis) / np.maximum(n, 1), np.nan))
 
 
 def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
@@ -117,13 +141,13 @@ def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
     if level.item_groups is None:
         units = [present for rows in level.units.values() if (present := [r for r in rows if r in data.runs])]
         if all(len(present) == 1 for present in units):
-            return np.asarray(cells[:, [r for (r,) in units], :].mean(axis=2))
-        return np.stack([cells[:, present, :].mean(axis=(1, 2)) for present in units], axis=1)
-    means_KI = cells[:, _rows(level, data.runs), :].mean(axis=1)
+            return _mean(cells[:, [r for (r,) in units], :], 2)
+        return np.stack([_mean(cells[:, present, :], (1, 2)) for present in units], axis=1)
+    means_KI = _mean(cells[:, _rows(level, data.runs), :], 1)
     if level.item_groups == means_KI.shape[1]:
         return np.asarray(means_KI)
     group_I = np.arange(cells.shape[2]) % level.item_groups
-    return np.stack([means_KI[:, group_I == g].mean(axis=1) for g in range(level.item_groups)], axis=1)
+    return np.stack([_mean(means_KI[:, group_I == g], 1) for g in range(level.item_groups)], axis=1)
 
 
 def _one_by_one(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
@@ -165,26 +189,35 @@ def _level(level: LevelRows, data: Simulated, study: int, *, is_rate: bool) -> L
     if level.item_groups is None:
         for label, runs in level.units.items():
             if present := [r for r in runs if r in data.runs]:
-                means_I = cells[present].mean(axis=0).tolist()
-                by_cell |= {(label, item): mean for item, mean in zip(items, means_I, strict=True)}
-    k_I = np.rint(cells[rows].sum(axis=0) * data.draws).astype(int)
-    n_item = len(rows) * data.draws
+                means_I = _mean(cells[present], 0).tolist()
+                by_cell |= {
+                    (label, item): mean for item, mean in zip(items, means_I, strict=True) if not math.isnan(mean)
+                }
+    came = data.came.get(level.block)
+    n_RI = np.full(cells.shape, data.draws) if came is None else came[study]
+    k_I = np.rint(np.nansum(cells[rows] * n_RI[rows], axis=0)).astype(int)
+    n_I = n_RI[rows].sum(axis=0).astype(int)
+    answered = [(item, k, n) for item, k, n in zip(items, k_I.tolist(), n_I.tolist(), strict=True) if n]
+    own = _only(data, level.block, study)
+    unit_n = dict.fromkeys(labels, round(_answers(level, own)))
     return Level(
         name=level.name,
         weight=level.weight,
-        unit_means=dict(zip(labels, means.tolist(), strict=True)),
-        unit_n=dict.fromkeys(labels, round(_answers(level, data))) if is_rate else {},
+        unit_means={label: mean for label, mean in zip(labels, means.tolist(), strict=True) if not math.isnan(mean)},
+        unit_n=unit_n if is_rate else {},
         k=int(k_I.sum()) if is_rate else None,
-        n=n_item * n_items if is_rate else None,
-        cluster_k=dict(zip(items, k_I.tolist(), strict=True)) if is_rate else {},
-        cluster_n=dict.fromkeys(items, n_item) if is_rate else {},
+        n=int(n_I.sum()) if is_rate else None,
+        cluster_k={item: k for item, k, _ in answered} if is_rate else {},
+        cluster_n={item: n for item, _, n in answered} if is_rate else {},
         n_runs=len(rows),
         cells=by_cell,
     )
 
 
 def _only(data: Simulated, block: int, study: int) -> Simulated:
-    return Simulated(cells={block: data.cells[block][study : study + 1]}, runs=data.runs, draws=data.draws)
+    at = slice(study, study + 1)
+    came = {block: data.came[block][at]} if block in data.came else {}
+    return Simulated(cells={block: data.cells[block][at]}, runs=data.runs, draws=data.draws, came=came)
 
 
 def runs_at(seed_rank: Sequence[int], seeds: int | None) -> frozenset[int]:

@@ -15,6 +15,7 @@ from seedlock.analysis.inference.dunnett import SharedControl, member_level
 from seedlock.analysis.inference.multiplicity import DUNNETT
 from seedlock.analysis.simulation.evaluate import Outcome, Simulated, evaluate, runs_at
 from seedlock.analysis.simulation.layout import Layout, Target
+from seedlock.analysis.simulation.missing import at_worst, is_bounded
 from seedlock.prereg.plan.design import When
 from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Claim, Plan
@@ -87,6 +88,8 @@ def play(
     raw: Mapping[str, float],
     rates: frozenset[str],
     at_most: int,
+    came: Mapping[int, FloatArray] | None = None,
+    spans: Mapping[str, tuple[float, float]] | None = None,
 ) -> Endings:
     """Carry K studies through every look of the plan.
 
@@ -98,6 +101,10 @@ def play(
         Measures that are yes/no rates.
     at_most
         Studies in which an estimator that is not vectorised is computed.
+    came
+        Block -> answers that came, shape (K, R, I), where some are missing.
+    spans
+        Measure -> ends of its scale, by which missing answers are bounded; no bounds for measures without.
     """
     studies = next(iter(cells.values())).shape[0]
     going_K = np.ones(studies, dtype=bool)
@@ -108,8 +115,8 @@ def play(
             going_K &= continues(plan, layout, rule.when, ended)
         if place and not going_K.any():
             break
-        data = Simulated(cells=cells, runs=runs_at(layout.seed_rank, rule.seeds), draws=draws)
-        now = _look(plan, layout, rule, data, raw=raw, rates=rates, at_most=at_most)
+        data = Simulated(cells=cells, runs=runs_at(layout.seed_rank, rule.seeds), draws=draws, came=came or {})
+        now = _look(plan, layout, rule, data, raw=raw, rates=rates, at_most=at_most, spans=spans or {})
         look_K[going_K] = place
         ended = now if ended is None else _merged(ended, now, going_K)
     assert ended is not None  # noqa: S101 - `rules` holds at least one look
@@ -140,19 +147,22 @@ def _look(
     raw: Mapping[str, float],
     rates: frozenset[str],
     at_most: int,
+    spans: Mapping[str, tuple[float, float]],
 ) -> Endings:
     targets = [t for t in layout.targets if not t.problem]
-    outcomes = {
-        t.id: evaluate(
-            t,
-            data,
-            alpha=rule.nominal(t.alpha),
-            raw=raw[t.id],
-            is_rate=t.estimand.measure in rates,
-            at_most=at_most,
-        )
-        for t in targets
-    }
+
+    def outcome(t: Target) -> Outcome:
+        alpha, is_rate = rule.nominal(t.alpha), t.estimand.measure in rates
+
+        def estimate(found: Simulated) -> Outcome:
+            return evaluate(t, found, alpha=alpha, raw=raw[t.id], is_rate=is_rate, at_most=at_most)
+
+        span = spans.get(t.estimand.measure)
+        if span is None or not is_bounded(t, data.came):
+            return estimate(data)
+        return at_worst(t, data, estimate(data), estimate, span=span, raw=raw[t.id])
+
+    outcomes = {t.id: outcome(t) for t in targets}
     p_K = {t.id: p_favoured(t, outcomes[t.id]) for t in targets}
     alpha_K = {t.id: np.full(len(p_K[t.id]), rule.nominal(t.alpha)) for t in targets}
     decided_K = {t.id: p_decided(outcomes[t.id]) for t in targets}

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.measures import MEASURES
+from seedlock.analysis.measures.base.measure import Params
 from seedlock.analysis.simulation.assumptions import Assumed, assume
 from seedlock.analysis.simulation.draw import Drawing, common_effects, draw_cells, planned_spread, run_levels
 from seedlock.analysis.simulation.evaluate import is_vectorised, runs_at
 from seedlock.analysis.simulation.layout import Layout, lay_out
+from seedlock.analysis.simulation.missing import Came, lose_answers
 from seedlock.analysis.simulation.rules import Endings, LookRule, look_rules, play
 from seedlock.analysis.simulation.summary import joined
 from seedlock.analysis.simulation.truth import World, Worlds, make_worlds
@@ -48,10 +51,24 @@ class Design:
         """Measures that are yes/no rates."""
         return frozenset(name for name, v in self.assumed.variation.items() if v.is_rate)
 
+    @property
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """Measure -> ends of its scale; empty where the plan does not bound missing answers."""
+        if self.plan.missing.answers == "exclude":
+            return {}
+        ends = {name: (0.0, 1.0) if v.is_rate else _ends(self.plan, name) for name, v in self.assumed.variation.items()}
+        return {name: span for name, span in ends.items() if span is not None}
+
     def slow_targets(self) -> list[str]:
         """Targets whose estimator is computed study by study."""
         runs = runs_at(self.layout.seed_rank, None)
         return [t.id for t in self.layout.targets if not t.problem and not is_vectorised(t, runs)]
+
+
+def _ends(plan: Plan, name: str) -> tuple[float, float] | None:
+    measure = plan.measures[name]
+    params: Params = MEASURES[measure.kind].configure(measure.params, where=f"measures.{name}")
+    return params.limits
 
 
 def declare_design(plan: Plan, *, seed: int, one_by_one: int, items: Mapping[str, int] | None = None) -> Design:
@@ -78,6 +95,7 @@ def drawing_of(design: Design, block: int, point: int) -> Drawing:
     """How one block is drawn at one point of the grid."""
     at = design.layout.blocks[block]
     variation = design.assumed.variation[at.measure]
+    by_item = variation.loses_answers or block in design.layout.blocks_read_by_item()
     return Drawing(
         variation=variation,
         seed_sd=variation.seed_sd[point] if at.seeds_vary else 0.0,
@@ -87,7 +105,7 @@ def drawing_of(design: Design, block: int, point: int) -> Drawing:
         pairing=design.plan.design.pairing,
         within_run=design.plan.design.within_run,
         arm_sd=variation.arms_at(point) if at.seeds_vary else {},
-        means_only=block not in design.layout.blocks_read_by_item(),
+        means_only=not by_item,
     )
 
 
@@ -159,17 +177,21 @@ def play_world(
     """Simulate all studies in one world, a batch at a time; `number` keeps the worlds' random numbers apart."""
     parts = []
     for batch, (start, size) in enumerate(_batches(design, simulations)):
-        cells = _draw_all(design, world, (1, point, number, batch), point=point, simulations=size)
+        key = (1, point, number, batch)
+        cells = _draw_all(design, world, key, point=point, simulations=size)
+        came = _lose_all(design, world, key, cells)
         parts.append(
             play(
                 design.plan,
                 design.layout,
                 design.rules,
-                cells,
+                cells | {block: found.mean_KRI for block, found in came.items()},
                 draws=design.assumed.draws,
                 raw=raw,
                 rates=design.rates,
                 at_most=max(0, design.one_by_one - start),
+                came={block: found.n_KRI for block, found in came.items()},
+                spans=design.spans,
             )
         )
         stepped(size)
@@ -178,7 +200,8 @@ def play_world(
 
 def _batches(design: Design, simulations: int) -> Iterator[tuple[int, int]]:
     """First study and size of every batch; sizes depend on the design alone, so results do too."""
-    columns = [drawing_of(design, block, 0).columns for block in range(len(design.layout.blocks))]
+    drawings = [drawing_of(design, block, 0) for block in range(len(design.layout.blocks))]
+    columns = [one.columns * (one.draws if one.variation.loses_answers else 1) for one in drawings]
     cells = max(1, len(design.layout.runs) * sum(columns))
     size = max(1, min(simulations, LARGEST_BATCH // cells))
     for start in range(0, simulations, size):
@@ -212,3 +235,17 @@ def _draw_all(
             common_KR=common_KR,
         )
     return cells
+
+
+def _lose_all(design: Design, world: World, key: tuple[int, ...], cells: Mapping[int, FloatArray]) -> dict[int, Came]:
+    """What comes of every block whose measure loses answers."""
+    runs = design.layout.runs
+    came = {}
+    for block, at in enumerate(design.layout.blocks):
+        variation = design.assumed.variation[at.measure]
+        if variation.loses_answers:
+            rng = np.random.default_rng(np.random.SeedSequence(design.seed, spawn_key=(*key, 3, block)))
+            levels = run_levels(runs, block, world.level)
+            draws = design.assumed.draws
+            came[block] = lose_answers(variation, runs, levels, cells[block], draws=draws, rng=rng)
+    return came

@@ -11,6 +11,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=Fals
 
 type Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 type Share = Annotated[float, Field(ge=0, le=1)]
+type Lost = Annotated[float, Field(ge=0, lt=1)]
 type Spread = Annotated[float, Field(ge=0)]
 type SeedSds = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1, max_length=10)]
 
@@ -20,7 +21,9 @@ class MeasureDesign(BaseModel):
 
     For a yes/no rate every SD is in logits; for other measures in the measure's own unit. `base` is the rate or
     mean where no hypothesis says otherwise, and `seed_sd` the grid of SDs between seeds; both for all arms or one an
-    arm.
+    arm. `missing` is the probability that an answer never comes, for all arms or one an arm: of any answer
+    (`missing_at = "random"`), or only of those above ("high") or below ("low") the arm's own mean, which for a rate are
+    its hits or its misses.
     """
 
     model_config = STRICT
@@ -30,6 +33,8 @@ class MeasureDesign(BaseModel):
     item_sd: Spread | None = None
     item_effect_sd: Spread | None = None
     answer_sd: Spread | None = None
+    missing: Lost | dict[str, Lost] | None = None
+    missing_at: Literal["random", "high", "low"] = "random"
 
 
 class Design(BaseModel):
