@@ -15,7 +15,8 @@ from seedlock.generation.intake.lines import longest_line
 from seedlock.generation.intake.raw import Fault, RawBatch, decode, require_columns
 from seedlock.prereg.errors import BadInput, Finding
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 2**20
+"""Arrow reads up to 32 blocks ahead of the rows that are taken."""
 HEADER_LIMIT = 2**20
 DELIMITERS = ",;\t|"
 
