@@ -104,6 +104,16 @@ def test_each_arm_has_its_own_seed_sd() -> None:
     assert found.arms_at == [{"score": {"calm": 0.5, "eager": 3.0}}]
 
 
+@pytest.mark.parametrize(("test", "sds", "refused"), [
+    ("pooled_t", "{ calm = [0.5], eager = [3.0] }", True),
+    ("pooled_t", "{ calm = [0.5], eager = [0.5] }", False),
+    ("welch_t", "{ calm = [0.5], eager = [3.0] }", False),
+])  # fmt: skip
+def test_one_spread_for_arms_whose_planned_spreads_differ_is_refused(test: str, sds: str, refused: bool) -> None:
+    found = design_lints(plan_of(hypothesis(test=test), exact(sds), seeds=4))
+    assert [lint.severity for lint in found if lint.code == "unequal-spread"] == (["refuse"] if refused else [])
+
+
 def test_an_arm_without_a_seed_sd_is_named() -> None:
     with pytest.raises(BadInput) as refusal:
         plan_of(hypothesis(), exact("{ calm = [0.5], eagre = [3.0] }"))

@@ -92,6 +92,9 @@ def _spread(plan: Plan, identity: str, hypothesis: Hypothesis, extra: Where, est
         reasons.append(", ".join(f"{level}: {n} {hypothesis.unit}s" for level, n in sizes.items()))
     if plan.bayes.run_sd == "by level":
         reasons.append('bayes.run_sd = "by level"')
+    planned = plan.design.measures.get(hypothesis.measure)
+    if planned and isinstance(planned.seed_sd, dict) and len(set(map(tuple, planned.seed_sd.values()))) > 1:
+        reasons.append(f"design.measures.{hypothesis.measure}.seed_sd by arm")
     if reasons:
         yield Lint(
             code="unequal-spread",
