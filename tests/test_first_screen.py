@@ -14,6 +14,7 @@ from seedlock.analysis.report.contradictions import contradictions
 from seedlock.analysis.report.figures.headline import counting_noise, headline_figure
 from seedlock.analysis.report.sections.first_screen import scoreboard_views
 from seedlock.analysis.report.sections.hypotheses import hypothesis_views
+from seedlock.analysis.report.view import key_of
 from seedlock.analysis.results.schema import HypothesisResult, Results
 from seedlock.prereg.lock.gate import LockedPlan, Status
 from tests.conftest import PROJECT
@@ -110,8 +111,10 @@ def test_the_base_model_is_drawn_only_where_a_cell_holds_it_on_the_same_items(
     lead = {**data["hypotheses"][0], "items": None}
     whole = {**data, "claims": [], "hypotheses": [lead], "cells": [base]}
     assert headline_figure(whole, locked.plan).data["arms"][0]["base"] == 0.01
+    assert "dashed" in key_of(headline_figure(whole, locked.plan))
     other = {**whole, "hypotheses": [{**lead, "items": "bystanders"}]}
     assert headline_figure(other, locked.plan).data["arms"][0]["base"] is None
+    assert "dashed" not in key_of(headline_figure(other, locked.plan))
 
 
 def test_a_headline_without_units_or_estimate_still_has_its_bands(data: dict[str, Any], locked: LockedPlan) -> None:

@@ -45,6 +45,7 @@ class HeadlineView:
 
     figure: Figure
     findings: tuple[Line, ...]
+    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,20 @@ def headline_view(
 ) -> HeadlineView:
     """The figure of the first screen and, as its caption, the number of each hypothesis in it."""
     finding = [(*_named(h), *h.number) for h in hypotheses if any(h.raw is s for s in shown)]
-    return HeadlineView(figure=figure, findings=tuple(finding))
+    return HeadlineView(figure=figure, findings=tuple(finding), key=key_of(figure))
+
+
+def key_of(figure: Figure) -> str:
+    """What the marks stand for, in one line: only those that are drawn."""
+    arms = figure.data["arms"]
+    marks = [
+        ("circle: one unit", bool(arms)),
+        ("grey behind circles: counting noise alone", any(arm["counting_noise"] for arm in arms)),
+        ("dashed: base model", any(arm["base"] is not None for arm in arms)),
+        ("tinted: the band that the plan names", True),
+    ]
+    said = "; ".join(words for words, is_drawn in marks if is_drawn)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _named(h: HypothesisView) -> Line:
