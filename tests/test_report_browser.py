@@ -88,7 +88,7 @@ def test_the_first_screen_holds_the_answer_its_figure_what_limits_it_and_the_sco
     page, _ = opened(browser, locked, width=width)
     page.set_viewport_size({"width": width, "height": height})
     for part in FIRST_SCREEN:
-        shown = page.locator(f"header.bar {part}" if part == ".chip" else f"#answer {part}").all()
+        shown = page.locator(f"header.bar {part}" if part == ".chip" else f"#answer .first {part}").all()
         assert shown, part
         for place in shown:
             box = place.bounding_box()
