@@ -99,7 +99,7 @@ def _require_runs(locked: LockedPlan) -> None:
         raise Incomplete(
             f"{len(absent)} of {len(locked.lock.runs)} planned runs of {study} have no data",
             *(Finding(where=run, found="no row", promised="a run of the plan") for run in absent[:20]),
-            then=f"seedlock deviate {study} --pointer /missing/runs --after '\"analyse and disclose\"' ...",
+            then=f"seedlock deviate {study} --pointer /missing/runs --after '\"analyse and bound\"' ...",
         )
 
 

@@ -176,16 +176,27 @@ def test_absent_empty_undecodable_and_refused_scores_are_one_kind_and_one_verdic
         }
 
 
+WITHOUT_A_RUN = "".join(line for line in scores().splitlines(keepends=True) if not line.startswith("tuned,3"))
+
+
 def test_a_run_that_never_came_is_owed_and_bounded(study: StudyFixture) -> None:
-    plan = SCORED + '\n[missing]\nruns = "analyse and disclose"\n'
-    rows = "".join(line for line in scores().splitlines(keepends=True) if not line.startswith("tuned,3"))
-    results = analysed(study, rows, plan)
+    results = analysed(study, WITHOUT_A_RUN, SCORED + '\n[missing]\nruns = "analyse and bound"\n')
     assert arm(results, "tuned") | {"missing": 10} == arm(results, "tuned")
     assert arm(results, "tuned")["reasons"] == {"no row of the run": 10}
     bounds = [bound["estimate"] for bound in results["hypotheses"][0]["bounds"]]
     # By hand: seeds 0 to 2 have 6.0, 6.1, 6.2 and the lost one 0 or 10.
     assert bounds == pytest.approx([(18.3 + 0) / 4 - 2.15, (18.3 + 10) / 4 - 2.15])
     assert results["hypotheses"][0]["decision"].startswith("inconclusive")
+
+
+def test_a_run_that_never_came_may_be_disclosed_and_lowers_the_confidence(study: StudyFixture) -> None:
+    results = analysed(study, WITHOUT_A_RUN, SCORED + '\n[missing]\nruns = "analyse and disclose"\n')
+    assert arm(results, "tuned")["reasons"] == {"no row of the run": 10}
+    h = results["hypotheses"][0]
+    assert h["bounds"] == []
+    assert h["decision"] == "higher"
+    assert h["answers"][1]["missing"] == 10
+    assert "runs-missing" in {limit["code"] for limit in results["answer"]["limits"]}
 
 
 def test_one_lost_pair_leaves_the_others_and_bounds(study: StudyFixture) -> None:

@@ -249,6 +249,8 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
     owed, estimand, scale = tested.owed, tested.estimand, tested.scale
     if owed is None or scale is None or data.plan.missing.answers == "exclude":
         return tested
+    if data.plan.missing.runs == "analyse and disclose":
+        owed = owed[owed["run_id"].isin(data.cells["run_id"])]
     if not owed["n_missing"].any():
         return tested
     span = data.limits(estimand.measure)

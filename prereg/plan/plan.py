@@ -213,7 +213,7 @@ class Missing(Table):
 
     answers: Literal["exclude", "exclude and bound"] = "exclude and bound"
     judge_error: str = Field(default="retry 3, then as answers", pattern=JUDGE_ERROR)
-    runs: Literal["refuse", "analyse and disclose"] = "refuse"
+    runs: Literal["refuse", "analyse and bound", "analyse and disclose"] = "refuse"
 
     @property
     def judge_retries(self) -> int:

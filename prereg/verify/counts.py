@@ -26,7 +26,7 @@ def runs_check(sealed: list[Event], lock: Lock, paths: StudyPaths, look: Mapping
     short, extra = _miscounted(sealed, lock, paths)
     if extra:
         return verdict("D3", "runs", "no run has more answers than the plan promises", extra, exit_code=7)
-    if gone and lock.plan.parsed["missing"]["runs"] != "analyse and disclose":
+    if gone and lock.plan.parsed["missing"]["runs"] == "refuse":
         return verdict("D3", "runs", f"every planned run has sealed data ({due} runs{interim})", gone, exit_code=6)
     if gone or short:
         told = [f"{len(gone)} planned runs never came"] if gone else []

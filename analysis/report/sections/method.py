@@ -167,6 +167,9 @@ def _missing(plan: Plan) -> Iterable[Line]:
     }[plan.missing.answers]
     yield {
         "refuse": ("With planned runs missing there is no analysis.",),
+        "analyse and bound": (
+            "Runs that never came are named above; all of their answers count as missing at their worst.",
+        ),
         "analyse and disclose": ("The runs that came are analysed, those that did not are named above.",),
     }[plan.missing.runs]
 
