@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
@@ -15,15 +18,20 @@ from seedlock.analysis.report.figures.headline import headline_figure
 from seedlock.analysis.report.figures.style import Figure
 from seedlock.analysis.report.markdown import render_markdown
 from seedlock.analysis.report.page import Digest, render_page
+from seedlock.analysis.report.reading_order import in_reading_order
 from seedlock.analysis.report.view import gather
 from seedlock.analysis.results.schema import Results
 from seedlock.analysis.simulation.counting import count_items
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, write_atomic
 from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.verify.review_page import review_page
+
+_ACTIVE = re.compile(r"<\s*(?:script|foreignObject|a|image|iframe|animate|set)\b|\son\w+\s*=", re.IGNORECASE)
+"""What no drawing of ours holds: programs, other documents, links."""
 
 
 def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, PosteriorDraws], out: Path) -> None:
-    """Write report.html, report.md and figures/ into `out`. The same inputs give the same bytes.
+    """Write report.html, report.md, REVIEW.md and figures/ into `out`. The same inputs give the same bytes.
 
     Parameters
     ----------
@@ -41,16 +49,40 @@ def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, 
     ReportRefused
         What was built says something that its results do not; its caller does not publish it.
     """
-    data = results.model_dump(mode="json")
-    headline = headline_figure(data, locked.plan)
-    others = (*draw_figures(data, posteriors), *_design_figure(locked))
-    figures = (headline, *others)
-    _write_figures(figures, out / "figures")
-    view = gather(data, locked, headline, others)
-    page = render_page(view, data, posteriors, [*_digests(results, locked), *_figure_digests(figures)])
-    write_atomic(out / "report.html", page.encode())
-    write_atomic(out / "report.md", render_markdown(view, data).encode())
+    files = report_files(results, locked, posteriors)
+    for stale in sorted((out / "figures").glob("*")):
+        if f"figures/{stale.name}" not in files and stale.suffix in {".svg", ".png", ".json"}:
+            stale.unlink()
+    for name, content in files.items():
+        write_atomic(out / name, content)
     require_sound(out, results, locked.plan, study=locked.paths.name)
+
+
+def report_files(
+    results: Results,
+    locked: LockedPlan,
+    posteriors: Mapping[str, PosteriorDraws],
+    *,
+    pictures: Mapping[str, bytes] = MappingProxyType({}),
+) -> dict[str, bytes]:
+    """Name and bytes of every file of the report that is drawn; nothing is read but what the lock pins.
+
+    Parameters
+    ----------
+    pictures
+        Files of a published report: a figure that plots the same data is taken from them, as other libraries drew it.
+    """
+    data = in_reading_order(results, locked.plan)
+    drawn = (headline_figure(data, locked.plan), *draw_figures(data, posteriors), *_design_figure(locked))
+    figures = tuple(_as_published(figure, pictures) for figure in drawn)
+    view = gather(data, locked, figures[0], figures[1:])
+    page = render_page(view, data, posteriors, [*_digests(results, locked), *_figure_digests(figures)])
+    return {
+        "report.html": page.encode(),
+        "report.md": render_markdown(view, data).encode(),
+        "REVIEW.md": review_page(locked, results.check_page_sha256).encode(),
+        **{f"figures/{name}": content for figure in figures for name, content in _files(figure).items()},
+    }
 
 
 def draw_figures(results: Mapping[str, Any], posteriors: Mapping[str, PosteriorDraws]) -> Iterator[Figure]:
@@ -69,13 +101,13 @@ def _files(figure: Figure) -> dict[str, bytes]:
     return {f"{figure.slug}.svg": figure.svg.encode(), f"{figure.slug}.png": figure.png, f"{figure.slug}.json": data}
 
 
-def _write_figures(figures: tuple[Figure, ...], folder: Path) -> None:
-    files = {name: content for figure in figures for name, content in _files(figure).items()}
-    for stale in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if stale.name not in files and stale.suffix in {".svg", ".png", ".json"}:
-            stale.unlink()
-    for name, content in files.items():
-        write_atomic(folder / name, content)
+def _as_published(figure: Figure, pictures: Mapping[str, bytes]) -> Figure:
+    """The published pictures of a figure that plots the same data, where they are no more than pictures."""
+    svg, png, data = (pictures.get(f"figures/{figure.slug}.{kind}") for kind in ("svg", "png", "json"))
+    if svg is None or png is None or data != _files(figure)[f"{figure.slug}.json"]:
+        return figure
+    drawing = svg.decode("utf-8", "replace")
+    return figure if _ACTIVE.search(drawing) else replace(figure, svg=drawing, png=png)
 
 
 def _digests(results: Results, locked: LockedPlan) -> Iterator[Digest]:

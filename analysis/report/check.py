@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from seedlock.analysis.findings.summary_sentences import answer_of
 from seedlock.analysis.report.contradictions import fault
+from seedlock.analysis.report.headlines import overclaims
 from seedlock.analysis.report.lint import lint_report
 from seedlock.analysis.results.schema import Results
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular, read_regular_text
+from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import Finding, ReportRefused, SeedlockError
 from seedlock.prereg.lock.document import load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.lock.lock import code_faults
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
@@ -35,10 +39,10 @@ def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> 
         )
 
 
-def read_report(folder: Path, results: Results, plan: Plan | None) -> list[Finding]:
-    """Faults of the report.html and report.md in a folder."""
+def read_report(folder: Path, results: Results, plan: Plan | None, *, knows_tests: bool = True) -> list[Finding]:
+    """Faults of the report.html and report.md in a folder; `knows_tests` as in `lint_report`."""
     page, markdown = (read_regular_text(folder / name) for name in ("report.html", "report.md"))
-    return lint_report(page, markdown, results, plan)
+    return lint_report(page, markdown, results, plan, knows_tests=knows_tests)
 
 
 def stale_answer(results: Results, plan: Plan) -> list[Finding]:
@@ -55,7 +59,8 @@ def stale_answer(results: Results, plan: Plan) -> list[Finding]:
 def reading_check(paths: StudyPaths) -> Check:
     """Read the published report as `analyze` did before it let it out.
 
-    A report made by code that has moved on since its lock is held to the rules of today, and only warned of.
+    A report made by code that has moved on since is held to the rules of today, and only warned of; but a headline
+    that claims more than its bands allow fails whoever wrote it.
     """
     what = "the report says no more than its verdicts allow, and nothing twice in two ways"
     if not is_regular(paths.report / "results.json"):
@@ -63,17 +68,20 @@ def reading_check(paths: StudyPaths) -> Check:
     moved_on = False
     try:
         lock = read_lock(lock_paths(paths)[-1])
-        moved_on = bool(code_faults(lock))
+        moved_on = bool(code_faults(lock)) or _is_by_another(paths)
         plan = load_locked_plan(lock)
-        results = Results.model_validate_json(read_regular(paths.report / "results.json"))
-        faults = read_report(paths.report, results, plan)
+        said = read_regular(paths.report / "results.json")
+        if moved_on and (claimed := _overclaimed(said)):
+            return verdict("R6", "report", what, claimed, exit_code=3)
+        results = Results.model_validate_json(said)
+        faults = read_report(paths.report, results, plan, knows_tests=not moved_on)
         faults += [] if moved_on else stale_answer(results, plan)
     except SeedlockError as error:
         return failed("R6", "report", error)
     except ValidationError as error:
         shape = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         where = paths.relative(paths.report / "results.json")
-        faults = [Finding(where=where, found=said[:200], promised="results as they are now") for said in shape]
+        faults = [Finding(where=where, found=line[:200], promised="results as they are now") for line in shape]
     except (OSError, ValueError) as error:
         unreadable = Finding(where=paths.relative(paths.report), found=str(error)[:200], promised="a report to read")
         return verdict("R6", "report", what, [unreadable], exit_code=3)
@@ -81,3 +89,17 @@ def reading_check(paths: StudyPaths) -> Check:
         older = f"{what}: made before today's rules"
         return Check(id="R6", link="report", state="warn", what=older, findings=tuple(faults))
     return verdict("R6", "report", what, faults, exit_code=3)
+
+
+def _is_by_another(paths: StudyPaths) -> bool:
+    """Whether the ledger names another Seedlock than this one as the report's builder; False where it names none."""
+    tool = next((e.body.get("tool") for e in reversed(read_ledger(paths.ledger)) if e.name == "report.built"), None)
+    return tool is not None and tool.get("files_sha256") != this_tool().files_sha256
+
+
+def _overclaimed(said: bytes) -> list[Finding]:
+    """`overclaims` of results of any version; without an answer there is no headline to hold."""
+    try:
+        return list(overclaims(json.loads(said)))
+    except (AttributeError, KeyError, TypeError):
+        return []

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.findings.tally import tally_of
 from seedlock.analysis.results.schema import HypothesisResult
 from seedlock.prereg.errors import Finding
@@ -15,13 +14,22 @@ from seedlock.prereg.plan.audit import AUDIT
 _NEAR = 1e-9
 
 
-def contradictions(results: Mapping[str, Any]) -> Iterator[Finding]:
-    """Every pair of statements in `results` (plain JSON data) that contradict each other."""
+def contradictions(results: Mapping[str, Any], *, knows_tests: bool = True) -> Iterator[Finding]:
+    """Every pair of statements in `results` (plain JSON data) that contradict each other.
+
+    Parameters
+    ----------
+    knows_tests
+        Whether the tests that the results name are those of this Seedlock: only then is it known which of them are
+        made on the units' means.
+    """
     yield from _accounting(results)
     yield from _tally(results)
     for i, h in enumerate(results["hypotheses"]):
         yield from _hypothesis(f"/hypotheses/{i}", h)
         yield from _restated(f"/hypotheses/{i}", h)
+        if knows_tests:
+            yield from _against_units(f"/hypotheses/{i}", h)
     for i, cell in enumerate(results["cells"]):
         yield from _cell(f"/cells/{i}", cell)
     for i, gate in enumerate(results["gates"]):
@@ -83,13 +91,6 @@ def _restated(ref: str, h: Mapping[str, Any]) -> Iterator[Finding]:
     for j, unit in enumerate(h["units"]):
         if unit.get("k") is not None and unit.get("n") and not 0 <= unit["k"] <= unit["n"]:
             yield fault(f"{ref}/units/{j}/k", f"{unit['k']} of {unit['n']}", "no more successes than answers")
-    by_units = _from_units(h)
-    if by_units is not None and not math.isclose(by_units, h["estimate"], rel_tol=1e-6, abs_tol=_NEAR):
-        yield fault(f"{ref}/estimate", f"{h['estimate']}", f"{by_units} by the means of its units")
-    if _is_on_unit_means(h) and h["ci"] is not None and len(h["verdict"]) == 1:
-        low, high = _band(h, h["verdict"][0])
-        if not (low - _NEAR <= h["ci"][0] and h["ci"][1] <= high + _NEAR):
-            yield fault(f"{ref}/ci", f"{h['ci']} crosses an edge", f"an interval inside {h['verdict'][0]!r}")
     posteriors = [band["posterior"] for band in h["bands"] if band["posterior"] is not None]
     if posteriors and not math.isclose(math.fsum(posteriors), 1, abs_tol=0.005):
         yield fault(f"{ref}/bands", f"posteriors that add up to {math.fsum(posteriors)}", "bands that share all of it")
@@ -99,9 +100,22 @@ def _restated(ref: str, h: Mapping[str, Any]) -> Iterator[Finding]:
         yield fault(f"{ref}/bayes/p_predicted", f"{bayes['p_predicted']}", f"{said}, as the band's posterior says")
 
 
+def _against_units(ref: str, h: Mapping[str, Any]) -> Iterator[Finding]:
+    """A test on the units' means has their contrast as its estimate, and an interval that its verdict is read from."""
+    if h["estimate"] is None or not _is_on_unit_means(h):
+        return
+    by_units = _from_units(h)
+    if by_units is not None and not math.isclose(by_units, h["estimate"], rel_tol=1e-6, abs_tol=_NEAR):
+        yield fault(f"{ref}/estimate", f"{h['estimate']}", f"{by_units} by the means of its units")
+    if h["ci"] is not None and len(h["verdict"]) == 1:
+        low, high = _band(h, h["verdict"][0])
+        if not (low - _NEAR <= h["ci"][0] and h["ci"][1] <= high + _NEAR):
+            yield fault(f"{ref}/ci", f"{h['ci']} crosses an edge", f"an interval inside {h['verdict'][0]!r}")
+
+
 def _from_units(h: Mapping[str, Any]) -> float | None:
-    """The estimate as the contrast of the unit means, where the test is on those and the scale is the measure's."""
-    if not _is_on_unit_means(h) or h["scale"] != "raw":
+    """The estimate as the contrast of the unit means, where the scale is the measure's."""
+    if h["scale"] != "raw":
         return None
     by_level: dict[str, list[float]] = {}
     for unit in h["units"]:
@@ -115,6 +129,8 @@ def _from_units(h: Mapping[str, Any]) -> float | None:
 
 
 def _is_on_unit_means(h: Mapping[str, Any]) -> bool:
+    from seedlock.analysis.estimators import ESTIMATORS  # noqa: PLC0415 - a second of libraries that no page needs
+
     return ESTIMATORS[h["test"]].family == "t on unit means"
 
 

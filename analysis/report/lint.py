@@ -27,7 +27,9 @@ _QUOTED = {"pre", "code", "script", "style", "svg"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
-def lint_report(page: str, markdown: str, results: Results, plan: Plan | None = None) -> list[Finding]:
+def lint_report(
+    page: str, markdown: str, results: Results, plan: Plan | None = None, *, knows_tests: bool = True
+) -> list[Finding]:
     """Every fault of a report, all at once; an empty list lets it out.
 
     Parameters
@@ -38,6 +40,8 @@ def lint_report(page: str, markdown: str, results: Results, plan: Plan | None = 
         What results.json says.
     plan
         From which the gates of each hypothesis are known; without it only the results' own word counts.
+    knows_tests
+        Whether the results' tests are this Seedlock's.
     """
     data = results.model_dump(mode="json")
     if strange_marks(page):
@@ -46,7 +50,7 @@ def lint_report(page: str, markdown: str, results: Results, plan: Plan | None = 
         *check_page(page, data),
         *check_markdown(markdown, page),
         *_reading(page, data),
-        *contradictions(data),
+        *contradictions(data, knows_tests=knows_tests),
         *overstatements(data, plan),
     ]
 

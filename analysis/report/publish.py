@@ -9,12 +9,13 @@ from typing import Any
 
 from seedlock.analysis.bayes.posteriors import Posterior, save_posteriors
 from seedlock.analysis.report.build import build_report
+from seedlock.analysis.report.drawn_with import builder
+from seedlock.analysis.report.kept_draws import keep_draws, read_draws
 from seedlock.analysis.results.schema import Results
 from seedlock.prereg.base.canonical import canonical_json, sha256_file, write_atomic
 from seedlock.prereg.lock.gate import LockedPlan, SealedTable
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.lock.transaction import draft_of, finish_report, pending_of
-from seedlock.prereg.verify.review_page import review_page
 
 
 def publish(
@@ -40,21 +41,21 @@ def _look_of(results: Results) -> dict[str, Any]:
 
 def _build(
     locked: LockedPlan, tables: Sequence[SealedTable], results: Results, found: Mapping[str, Posterior], draft: Path
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Write every file of the report; return what the ledger records of it."""
     (draft / "data").mkdir(parents=True)
     for path in (*(table.path for table in tables), *_replaced(locked)):
         shutil.copyfile(path, draft / "data" / path.name)
     write_atomic(draft / "results.json", results.to_bytes())
-    draws = {identity: p.draws for identity, p in found.items() if p.draws is not None}
     save_posteriors(found, draft)
-    build_report(results, locked, draws, draft)
-    write_atomic(draft / "REVIEW.md", review_page(locked, results.check_page_sha256).encode())
+    keep_draws({identity: p.draws for identity, p in found.items() if p.draws is not None}, draft)
+    build_report(results, locked, read_draws(draft, results.model_dump(mode="json")), draft)
     write_atomic(draft / "manifest.sha256", _manifest(draft))
     return {
         "lock_id": locked.lock_id,
         "manifest_sha256": sha256_file(draft / "manifest.sha256"),
         "results_sha256": sha256_file(draft / "results.json"),
+        "tool": builder(),
     }
 
 

@@ -43,6 +43,12 @@ def installed() -> tuple[Installed, ...]:
     )
 
 
+def record_sha256(name: str) -> Sha256 | None:
+    """Digest of the files that the wheel of one library brought; None where it is not installed."""
+    found = _distribution(name)
+    return None if found is None else sha256_json(dict(_recorded(found)))
+
+
 def altered(name: str) -> Iterator[str]:
     """Yield files of an installed library whose bytes are no longer those that its wheel brought, or that are gone."""
     found = _distribution(name)

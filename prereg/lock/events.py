@@ -51,6 +51,7 @@ _HOLDS: Mapping[str, Callable[[Any], bool]] = {
     "outcomes": is_mapping,
     "quarantined": is_mapping,
     "look": _is_look,
+    "tool": is_mapping,
     **dict.fromkeys(
         (
             *("lock_id", "sha256", "manifest_sha256", "results_sha256", "head", "run_id", "table", "judge"),

@@ -48,7 +48,7 @@ def verify_study(
     paths: StudyPaths,
     *,
     trust: Trust = NOTHING_BROUGHT,
-    reading: Callable[[StudyPaths], Check] | None = None,
+    reading: Callable[[StudyPaths], Iterator[Check]] | None = None,
     replay: Callable[[StudyPaths], Check] | None = None,
 ) -> Verification:
     """Check every link of one study; no link is skipped because an earlier one broke, where it can be read at all.
@@ -58,7 +58,8 @@ def verify_study(
     trust
         What the reviewer brings from outside: whose signatures and stamps count.
     reading
-        Reads the published report against its results, which takes the analysis's own rules; left out without it.
+        Reads the published report against its results, and builds it again, by the analysis's own rules; left out
+        without it.
     replay
         Runs the analysis again.
     """
@@ -74,7 +75,7 @@ def verify_study(
 def _verify(
     paths: StudyPaths,
     trust: Trust,
-    reading: Callable[[StudyPaths], Check] | None,
+    reading: Callable[[StudyPaths], Iterator[Check]] | None,
     replay: Callable[[StudyPaths], Check] | None,
 ) -> Verification:
     files = lock_paths(paths)
@@ -133,12 +134,12 @@ def _outcome(
     events: list[Event],
     locks: tuple[Lock, ...],
     lock_id: str,
-    reading: Callable[[StudyPaths], Check] | None,
+    reading: Callable[[StudyPaths], Iterator[Check]] | None,
 ) -> Iterator[Check]:
     yield from _data(paths, events, locks)
     yield from _report(paths, events, locks[-1], locks, lock_id)
     if reading and is_reported(events, lock_id):
-        yield reading(paths)
+        yield from reading(paths)
 
 
 def _no_replay() -> Check:

@@ -68,8 +68,8 @@ def review_commands(locked: LockedPlan) -> str:
         f"( cd reports/{study} && sha256sum -c --strict --quiet manifest.sha256 ) && echo 'report holds'",
         f"grep -c \"$(sha256sum reports/{study}/manifest.sha256 | cut -d' ' -f1)\" {paths.relative(paths.ledger)}",
     ]
-    signature = paths.locks / f"lock-{locked.lock.n:04d}.json.sig"
-    if signature.exists():
+    signature = f"lock-{locked.lock.n:04d}.json.sig"
+    if any(event.name == "signature.added" and event.body["file"] == signature for event in locked.events):
         lines += [
             "# 6. who signed it",
             "ssh-keygen -Y verify -n seedlock-lock@v1 -f allowed_signers -I SIGNER "

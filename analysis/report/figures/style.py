@@ -107,7 +107,9 @@ def canvas(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure as Blank  # noqa: PLC0415
 
-    with mpl.rc_context(_RC):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # nobody's own matplotlibrc: the same bytes everywhere
+        mpl.rcParams.update(_RC)
         figure = Blank(figsize=(width_in, height_in))
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.report.text.pieces import Line, Number, pointer
 
 type Kind = Literal["percent", "pp", "number"]
@@ -34,6 +33,8 @@ def resolved_spec(width: float | None, kind: Kind) -> str:
 
 def hypothesis_kind(hypothesis: Mapping[str, Any]) -> Kind:
     """Percent for a rate, percentage points for a difference of rates, else the number itself, as for a ratio."""
+    from seedlock.analysis.estimators import ESTIMATORS  # noqa: PLC0415 - a second of libraries, not for each reader
+
     has_own_unit = ESTIMATORS[hypothesis["test"]].unit_of_estimate is not None
     if hypothesis["scale"] != "raw" or has_own_unit or not is_proportion(hypothesis):
         return "number"

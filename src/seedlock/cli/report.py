@@ -25,6 +25,8 @@ from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.verify.checks import Check
 
@@ -180,10 +182,12 @@ def verify(
             require_level(one.level, int(require[1]), one.study)
 
 
-def _reading(paths: StudyPaths) -> Check:
+def _reading(paths: StudyPaths) -> Iterator[Check]:
     from seedlock.analysis.report.check import reading_check
+    from seedlock.analysis.report.rebuild import rebuild_check
 
-    return reading_check(paths)
+    yield reading_check(paths)
+    yield rebuild_check(paths)
 
 
 def _replay(paths: StudyPaths) -> Check:
