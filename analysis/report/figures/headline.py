@@ -95,13 +95,14 @@ def _plotted(arm: _Arm) -> dict[str, Any]:
 
 def _arms(h: Mapping[str, Any], results: Mapping[str, Any], plan: Plan, *, is_only: bool) -> list[_Arm]:
     """The levels that have weight, each with its units."""
-    levels = list(h["contrast"] or dict.fromkeys(str(u.get("level", "all")) for u in h["units"]))
+    found = dict.fromkeys(str(u.get("level", "all")) for u in h["units"])
+    levels = [level for level in found if not h["contrast"] or level in h["contrast"]]
     arms = []
     for level in levels:
         units = [u for u in h["units"] if str(u.get("level", "all")) == level and unit_value(u) is not None]
         if not units:
             continue
-        name = level if h["contrast"] else " ".join(_spelled(v) for v in h["where"].values()) or h["id"]
+        name = level if h["contrast"] else " ".join(_spelled(v) for _, v in sorted(h["where"].items())) or h["id"]
         strip = Strip(
             label=name if is_only else f"{name} · {_of_siblings(h['id'])}",
             note=_counted(units, h["unit"]),
