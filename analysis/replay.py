@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,18 +16,21 @@ from seedlock.analysis.decide import Sealed
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular
-from seedlock.prereg.errors import Finding, NotReproduced, SeedlockError
+from seedlock.prereg.errors import Finding, NotInstalled, NotReproduced, SeedlockError
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.gate import require_lock, require_seals
 from seedlock.prereg.lock.lock import code_faults
-from seedlock.prereg.lock.run_at_lock import run_at_lock
-from seedlock.prereg.plan.extras import require_extras
+from seedlock.prereg.lock.run_at_lock import install_at_lock, run_at_lock
+from seedlock.prereg.plan.extras import absent_module, require_extras
 from seedlock.prereg.plan.plan import Tolerances
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 from seedlock.prereg.verify.libraries import library_faults
 
 BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
 """Keys whose numbers carry Monte Carlo error."""
+NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
+SAID = re.compile(r"^(?!Next:)[\w.]+: ")
+"""The line of a standard error that names the error: the last of a traceback, the first of a refusal."""
 SPEAKS_OF_NOW = frozenset({"check_page_sha256", "looks_used", "software", "tool_version"})
 """Keys that a later look changes without any number of the analysis changing."""
 
@@ -44,6 +48,8 @@ def replay_check(paths: StudyPaths) -> Check:
     try:
         lock = read_lock(lock_paths(paths)[-1])
         again: Any = _at_lock(paths, lock) if code_faults(lock) else recompute(paths)
+    except NotInstalled as error:
+        return not_checked("X1", "replay", what, _lacking(error), error.then)
     except SeedlockError as error:
         return failed("X1", "replay", error)
     published: Any = read_json(read_regular(file))
@@ -82,12 +88,28 @@ def _at_lock(paths: StudyPaths, lock: Lock) -> Any:
     """The same by the code of the locked commit, where the working tree has moved on."""
     done = run_at_lock(paths, lock, "recompute", paths.name)
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        found = said[0] if said else f"exit {done.returncode}"
-        raise NotReproduced(
-            "the locked code did not run", Finding(where=f"commit {lock.commit}", found=found, promised="results")
-        )
+        raise did_not_run(lock, done.stderr.decode("utf-8", "replace").strip(), done.returncode)
     return read_json(done.stdout)
+
+
+def did_not_run(lock: Lock, stderr: str, code: int) -> SeedlockError:
+    """Why the locked code gave no results: a library that is not here is no fault of the study."""
+    lines = stderr.splitlines() or [f"exit {code}"]
+    found = next((line for line in reversed(lines) if SAID.match(line)), lines[-1])
+    if missing := NO_MODULE.match(found):
+        known = absent_module(ModuleNotFoundError(name=missing[1]))
+        fault = Finding(where=f"import {missing[1]}", found="not installed", promised="what the locked code imports")
+        return NotInstalled(found, fault, then=known.then if known is not None else install_at_lock(lock))
+    if found.startswith("NotInstalled: "):
+        then = next((line.removeprefix("Next: ") for line in lines if line.startswith("Next: ")), "")
+        return NotInstalled(found.removeprefix("NotInstalled: "), then=then or install_at_lock(lock))
+    return NotReproduced(
+        "the locked code did not run", Finding(where=f"commit {lock.commit}", found=found, promised="results")
+    )
+
+
+def _lacking(error: NotInstalled) -> str:
+    return "; ".join([error.what, *(f"{fault.where}: {fault.found}" for fault in error.findings)])
 
 
 def differences(before: Any, after: Any, tolerances: Tolerances, where: str = "") -> Iterator[Finding]:

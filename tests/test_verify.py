@@ -6,13 +6,15 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from seedlock.analysis.replay import pinned
+from seedlock.analysis.replay import did_not_run, pinned
 from seedlock.prereg.base.canonical import sha256_file, write_atomic
-from seedlock.prereg.lock.document import lock_paths
+from seedlock.prereg.errors import NotInstalled, NotReproduced, SeedlockError
+from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.ledger import append_event
 from seedlock.prereg.verify.chain import verify_study
 from tests.conftest import PLAN, PROJECT, StudyFixture, completions, git
@@ -303,6 +305,33 @@ def test_a_replay_gives_the_same_numbers_and_a_changed_number_is_not_reproduced(
     said = broken.run("verify", "--replay", ok=3)  # the page no longer says what results.json says, and before that:
     assert "FAIL  X1" in said
     assert "/hypotheses/0/se" in said
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "then"),
+    [
+        ("import seedlock_absent.part", NotInstalled, "at-lock/bin/pip install seedlock=="),
+        ("raise ModuleNotFoundError(\"No module named 'nutpie'\")", NotInstalled, "bayes"),
+        (
+            "raise SystemExit('NotInstalled: no nutpie\\nNext: ./just setup bayes')",
+            NotInstalled,
+            "just setup",
+        ),
+        ("1 / 0", NotReproduced, ""),
+        ("raise SystemExit('PlanChanged: not the plan\\nNext: restore it')", NotReproduced, ""),
+    ],
+)
+def test_a_library_that_the_locked_code_lacks_is_not_a_failure_of_the_study(
+    study: StudyFixture, code: str, kind: type[SeedlockError], then: str
+) -> None:
+    study.run("lock")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    error = did_not_run(read_lock(lock_paths(study.paths)[-1]), done.stderr, done.returncode)
+    assert type(error) is kind
+    assert then in error.then
+    assert "Traceback" not in str(error)
+    if code == "1 / 0":
+        assert error.findings[0].found == "ZeroDivisionError: division by zero"
 
 
 def test_a_simulation_that_the_lock_did_not_record_is_named(study: StudyFixture) -> None:

@@ -79,6 +79,13 @@ def _not_here(lock: Lock, found: str) -> LockedFileChanged:
     return LockedFileChanged(
         f"the Seedlock that locked {lock.study} is not here",
         Finding(where="lock.tool", found=found, promised=made_by),
-        then=f"python -m venv ../at-lock && ../at-lock/bin/pip install seedlock=={lock.tool_version}  and then  "
-        f"export {INSTALLED}=$PWD/../at-lock/bin/python;  in a shallow checkout:  git fetch --unshallow",
+        then=f"{install_at_lock(lock)};  in a shallow checkout:  git fetch --unshallow",
+    )
+
+
+def install_at_lock(lock: Lock) -> str:
+    """What puts the version that made a lock, with its libraries, beside this one and names it."""
+    return (
+        f"python -m venv ../at-lock && ../at-lock/bin/pip install seedlock=={lock.tool_version}  and then  "
+        f"export {INSTALLED}=$PWD/../at-lock/bin/python"
     )
