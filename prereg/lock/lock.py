@@ -20,7 +20,7 @@ from seedlock.prereg.base.canonical import (
 from seedlock.prereg.base.distributions import installed
 from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.base.reading import found_at, is_inside, read_regular, sha256_regular, walk
-from seedlock.prereg.base.tool import this_tool
+from seedlock.prereg.base.tool import this_tool, tool_version
 from seedlock.prereg.errors import Finding, OutOfOrder
 from seedlock.prereg.lock.document import (
     Design,
@@ -317,6 +317,11 @@ def code_faults(lock: Lock, home: Path = HOME) -> list[Finding]:
         came = deciding_files(home).keys() - {file.path for file in lock.code}
         faults += [Finding(where=name, found="an extra file", promised="only the locked code") for name in sorted(came)]
     return faults
+
+
+def is_of_this_version(lock: Lock) -> bool:
+    """Whether the lock says that the version at hand made it: then it reads the plan, and knows the rooms."""
+    return lock.tool is not None and lock.tool.version == tool_version()
 
 
 def iter_changes(promised: list[LockedFile], root: Path) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ def read_plan(path: Path) -> Plan:
 @lru_cache(maxsize=64)
 def parse_plan(data: bytes, path: Path) -> Plan:
     """Parse plan bytes, once however often a command asks: plans are frozen. `path` is for messages only."""
-    document = _toml(data, path)
+    document = parse_toml(data, path)
     faults = list(_text_faults(document, ""))
     if faults:
         raise _refused(path, faults)
@@ -69,7 +69,8 @@ def _refused(path: Path, faults: list[Finding]) -> BadInput:
     return BadInput(f"{name} has {count}", *faults, then=f"edit the plan, then  seedlock check {path.parent.name}")
 
 
-def _toml(data: bytes, path: Path) -> dict[str, Any]:
+def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
+    """The file's keys as TOML has them, whether or not they are a plan's."""
     if data.startswith(b"\xef\xbb\xbf"):
         raise _refused(path, [Finding(where="byte 0", found="a byte order mark", promised="plain UTF-8")])
     try:

@@ -15,7 +15,7 @@ from seedlock.prereg.lock.document import Lock, load_locked_plan
 from seedlock.prereg.lock.exposure import data_seen, output_folders
 from seedlock.prereg.lock.gate import differences
 from seedlock.prereg.lock.ledger import Event
-from seedlock.prereg.lock.lock import locked_runs
+from seedlock.prereg.lock.lock import is_of_this_version, locked_runs
 from seedlock.prereg.lock.owed import owed_by_a_run
 from seedlock.prereg.lock.rooms import is_source
 from seedlock.prereg.plan.plan import Plan
@@ -40,8 +40,9 @@ def derived_check(paths: StudyPaths, locks: Sequence[Lock], events: Sequence[Eve
 def _faults(paths: StudyPaths, lock: Lock, events: Sequence[Event], *, is_newest: bool) -> Iterator[Finding]:
     try:
         plan = load_locked_plan(lock)
-    except BadInput:
-        return  # another version's plan: its own tool derives what this one cannot
+    except BadInput as error:  # another version's plan: its own tool derives what this one cannot
+        yield from error.findings if is_of_this_version(lock) else ()
+        return
     of_the_plan = _of_the_plan(paths, plan, lock)
     told: dict[str, Any] = {**of_the_plan, **_of_the_ledger(plan, lock, events)}
     said = lock.model_dump(mode="json")
@@ -94,21 +95,26 @@ def _of_the_ledger(plan: Plan, lock: Lock, events: Sequence[Event]) -> dict[str,
 
 def _of_the_files(paths: StudyPaths, plan: Plan, lock: Lock) -> Iterator[Finding]:
     """Runs, with the ids that the plan file gives, and the answers that each owes."""
+    owed = owed_by_a_run(plan, paths.study)
+    without: set[str] = set()
     try:
         spelled = read_plan(paths.plan)
-    except (BadInput, OSError):
-        return  # P1 and P2 say that the plan file is another
-    owed = owed_by_a_run(plan, paths.study)
-    promised = [run.model_dump() for run in locked_runs(spelled, owed if lock.version > 1 else None)]
-    found = [run.model_dump() for run in lock.runs]
+    except (BadInput, OSError):  # P1 and P2 say so; the recorded plan gives the runs, not how their ids are spelled
+        spelled, without = plan, {"run_id"}
+    promised = [run.model_dump(exclude=without) for run in locked_runs(spelled, owed if lock.version > 1 else None)]
+    found = [run.model_dump(exclude=without) for run in lock.runs]
     for run in promised:
         if run not in found:
-            yield Finding(where="lock runs", found="absent or another", promised=f"{run['run_id']} (derived)")
+            yield Finding(where="lock runs", found="absent or another", promised=f"{_name(run)} (derived)")
     for run in found:
         if run not in promised:
-            yield Finding(where="lock runs", found=run["run_id"], promised="a run of the plan")
+            yield Finding(where="lock runs", found=_name(run), promised="a run of the plan")
     if lock.owed not in (None, owed):
         yield Finding(where="lock owed", found=str(lock.owed), promised=f"{owed} (derived)")
+
+
+def _name(run: Mapping[str, Any]) -> str:
+    return str(run.get("run_id") or f"{run['model']}-{run['arm']}-{run['seed']}")
 
 
 def _exposure_faults(paths: StudyPaths, plan: Plan, lock: Lock) -> Iterator[Finding]:
