@@ -16,7 +16,10 @@ from seedlock.analysis.estimators.internals.rate_pivots import rate_pivots, tail
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.logit_t import logit_t
 from seedlock.analysis.estimators.one_sample_t import one_sample_t
+from seedlock.analysis.inference.bands import decide_bands
+from seedlock.analysis.report.sections.hypotheses import left_though_outside
 from seedlock.prereg.errors import NoSpread, NotCounts, NotThisDesign, TooFewUnits
+from seedlock.prereg.plan.bands import parse_bands
 from tests.sample_builders import level, sample
 
 
@@ -146,3 +149,36 @@ def test_what_it_refuses() -> None:
         logit_t(rates(arm("a", [3])), level=0.95, edges=())
     with pytest.raises(NoSpread, match="no evidence of precision"):
         logit_t(rates(arm("a", [3, 3, 3])), level=0.95, edges=())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    arms=st.integers(3, 6).flatmap(
+        lambda n: st.lists(st.lists(st.integers(0, 40), min_size=n, max_size=n), min_size=1, max_size=2)
+    ),
+    alpha=st.sampled_from([0.1, 0.05, 1 / 32, 0.025, 0.01, 1e-4]),
+    edges=st.lists(st.floats(-1, 1), min_size=1, max_size=6, unique=True),
+)
+def test_an_edge_is_rejected_exactly_where_the_interval_excludes_it(
+    arms: list[list[int]], alpha: float, edges: list[float]
+) -> None:
+    levels = [arm(name, hits, n=40, weight=w) for hits, name, w in zip(arms, "ab", (1.0, -1.0), strict=False)]
+    try:
+        found = logit_t(rates(*levels), level=1 - 2 * alpha, edges=tuple(edges))
+    except NoSpread:
+        return
+    for test in found.edges:
+        assert (test.p_above <= alpha) == (found.ci_low > test.edge)
+        assert (test.p_below <= alpha) == (found.ci_high < test.edge)
+
+
+def test_an_inner_band_may_be_left_though_the_interval_excludes_it_and_never_the_other_way() -> None:
+    """Both of its edges are tested, each at alpha / 2: p is twice the smaller."""
+    found = logit_t(rates(arm("a", [28, 39, 40], 40), arm("b", [0, 1, 5], 40, -1.0)), level=0.95, edges=(-0.05, 0.05))
+    decided = decide_bands(found.edges, parse_bands(["below", -0.05, "near 0", 0.05, "above"]), 0.025)
+    assert found.ci_low > 0.05
+    assert decided.verdict == ("near 0", "above")
+    assert decided.bands[1].p == 2 * found.edges[1].p_above > 0.025 >= found.edges[1].p_above
+    told = [{"name": b.name, "lower": b.lower, "upper": b.upper, "excluded": b.excluded} for b in decided.bands]
+    assert left_though_outside({"ci": (found.ci_low, found.ci_high), "bands": told}) == [1]
+    assert left_though_outside({"ci": (0.0, found.ci_high), "bands": told}) == []

@@ -78,7 +78,7 @@ def logit_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
     low, high = (float(end[0]) for end in tail_ends(together.low, together.high, (1 - level) / 2))
     low, high = cut(low, high, scale_limits(sample))
     is_one = len(levels) == 1 and weights == [1.0]
-    new = tail_ends(together.new_unit, together.new_unit, (1 - level) / 2)
+    new_low, new_high = tail_ends(together.new_unit, together.new_unit, (1 - level) / 2)
     variances = [s.ss / (s.n - 1) for s in summaries]
     return Estimate(
         estimate=math.fsum(s.weight * s.mean for s in summaries),
@@ -90,7 +90,7 @@ def logit_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         edges=tuple(_edge(together, edge) for edge in edges),
         se=math.sqrt(math.fsum(s.weight**2 * v / s.n for s, v in zip(summaries, variances, strict=True))),
         unit_sd=math.sqrt(variances[0]) if is_one else None,
-        prediction=(float(new[0][0]), float(new[1][0])) if is_one else None,
+        prediction=cut(float(new_low[0]), float(new_high[0]), (0.0, 1.0)) if is_one else None,
         prediction_says="the rate of one more unit itself: the noise of counting its answers is not in it"
         if is_one
         else "",

@@ -26,7 +26,7 @@ from seedlock.analysis.report.sections.first_screen import (
     citation,
     scoreboard_views,
 )
-from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
+from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothesis_views, left_though_outside
 from seedlock.analysis.report.sections.judges import JudgesView, judges_view
 from seedlock.analysis.report.sections.method import Paragraph, method_paragraphs
 from seedlock.analysis.report.sections.samples import SampleView, sample_views
@@ -143,7 +143,9 @@ def _named(h: HypothesisView) -> Line:
 
 
 def level_line(h: HypothesisView) -> Line:
-    """Alpha and the interval that matches it: neither is printed without the other."""
+    """Alpha and the interval of level 1 - 2 alpha, which matches it but where a band is left outside it."""
     alpha = Number(f"{h.ref}/alpha", exact_spec(h.raw["alpha"]))
     level = Number(f"{h.ref}/ci_level", exact_spec(h.raw["ci_level"], "percent"))
+    if left_though_outside(h.raw):
+        return ("alpha ", alpha, " a band; the interval, ", level, ", tests one edge at a time and excludes more")
     return ("alpha ", alpha, " a band, matching interval ", level)

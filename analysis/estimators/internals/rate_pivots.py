@@ -95,8 +95,13 @@ def combined(levels: list[Pivots], weights: list[float]) -> Pivots:
 
 
 def tail_ends(low_KN: FloatArray, high_KN: FloatArray, tail: float) -> tuple[FloatArray, FloatArray]:
-    """Ends that leave at most `tail` beyond them, shape (K,) each: the inversion of `tails`."""
-    points = low_KN.shape[1]
+    """Ends that leave at most `tail` beyond them, shape (K,) each: the inversion of `tails`.
+
+    No edge has a p below 1 / N, so with a `tail` below it there are no ends: they are infinite.
+    """
+    points, n_studies = low_KN.shape[1], low_KN.shape[0]
+    if tail * points < 1:
+        return np.full(n_studies, -np.inf), np.full(n_studies, np.inf)
     cut = min(int(tail * points), points // 2)
     return low_KN[:, cut], high_KN[:, points - 1 - cut]
 

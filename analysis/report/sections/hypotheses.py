@@ -175,7 +175,7 @@ def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
         *facts,
         ("Scale", (Code(h["scale"]), *((", in ", Quote(f"{ref}/unit_text")) if h["unit_text"] else ()))),
         ("Test", (Code(h["test"]),)),
-        ("Error rate", ("alpha ", alpha, " a band, one-sided; the matching interval is the ", level, " one")),
+        ("Error rate", ("alpha ", alpha, " a band; the ", level, " interval tests each edge at it, one-sided")),
         ("Role", (words(h["role"]), *((", family ", Code(h["family"])) if h["family"] else ()))),
     ]
 
@@ -206,6 +206,7 @@ def _found(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
         return facts
     level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
     facts.append(("Interval", (level, " ", *interval(f"{ref}/ci", h["ci"], spec))))
+    facts += [("Interval and test differ", _outside(ref, h, j)) for j in left_though_outside(h)]
     if h["ci_method"]:
         facts.append(("Method", (Quote(f"{ref}/ci_method"),)))
     if h["assumes"]:
@@ -218,6 +219,28 @@ def _found(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
         facts.append(("What was replicated", (Quote(f"{ref}/replicated"),)))
     facts.append(("p, that only the prediction is left", _p_values(ref, h)))
     return facts
+
+
+def left_though_outside(h: Mapping[str, Any]) -> list[int]:
+    """Places of inner bands that are left although the interval lies wholly beyond one of their edges."""
+    if h["ci"] is None:
+        return []
+    low, high = h["ci"]
+    return [
+        j
+        for j, band in enumerate(h["bands"])
+        if band["excluded"] is False and None not in (band["lower"], band["upper"])
+        if low > band["upper"] or high < band["lower"]
+    ]
+
+
+def _outside(ref: str, h: Mapping[str, Any], j: int) -> Line:
+    """Why a band is left that the interval excludes: a band with two edges is tested at both."""
+    at = f"{ref}{pointer('bands', j)}"
+    alpha = Number(f"{ref}/alpha", exact_spec(h["alpha"]))
+    p = Number(f"{at}/p", "p")
+    says = " lies outside the interval and is left all the same: a band with two edges is tested at both of them, p "
+    return (Quote(f"{at}/name"), says, p, " at alpha ", alpha, ". The interval tests one edge at a time.")
 
 
 def _spread(ref: str, h: Mapping[str, Any], spec: str) -> list[Fact]:
