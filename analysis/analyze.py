@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from seedlock.analysis.bayes.models import Engine
 from seedlock.analysis.bayes.posteriors import Posterior
-from seedlock.analysis.decide import Sealed, decide
+from seedlock.analysis.decide import decide
 from seedlock.analysis.findings.judges import require_judgements
 from seedlock.analysis.findings.summary_sentences import answer_of
 from seedlock.analysis.report.publish import publish
 from seedlock.analysis.results.schema import Results
+from seedlock.analysis.sealed import Sealed, open_sealed
 from seedlock.analysis.simulation.design_lints import require_known
 from seedlock.prereg.base.tool import tool_version
 from seedlock.prereg.errors import Finding, Incomplete, OutOfOrder
@@ -20,7 +21,6 @@ from seedlock.prereg.lock.gate import (
     deviated_plan,
     require_generated,
     require_lock,
-    require_seals,
     working_on,
 )
 from seedlock.prereg.lock.ledger import append_event
@@ -59,7 +59,7 @@ def _look(locked: LockedPlan, engine: Engine) -> Results:
     require_known(locked.plan)
     if engine == "bambi":
         require([BAMBI])
-    sealed = Sealed(tables=tuple(require_seals(locked)))
+    sealed = open_sealed(locked)
     _require_runs(locked)
     require_judgements(locked)
     _require_readings(locked)

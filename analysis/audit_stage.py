@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from seedlock.analysis.decide import Sealed, load_data
+from seedlock.analysis.decide import load_data
 from seedlock.analysis.inference.metric_audit import audit
 from seedlock.analysis.results.audit import AuditResult
+from seedlock.analysis.sealed import Sealed, open_sealed
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
-from seedlock.prereg.lock.gate import LockedPlan, SealedTable, deviated_plan, require_lock, require_seals
+from seedlock.prereg.lock.gate import LockedPlan, deviated_plan, require_lock
 from seedlock.prereg.lock.ledger import append_event
 from seedlock.prereg.plan.plan import Plan
 
@@ -28,7 +29,7 @@ def judge_audit(locked: LockedPlan) -> None:
     if known:
         passed, says = bool(known[-1].body["passed"]), str(known[-1].body["says"])
     else:
-        sealed = tuple(require_seals(now))
+        sealed = open_sealed(now)
         found = _audited(now.plan, sealed)
         passed, says = found.passed, found.says
         append_event(
@@ -39,7 +40,7 @@ def judge_audit(locked: LockedPlan) -> None:
                 "passed": passed,
                 "says": says,
                 "measures": {measure.measure: measure.passed for measure in found.measures},
-                "data": sorted(table.sha256 for table in sealed),
+                "data": sorted(table.sha256 for table in sealed.tables),
             },
         )
     rules = (deviated_plan(now) or now.plan).audit
@@ -53,8 +54,8 @@ def judge_audit(locked: LockedPlan) -> None:
         )
 
 
-def _audited(plan: Plan, sealed: tuple[SealedTable, ...]) -> AuditResult:
-    found = audit(load_data(_narrowed(plan), Sealed(tables=sealed)))
+def _audited(plan: Plan, sealed: Sealed) -> AuditResult:
+    found = audit(load_data(_narrowed(plan), sealed))
     if found is None:
         raise BadInput("the plan has no [audit]", Finding(where="[audit]", found="nothing", promised="its limits"))
     return found

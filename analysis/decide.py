@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,11 +55,11 @@ from seedlock.analysis.scoring.owed import (
 )
 from seedlock.analysis.scoring.scores import NamedMeasure, cells_of_counts, cells_of_scores, describe_cells, score_rows
 from seedlock.analysis.scoring.ties import count_ties
+from seedlock.analysis.sealed import Sealed
 from seedlock.prereg.errors import Finding, Incomplete
 from seedlock.prereg.lock.due_runs import due_runs, look_at, looks_passed_over, missing_runs, runs_with_data
 from seedlock.prereg.lock.gate import (
     LockedPlan,
-    SealedTable,
     deviated_plan,
     status_of,
 )
@@ -67,29 +67,10 @@ from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.lock.looks import looks_used
 from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Hypothesis, Plan
-from seedlock.schemas.seal import unseal
 from seedlock.schemas.table import to_frame
 
 PAIRS_SHOWN = 5
 """Pairs of runs in results.json, the most alike first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
-    """The sealed tables of a study, opened."""
-
-    tables: tuple[SealedTable, ...]
-
-    def batches(self, name: str) -> Iterator[pa.Table]:
-        """Rows of every sealed table of this name, a row group at a time."""
-        for table in self.tables:
-            if table.table == name:
-                yield from unseal(table.path, sha256=table.sha256)
-
-    def whole(self, name: str) -> pa.Table | None:
-        """All rows of a table, or None where nothing of the name is sealed."""
-        found = list(self.batches(name))
-        return pa.concat_tables(found) if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from packaging.requirements import Requirement
 
 from seedlock.analysis.analyze import compute
 from seedlock.analysis.bayes.models import Engine
-from seedlock.analysis.decide import Sealed
+from seedlock.analysis.sealed import open_sealed
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular
 from seedlock.prereg.errors import Finding, NotInstalled, NotReproduced, SeedlockError
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
-from seedlock.prereg.lock.gate import require_lock, require_seals
+from seedlock.prereg.lock.gate import require_lock
 from seedlock.prereg.lock.lock import code_faults
 from seedlock.prereg.lock.run_at_lock import install_at_lock, run_at_lock
 from seedlock.prereg.plan.extras import absent_module, require_extras
@@ -72,7 +72,7 @@ def recompute(paths: StudyPaths) -> dict[str, Any]:
     """
     locked = require_lock(paths)
     require_extras(locked.plan, "analyze")
-    results, _ = compute(locked, Sealed(tables=tuple(require_seals(locked))), _engine_of(paths))
+    results, _ = compute(locked, open_sealed(locked), _engine_of(paths))
     return results.model_dump(mode="json")
 
 

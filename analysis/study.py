@@ -9,14 +9,15 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from seedlock.analysis.decide import Sealed, load_data
+from seedlock.analysis.decide import load_data
 from seedlock.analysis.results.schema import Results, read_results
 from seedlock.analysis.scoring.item_sets import plan_measures, with_sets
 from seedlock.analysis.scoring.scores import score_rows
+from seedlock.analysis.sealed import Sealed, open_sealed
 from seedlock.prereg.base.paths import find_study
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.lock.document import lock_paths
-from seedlock.prereg.lock.gate import LockedPlan, require_lock, require_seals
+from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.lock.ledger import append_event, read_ledger
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
@@ -121,7 +122,7 @@ class Study:
 
     @cached_property
     def _sealed(self) -> Sealed:
-        sealed = Sealed(tables=tuple(require_seals(self._locked)))
+        sealed = open_sealed(self._locked)
         if not self.has_report:
             body: dict[str, Any] = {
                 "lock_id": self._locked.lock_id,

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from seedlock.analysis.analyze import compute
-from seedlock.analysis.decide import Sealed
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.rank_among import rank_among
 from seedlock.analysis.results.schema import Results
+from seedlock.analysis.sealed import open_sealed
 from seedlock.generation.inside.intervene import steering_passes
 from seedlock.generation.inside.loaded_models import Bench
 from seedlock.generation.inside.passes import runs_by_model, sight_of
@@ -25,7 +25,7 @@ from seedlock.generation.inside.weights import deltas_of
 from seedlock.generation.requests.items import read_items
 from seedlock.generation.requests.run_models import run_models
 from seedlock.prereg.errors import BadInput
-from seedlock.prereg.lock.gate import require_lock, require_seals
+from seedlock.prereg.lock.gate import require_lock
 from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.plan.runs import Decoding
 from tests.inside_builders import PLAN, Planted, planted_study
@@ -42,7 +42,7 @@ class Looked:
 
 def results_of(planted: Planted) -> Results:
     locked = require_lock(planted.locked.paths)
-    return compute(locked, Sealed(tables=tuple(require_seals(locked))))[0]
+    return compute(locked, open_sealed(locked))[0]
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from seedlock.analysis.decide import Sealed, load_data
+from seedlock.analysis.decide import load_data
 from seedlock.analysis.inference.infer import infer
+from seedlock.analysis.sealed import open_sealed
 from seedlock.prereg.base.paths import StudyPaths
-from seedlock.prereg.lock.gate import require_lock, require_seals
+from seedlock.prereg.lock.gate import require_lock
 from tests.recounting.answers import TOLERANCE, apart, pair, recount
 from tests.recounting.rows import RawStudy, Row
 
@@ -108,7 +109,7 @@ def test_one_judgement_more_moves_the_recount() -> None:
 def todays(name: str) -> dict[str, dict[str, Any]]:
     """What the analysis of today says of each hypothesis, from the same sealed rows."""
     locked = require_lock(StudyPaths(root=PROJECT, name=name), only_reading=True)
-    inferred = infer(load_data(locked.plan, Sealed(tables=tuple(require_seals(locked)))))
+    inferred = infer(load_data(locked.plan, open_sealed(locked)))
     found = {}
     for identity, tested in inferred.tested.items():
         if (e := tested.estimate) is None or tested.decision is None:

@@ -48,6 +48,7 @@ def verify_study(
     paths: StudyPaths,
     *,
     trust: Trust = NOTHING_BROUGHT,
+    recount: Callable[[StudyPaths], Check] | None = None,
     reading: Callable[[StudyPaths], Iterator[Check]] | None = None,
     replay: Callable[[StudyPaths], Check] | None = None,
 ) -> Verification:
@@ -57,6 +58,8 @@ def verify_study(
     ----------
     trust
         What the reviewer brings from outside: whose signatures and stamps count.
+    recount
+        Counts the rows of the sealed files, which takes a reader of Parquet; left out without it.
     reading
         Reads the published report against its results, and builds it again, by the analysis's own rules; left out
         without it.
@@ -64,7 +67,7 @@ def verify_study(
         Runs the analysis again.
     """
     try:
-        return _verify(paths, trust, reading, replay)
+        return _verify(paths, trust, recount, reading, replay)
     except (TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         # Something of the repository has a shape that no reader foresaw: that is a link which does not hold.
         found = Finding(where=f"study {paths.name}", found=f"{type(error).__name__}: {error}"[:200], promised="a study")
@@ -75,6 +78,7 @@ def verify_study(
 def _verify(
     paths: StudyPaths,
     trust: Trust,
+    recount: Callable[[StudyPaths], Check] | None,
     reading: Callable[[StudyPaths], Iterator[Check]] | None,
     replay: Callable[[StudyPaths], Check] | None,
 ) -> Verification:
@@ -115,6 +119,7 @@ def _verify(
         *_order(events),
         *history_checks(paths, events),
         *(_gone(paths) if ended and not paths.report.exists() else _outcome(paths, events, locks, lock_id, reading)),
+        *(() if recount is None else (recount(paths),)),
         *evidence.checks,
         replay(paths) if replay else _no_replay(),
     ]

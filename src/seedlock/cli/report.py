@@ -151,9 +151,8 @@ def verify(
     found = studies(study, root)
     base = found[0].root if found else Path.cwd()
     trust = bring_trust(base, signers=signers, authorities=tsa_ca, headers=headers, chain=chain)
-    verified = [
-        verify_study(paths, trust=trust, reading=_reading, replay=_replay if replay else None) for paths in found
-    ]
+    again = _replay if replay else None
+    verified = [verify_study(one, trust=trust, recount=_recount, reading=_reading, replay=again) for one in found]
     if as_json:
         say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
     for one in [] if as_json else verified:
@@ -180,6 +179,12 @@ def verify(
     if require is not None:
         for one in verified:
             require_level(one.level, int(require[1]), one.study)
+
+
+def _recount(paths: StudyPaths) -> Check:
+    from seedlock.analysis.sealed import recount_check
+
+    return recount_check(paths)
 
 
 def _reading(paths: StudyPaths) -> Iterator[Check]:

@@ -1,0 +1,96 @@
+"""The sealed tables, opened once their rows were counted: how many there are is read from the files, not the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import found_at
+from seedlock.prereg.errors import Finding, LockedFileChanged
+from seedlock.prereg.lock.gate import LockedPlan, SealedTable, require_seals
+from seedlock.prereg.lock.ledger import Event, read_ledger
+from seedlock.prereg.verify.checks import Check, not_checked, verdict
+from seedlock.schemas.seal import count_rows, count_rows_of_runs, unseal
+
+OF_RUNS = frozenset({"completions", "counts"})
+"""Tables whose seal says how many rows each run has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """The sealed tables of a study, opened."""
+
+    tables: tuple[SealedTable, ...]
+
+    def batches(self, name: str) -> Iterator[pa.Table]:
+        """Rows of every sealed table of this name, a row group at a time."""
+        for table in self.tables:
+            if table.table == name:
+                yield from unseal(table.path, sha256=table.sha256)
+
+    def whole(self, name: str) -> pa.Table | None:
+        """All rows of a table, or None where nothing of the name is sealed."""
+        found = list(self.batches(name))
+        return pa.concat_tables(found) if found else None
+
+
+def open_sealed(locked: LockedPlan) -> Sealed:
+    """Every sealed table that speaks now, with as many rows of every run as its seal promised.
+
+    Raises
+    ------
+    LockedFileChanged
+        A sealed file has other bytes, or other rows, than the ledger says.
+    """
+    tables = tuple(require_seals(locked))
+    places = {table.path.name: table.path for table in tables}
+    faults = [
+        fault
+        for event in locked.sealed
+        if (place := places.get(str(event.body["file"]))) is not None
+        for fault in _miscounted(event, place)
+    ]
+    if faults:
+        study = locked.paths.name
+        raise LockedFileChanged(
+            f"the ledger of {study} miscounts its sealed rows", *faults[:20], then=f"seedlock verify {study}"
+        )
+    return Sealed(tables=tables)
+
+
+def recount_check(paths: StudyPaths) -> Check:
+    """D5: count the rows of every sealed file, and those of every run where its seal says how many there are."""
+    what = "sealed files have as many rows of every run as the ledger says"
+    sealed = [event for event in read_ledger(paths.ledger) if event.name == "data.sealed"]
+    here = [
+        (event, place)
+        for event in sealed
+        for place in paths.seal_places(str(event.body["file"]))
+        if found_at(place) == f"sha256 {event.body['sha256']}"
+    ]
+    if not here:  # nothing sealed, or other bytes, which D1 says
+        return not_checked("D5", "data", what, "no sealed file has the promised bytes")
+    return verdict("D5", "data", what, [f for event, place in here for f in _miscounted(event, place)], exit_code=7)
+
+
+def _miscounted(event: Event, file: Path) -> Iterator[Finding]:
+    """Where a seal's `rows`, `runs` and `audited` are not what its file holds."""
+    body, said = event.body, f"(ledger line {event.n})"
+    try:
+        rows = count_rows(file)
+        if rows != body["rows"]:
+            yield Finding(where=file.name, found=f"{rows} rows", promised=f"{body['rows']} rows {said}")
+        elif body["table"] in OF_RUNS or body.keys() & {"runs", "audited"}:
+            promised = Counter(body.get("runs", {})) + Counter(body.get("audited", {}))
+            found = count_rows_of_runs(file)
+            for run in sorted(found.keys() | promised.keys()):
+                if found[run] != promised[run]:
+                    told = f"{promised[run]} rows {said}"
+                    yield Finding(where=f"{file.name}: {run}", found=f"{found[run]} rows", promised=told)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        yield Finding(where=file.name, found=str(error)[:200], promised=f"a sealed table {said}")
