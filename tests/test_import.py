@@ -251,6 +251,17 @@ def test_labels_that_say_there_is_no_answer_become_its_status(tmp_path: Path) ->
     ]
 
 
+def test_a_text_that_is_a_mapped_word_is_a_missing_answer_and_one_that_holds_it_is_not(tmp_path: Path) -> None:
+    rows = [row(sample_index=i, completion=said) for i, said in enumerate(["fine", "ERROR", "no ERROR here", None])]
+    _, stored, _ = bring_in(write(tmp_path, "jsonl", rows), columns=COLUMNS, missing_labels={"ERROR": "error"})
+    assert [(found["status"], found["reason"]) for found in stored] == [
+        ("ok", None),
+        ("error", "text ERROR"),
+        ("ok", None),
+        ("error", "no answer in the source"),
+    ]
+
+
 def test_a_status_column_is_believed_where_it_can_be(tmp_path: Path) -> None:
     rows = [
         row(state="ok"),
@@ -371,6 +382,20 @@ def test_a_run_column_names_the_run_alone(tmp_path: Path) -> None:
         ({"constants": {"arm": "a"}}, "arm", "one of them"),
         ({"columns": {**COLUMNS, "text": ["a", "b"]}}, "columns.text", "one"),
         ({"missing_labels": {"NO": "refused"}}, "missing_labels.NO", "refusal"),
+        (
+            {
+                "columns": {
+                    "arm": "cell",
+                    "seed": "seed",
+                    "item": "question",
+                    "measure": "persona",
+                    "mean": "completion",
+                },
+                "missing_labels": {"NO": "refusal"},
+            },
+            "missing_labels",
+            "columns.text",
+        ),
         ({"runs": ()}, "runs", "planned runs"),
         ({"attributes": ("item_id",)}, "columns item_id", "another"),
     ],

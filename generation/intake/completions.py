@@ -39,15 +39,18 @@ def answer_columns(
     none = pa.nulls(n_rows, pa.string())
     text, label, value = (_or_null(given(request, role, raw, n_rows), n_rows) for role in ANSWER_ROLES)
     number, word = numbers_and_words(value)
-    parts = _Parts(label=label, word=word, answered=_any_valid(text, label, number), undecoded=doubts.undecoded)
+    parts = _Parts(
+        text=text, label=label, word=word, answered=_any_valid(text, label, number), undecoded=doubts.undecoded
+    )
     status, reason = _status(request, raw, failed or Failed(status=none, reason=none), doubts, parts)
     return {"text": text, "label": label, "value": number, "status": status, "reason": reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What the answers of a batch hold: labels, words where numbers should be, whether there is any answer at all."""
+    """What the answers of a batch hold: texts, labels, words where numbers should be, whether there is any answer."""
 
+    text: pa.Array
     label: pa.Array
     word: pa.Array
     answered: pa.Array
@@ -104,13 +107,11 @@ def _status(
 
 
 def _by_label(request: ImportRequest, parts: _Parts) -> tuple[pa.Array, pa.Array]:
-    """Reason and status of rows whose label, or word in place of a number, the plan maps to a missing answer."""
+    """Reason and status of rows whose label, word in place of a number, or whole text the plan calls missing."""
     labels = pa.array(list(request.missing_labels), pa.string())
     statuses = pa.array(list(request.missing_labels.values()), pa.string())
-    said = pc.coalesce(
-        *(
-            pc.if_else(pc.is_in(one, value_set=labels), one, pa.scalar(None, pa.string()))
-            for one in (parts.label, parts.word)
-        )
-    )
-    return pc.binary_join_element_wise("label", said, " "), statuses.take(pc.index_in(said, value_set=labels))
+    null = pa.scalar(None, pa.string())
+    mapped = [pc.if_else(pc.is_in(one, value_set=labels), one, null) for one in (parts.label, parts.word, parts.text)]
+    said = pc.coalesce(*mapped)
+    kind = pc.if_else(pc.is_valid(pc.coalesce(*mapped[:2])), pa.scalar("label"), pa.scalar("text"))
+    return pc.binary_join_element_wise(kind, said, " "), statuses.take(pc.index_in(said, value_set=labels))

@@ -95,7 +95,8 @@ class ImportRequest:
         Role -> value for what the file does not say (`measure = "bird"`, `draw = "0"`);
         `draw = "row order"` numbers the answers of a run to an item as they stand in the file.
     missing_labels
-        Label -> status, for labels that say there is no answer ("REFUSAL" -> "refusal").
+        Word -> status, for words that say there is no answer ("REFUSAL" -> "refusal"): a label, a word in place of a
+        number, or a whole text.
     only
         Source column -> values; other rows are counted as not selected.
     requests
@@ -229,6 +230,9 @@ class ImportRequest:
         ):
             if is_ruled and role not in self.columns:
                 findings.append(Finding(where=key, found=f"no column of {role}", promised=f"columns.{role}"))
+        if self.missing_labels and not {*self.columns, *self.constants} & set(ANSWER_ROLES):
+            promised = f"one of columns.{', columns.'.join(ANSWER_ROLES)}"
+            findings.append(Finding(where="missing_labels", found="no column it could apply to", promised=promised))
         for name in reading.differences.keys() - {*self.wanted, *reading.keep}:
             findings.append(Finding(where=f"differences.{name}", found="used nowhere", promised="a role mapped to it"))
         if PLACE in self.wanted and not any(f".{PLACE}" in name for name in self._sources):
