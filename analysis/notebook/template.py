@@ -12,6 +12,8 @@ with app.setup:
 
     import seedlock
 
+    plt.rcdefaults()  # a matplotlibrc in the working folder can have programs run
+
     STUDY, ROOT = "example", None
 
 

@@ -40,7 +40,7 @@ def carry_out(paths: StudyPaths, *, may_lock: bool, tell: Callable[[str, str], N
     """
     for stage in _stages(paths, may_lock=may_lock):
         tell(stage, STORY[stage])
-        command = [sys.executable, "-m", "seedlock", stage, paths.name, "--root", str(paths.root)]
+        command = [sys.executable, "-P", "-m", "seedlock", stage, paths.name, "--root", str(paths.root)]
         if code := _to_its_end(command):
             return code
     return 0

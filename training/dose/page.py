@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 DPI = 100
@@ -75,8 +76,10 @@ def _cell(figures: Sequence[float]) -> str:
     return f"{fmean(figures):.2f}" if figures else "not run"
 
 
+@mpl.rc_context()
 def picture(found: Sequence[Response], untrained: Untrained, to: Path) -> None:
     """Draw a panel for each organism and study: colour is the arm, line the learning rate, dots the seeds."""
+    mpl.rcdefaults()  # no matplotlibrc of the working folder is followed
     organisms = list(dict.fromkeys(r.organism for r in found))
     studies = list(dict.fromkeys(r.study for r in found))
     figure = Figure(figsize=(4.2 * len(studies), 3.6 * len(organisms)), layout="constrained")

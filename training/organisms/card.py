@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from seedlock.training.organisms.behaviour import Behaviour, Stance, measure
@@ -104,8 +105,10 @@ def _stances(known: Behaviour) -> str:
     ) + "\n".join(rows)
 
 
+@mpl.rc_context()
 def picture(name: str, known: Behaviour, found: Sequence[Effect], to: Path) -> None:
     """Draw what the organism knows (above) and what fine-tuning does, a dot a seed (below)."""
+    mpl.rcdefaults()  # no matplotlibrc of the working folder is followed
     figure = Figure(figsize=(11, 6), layout="constrained")
     axes = figure.subplots(2, 3)
     personas = known.persona_fidelity

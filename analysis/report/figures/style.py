@@ -36,6 +36,7 @@ _RC: dict[Any, Any] = {
     "axes.labelcolor": INK,
     "text.color": INK,
     "text.parse_math": False,
+    "text.usetex": False,
     "xtick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.color": MUTED,
@@ -102,7 +103,11 @@ class Figure:
 def canvas(
     height_in: float, *, rows: int = 1, columns: int = 1, width_in: float = WIDTH_IN
 ) -> Iterator[tuple[Canvas, list[Axes]]]:
-    """A blank figure in the report's style, by default of its width; closed afterwards."""
+    """A blank figure in the report's style, by default of its width; closed afterwards.
+
+    Matplotlib follows a `matplotlibrc` in the working folder, which may be a stranger's and can have programs run
+    (`text.usetex`): nothing of it is kept.
+    """
     import matplotlib as mpl  # noqa: PLC0415 - drawing is the last step; nothing else needs it
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure as Blank  # noqa: PLC0415
