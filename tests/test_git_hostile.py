@@ -168,12 +168,39 @@ def test_a_replacement_of_an_object_deceives_nobody(trapped: tuple[StudyFixture,
     assert asked.blob(root, head, "lockfiles/spread/lock-0001.json") == lock
 
 
-@pytest.mark.parametrize("special", ["refs/heads/pipe", "objects/pack/pack-1.idx"])
-def test_a_pipe_among_refs_or_objects_is_not_waited_for(trapped: tuple[StudyFixture, Path], special: str) -> None:
+@pytest.mark.parametrize(
+    "special", ["refs/heads/pipe", "objects/pack/pack-1.idx", "packed-refs", "index", "info/exclude"]
+)
+def test_a_pipe_in_the_git_folder_is_not_waited_for(trapped: tuple[StudyFixture, Path], special: str) -> None:
     root = trapped[0].paths.root
+    (root / ".git" / special).unlink(missing_ok=True)
     os.mkfifo(root / ".git" / special)
     asked.forget()
     assert asked.head_commit(root) is None
+    assert special.rsplit("/", maxsplit=1)[-1] in str(asked.why_not(root))
+
+
+def test_large_ledgers_in_history_are_named_by_their_size_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "repository"
+    study = StudyFixture(StudyPaths(root=root, name="spread"))
+    study.write_plan(PLAN)
+    git(root, "init", "-q", "-b", "main")
+    study.run("lock")
+    ledger = study.paths.ledger
+    kept = ledger.read_bytes()
+    for n in range(3):
+        ledger.write_bytes(b"%d" % n + bytes(30_000))
+        git(root, "add", "-A")
+        git(root, "commit", "-qm", "large")
+    ledger.write_bytes(kept)
+    monkeypatch.setattr(asked, "MAX_BLOBS", 40_000)
+    versions = [f"{git(root, 'rev-parse', f'HEAD~{n}').strip()}:{study.paths.relative(ledger)}" for n in range(3)]
+    assert list(asked.objects(root, versions)) == versions[:1]
+    check = next(check for check in verify_study(study.paths).checks if check.id == "H1")
+    assert check.state == "fail"
+    assert [finding.found for finding in check.findings].count("30001 bytes, not read") == 2
 
 
 @pytest.mark.parametrize("commit", ["--output=x", "HEAD", "../../etc", "main:prereg", "0" * 39, "\n"])

@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from seedlock.prereg.base.reading import read_regular
+from seedlock.prereg.base.reading import path_fault, read_regular
 from seedlock.prereg.errors import UnreadableFile
 
 TIMEOUT_S = 30
 MAX_BLOB = 64 * 2**20
+MAX_BLOBS = 256 * 2**20
 MAX_REFS_FILE = 64 * 2**20
 _HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _CONFIG = """[core]
@@ -131,6 +132,9 @@ def _view(folder: Path, common: Path, head: bytes, shallow: bytes) -> tuple[Path
         )
     for special in (*_not_regular(common / "refs"), *_not_regular(common / "objects")):
         raise NotBelieved(f"{special.relative_to(common)} in .git is neither a file nor a folder")
+    for file in (common / "packed-refs", common / "info" / "exclude", folder / "index"):
+        if (fault := path_fault(file)) not in {None, "missing"}:
+            raise NotBelieved(f"{file.name} in .git is {fault}")
     made = Path(tempfile.mkdtemp(prefix="seedlock-git-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     is_sha256 = _uses_sha256(common / "config")
@@ -247,15 +251,22 @@ def sizes(root: Path, names: Iterable[str]) -> dict[str, int]:
 
 
 def objects(root: Path, names: Iterable[str]) -> dict[str, bytes]:
-    """Bytes of each blob that is there, none above `MAX_BLOB`, each one's id checked against its bytes."""
-    here = [name for name, size in sizes(root, names).items() if size <= MAX_BLOB]
-    out = _git(root, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in here).encode()) if here else b""
-    found, at = {}, 0
+    """Bytes of each blob that is there, its id checked: none above `MAX_BLOB`, all within `MAX_BLOBS`, first come."""
+    here: list[str] = []
+    room = MAX_BLOBS
+    for name, size in sizes(root, names).items():
+        if size <= min(MAX_BLOB, room):
+            here.append(name)
+            room -= size
+    asked = "".join(f"{name}\n" for name in here).encode()
+    out = (_git(root, "cat-file", "--batch", stdin=asked) if here else None) or b""
+    found: dict[str, bytes] = {}
+    at = 0
     for name in here if out else []:
-        head_end = out.index(b"\n", at)  # type: ignore[union-attr]
-        identity, _, size = out[at:head_end].split(b" ")  # type: ignore[index]
-        at = head_end + 1 + int(size) + 1
-        data = out[head_end + 1 : at - 1]  # type: ignore[index]
+        head_end = out.index(b"\n", at)
+        identity, _, length = out[at:head_end].split(b" ")
+        at = head_end + 1 + int(length) + 1
+        data = out[head_end + 1 : at - 1]
         if blob_id(data, len(identity)) == identity.decode():
             found[name] = data
     return found

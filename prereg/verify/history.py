@@ -90,8 +90,13 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
     ours = git.reachable_from_head(paths.root) if apart else frozenset()
     declared = {str(event.body["head"]) for event in events if event.name == "fork.declared"}
     for version in apart:
-        other = texts.get(version.blob, b"")
         where = f"{paths.relative(paths.ledger)} at commit {version.commit[:12]}"
+        if version.blob in lengths and version.blob not in texts:
+            large = f"{lengths[version.blob]} bytes, not read"
+            limits = f"ledgers of at most {git.MAX_BLOB} bytes, {git.MAX_BLOBS} of all that differ from the one here"
+            yield False, Finding(where=where, found=large, promised=limits)
+            continue
+        other = texts.get(version.blob, b"")
         line = _first_other_line(here, other)
         if other.startswith(here) and version.commit not in ours:
             ahead = Finding(where=where, found=f"{_count(other)} lines", promised=f"the {_count(here)} lines here")
@@ -134,7 +139,9 @@ def forks(paths: StudyPaths) -> list[tuple[str, int]]:
     """Ledgers in history that went another way than the one here: digest of the last line, first line that differs."""
     versions = _versions(git.changes(paths.root, *FOLDERS) or (), f"lockfiles/{paths.name}/").get("ledger.jsonl", [])
     here = _bytes(paths.ledger)
-    texts = git.objects(paths.root, (version.blob for version in versions))
+    lengths = git.sizes(paths.root, (version.blob for version in versions))
+    apart = (version.blob for version in versions if not _is_beginning(version.blob, lengths.get(version.blob), here))
+    texts = git.objects(paths.root, apart)
     others = (text for text in texts.values() if not here.startswith(text) and not text.startswith(here))
     return [(_last_line_digest(other), _first_other_line(here, other)) for other in others]
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
+if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 - pathlib could be the folder's own
     del sys.path[0]
 
 from seedlock.cli import main
