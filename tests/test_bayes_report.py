@@ -53,7 +53,8 @@ def test_a_report_carries_the_checks_of_its_hierarchy_and_its_draws(study: Study
 
 
 def test_each_arm_has_its_own_spread_where_the_plan_says_so(study: StudyFixture) -> None:
-    study.write_plan(with_model("seed_hierarchy").replace("[bayes]", '[bayes]\nrun_sd = "by level"'))
+    plan = with_model("seed_hierarchy").replace("[bayes]", '[bayes]\nrun_sd = "by level"')
+    study.write_plan(plan.replace('test      = "pooled_t"', 'test      = "welch_t"'))
     study.run("lock")
     study.run("import", str(study.bring_data()))
     study.run("analyze")
