@@ -186,10 +186,13 @@ def nothing_fits(what: str, imported: Imported) -> BadInput:
 
 
 def account(imported: Imported) -> dict[str, Any]:
-    """What a seal's ledger entry says of an import: why rows were refused, and the digests of the files read."""
+    """What a seal's ledger entry says of an import: why rows were refused, and which files were read."""
     return {
         "quarantined": dict(imported.reasons),
-        "sources": [{"file": report.file, "sha256": report.file_sha256} for report in imported.reports],
+        "sources": [
+            {"file": report.file, "sha256": report.file_sha256, "bytes": report.file_bytes}
+            for report in imported.reports
+        ],
     }
 
 

@@ -33,16 +33,52 @@ def test_a_ledger_that_keeps_quiet_about_it_is_found(study: StudyFixture) -> Non
     (study.paths.study / "notes.csv").write_text(completions())
     study.run("lock")
     study.run("import", str(study.bring_data()))
-
-    def quiet(line: Document) -> Document:
-        told = {key: value for key, value in line.items() if key != "older"}
-        return told | ({"predates_lock": False} if "predates_lock" in told else {})
-
-    forge_ledger(study.paths, lambda lines: [quiet(line) for line in lines])
+    forge_ledger(study.paths, lambda lines: [quietly(line) for line in lines])
     done = verify_study(study.paths)
     assert done.status == "confirmatory"
     assert [check.id for check in done.checks if check.state == "fail"] == ["D4"]
     assert done.exit_code == 7
+
+
+def quietly(line: Document) -> Document:
+    """A line that says nothing of the age of its data."""
+    told = {key: value for key, value in line.items() if key != "older"}
+    return told | ({"predates_lock": False} if "predates_lock" in told else {})
+
+
+def age(study: StudyFixture) -> str:
+    return next(check.state for check in verify_study(study.paths).checks if check.id == "D4")
+
+
+def told(study: StudyFixture, **sources: object) -> None:
+    """Make the ledger say this of the files that were imported."""
+    forge_ledger(study.paths, lambda lines: [x | (sources if "sources" in x else {}) for x in lines])
+
+
+def test_imported_rows_that_name_no_file_are_a_fault(study: StudyFixture) -> None:
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    assert age(study) == "pass"
+    told(study, sources=[{"file": "completions.csv", "sha256": "0" * 64}])
+    assert age(study) == "fail"
+    told(study, sources=[])
+    assert age(study) == "fail"
+    forge_ledger(study.paths, lambda lines: [{k: v for k, v in x.items() if k != "sources"} for x in lines])
+    assert age(study) == "fail"
+
+
+def test_a_ledger_that_keeps_quiet_about_data_in_git_history_is_found(study: StudyFixture) -> None:
+    root = repository(study)
+    (root / "old.csv").write_text(completions())
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "a first run")
+    git(root, "rm", "-q", "old.csv")
+    git(root, "commit", "-qm", "tidied")
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    assert age(study) == "pass"
+    forge_ledger(study.paths, lambda lines: [quietly(line) for line in lines])
+    assert age(study) == "fail"
 
 
 def repository(study: StudyFixture) -> Path:

@@ -55,12 +55,15 @@ class ImportReport:
         Planned run -> accepted rows; 0 for a run without any.
     file_sha256
         Digest of the source file.
+    file_bytes
+        Its size; of a folder, that of all its files.
     only_met
         Column of `only` -> the values found there, wanted ones first; at most `VALUES_KEPT`.
     """
 
     file: str
     file_sha256: str
+    file_bytes: int
     read: int
     added: int
     already_there: int
@@ -172,6 +175,7 @@ class _Import:
         return ImportReport(
             file=request.label,
             file_sha256=self._digest,
+            file_bytes=sum(size for _, size, _ in source_state(request.path)),
             read=tally.read,
             added=added,
             already_there=already_there,

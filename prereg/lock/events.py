@@ -34,7 +34,9 @@ def _is_look(value: Any) -> bool:
 
 
 def _are_sources(value: Any) -> bool:
-    return isinstance(value, list) and all(is_mapping(one) and is_text(one.get("sha256")) for one in value)
+    return isinstance(value, list) and all(
+        is_mapping(one) and is_text(one.get("sha256")) and is_count(one.get("bytes", 0)) for one in value
+    )
 
 
 _HOLDS: Mapping[str, Callable[[Any], bool]] = {

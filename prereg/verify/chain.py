@@ -287,7 +287,7 @@ def _data(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...]) -> It
     yield verdict("D1", "data", what, changed, exit_code=3)
     yield verdict("D2", "data", "every sealed file is there", gone, exit_code=6)
     yield runs_check(sealed, locks[-1], paths, look_reached(events))
-    yield data_age_check(sealed, locks[0])
+    yield data_age_check(sealed, locks, paths)
 
 
 def _report(

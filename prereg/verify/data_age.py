@@ -1,25 +1,58 @@
-"""D4: data whose bytes the lock itself pins were there before it; the ledger says so of them."""
+"""D4: imported data say which files they are, and none of these was there before the lock without being said to be.
+
+The bytes are looked for in the lock's own list of files and, for locks since version 2, in all that git holds of the
+commit the lock was made on and those before it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from seedlock.prereg.base import git
+from seedlock.prereg.base.canonical import sha256_bytes
+from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import Finding
-from seedlock.prereg.lock.document import Lock
+from seedlock.prereg.lock.document import Lock, load_locked_plan
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.verify.checks import Check, verdict
 
+IMPORTED = frozenset({"completions", "counts"})
 
-def data_age_check(sealed: Sequence[Event], lock: Lock) -> Check:
-    """Hold the digests of imported files against the first lock's list of files."""
+
+def data_age_check(sealed: Sequence[Event], locks: Sequence[Lock], paths: StudyPaths) -> Check:
+    """Hold the digests of imported files against what was there when the first lock was made."""
     what = "no imported file is one that was there at the lock and is not said to be"
-    return verdict("D4", "data", what, _hidden(sealed, lock), exit_code=7)
+    is_new = locks[0].version > 1
+    unsaid = _without_sources(sealed, locks[-1]) if is_new else ()
+    known = _in_history(sealed, locks[0], paths) if is_new else {}
+    listed = {file.sha256: file.path for file in locks[0].files}
+    return verdict("D4", "data", what, [*unsaid, *_hidden(sealed, locks[0], known | listed)], exit_code=7)
 
 
-def _hidden(sealed: Sequence[Event], lock: Lock) -> Iterator[Finding]:
-    listed = {file.sha256: file.path for file in lock.files}
+def _without_sources(sealed: Sequence[Event], lock: Lock) -> Iterator[Finding]:
+    """Imported tables that do not say which files they came from; a judge that was asked here read no file."""
+    has_import = load_locked_plan(lock).import_ is not None
+    for event in sealed:
+        table, sources = event.body["table"], event.body.get("sources", [])
+        was_imported = (table in IMPORTED and has_import) or (table == "judgements" and "judging" not in event.body)
+        if was_imported and not (sources and all("bytes" in source for source in sources)):
+            promised = "sources, each with sha256 and bytes"
+            yield Finding(where=f"ledger line {event.n}", found=f"imported {table} of unsaid files", promised=promised)
+
+
+def _in_history(sealed: Sequence[Event], lock: Lock, paths: StudyPaths) -> dict[str, str]:
+    """SHA-256 -> where it stood, of what the lock's commit and those before it hold in the size of an imported file."""
+    sizes = {source.get("bytes") for event in sealed for source in event.body.get("sources", [])}
+    if lock.commit is None or not git.is_commit_id(lock.commit):
+        return {}
+    before = git.sizes(paths.root, sorted(git.objects_of(paths.root, lock.commit)))
+    found = git.objects(paths.root, (blob for blob, size in before.items() if size in sizes))
+    return {sha256_bytes(data): f"blob {blob[:12]} in git history before the lock" for blob, data in found.items()}
+
+
+def _hidden(sealed: Sequence[Event], lock: Lock, known: Mapping[str, str]) -> Iterator[Finding]:
     for event in sealed:
         for source in event.body.get("sources", []):
-            path = listed.get(str(source["sha256"]))
+            path = known.get(str(source["sha256"]))
             if path is not None and not (event.body.get("predates_lock") or lock.exposure.is_retrospective):
                 yield Finding(where=f"ledger line {event.n}", found=f"data that are {path}", promised="predates_lock")
