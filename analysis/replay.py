@@ -53,13 +53,21 @@ def replay_check(paths: StudyPaths) -> Check:
     except SeedlockError as error:
         return failed("X1", "replay", error)
     published: Any = read_json(read_regular(file))
-    differs = tuple(differences(published, again, load_locked_plan(lock).tolerances))
+    tolerances = load_locked_plan(lock).tolerances
+    differs = tuple(differences(published, again, tolerances))
     other = tuple(library_faults(lock) if lock.version > 1 else environment_differences())
     if differs:
         return verdict("X1", "replay", what, (*differs[:40], *other), exit_code=11 if other else 10)
     numbers = sum(1 for _ in _numbers(published))
-    state = f"the analysis gives the same {numbers} numbers again, within the locked tolerances"
+    state = f"the analysis gives the same {numbers} numbers again, within the locked tolerances{_wider(tolerances)}"
     return Check(id="X1", link="replay", state="warn" if other else "pass", what=state, findings=other)
+
+
+def _wider(tolerances: Tolerances) -> str:
+    """The tolerances that are not the usual ones, for whoever reads that a replay holds."""
+    usual = Tolerances().model_dump()
+    others = [f"{key} {value:g}" for key, value in tolerances.model_dump().items() if value != usual[key]]
+    return f" ({', '.join(others)}: not the default)" if others else ""
 
 
 def recompute(paths: StudyPaths) -> dict[str, Any]:

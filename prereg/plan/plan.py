@@ -258,11 +258,14 @@ class Report(Table):
 
 
 class Tolerances(Table):
-    """`[tolerances]`: how far a replay may differ. Bayesian numbers carry Monte Carlo error."""
+    """`[tolerances]`: how far a replay may differ. Bayesian numbers carry Monte Carlo error.
 
-    absolute: float = Field(default=1e-9, ge=0)
-    relative: float = Field(default=1e-9, ge=0)
-    monte_carlo: float = Field(default=0.05, ge=0)
+    A replay that may differ by more than rounding or sampling error would hold whatever the numbers are.
+    """
+
+    absolute: float = Field(default=1e-9, ge=0, le=1e-6)
+    relative: float = Field(default=1e-9, ge=0, le=1e-6)
+    monte_carlo: float = Field(default=0.05, ge=0, le=0.25)
 
 
 class Plan(Table):

@@ -20,7 +20,7 @@ from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, plan_faults, status_of
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import coreutils_lines
-from seedlock.prereg.lock.looks import false_ends, looks_used, unseen_looks
+from seedlock.prereg.lock.looks import looks_used, unseen_looks
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
 from seedlock.prereg.verify.code import code_check
@@ -32,9 +32,11 @@ from seedlock.prereg.verify.history import history_checks
 from seedlock.prereg.verify.manifest import manifest_checks
 from seedlock.prereg.verify.meaning import meaning_check
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
+from seedlock.prereg.verify.order import order_check
 from seedlock.prereg.verify.trust import Trust
 
 UNFORESEEN = "S1"
+SPEAKS_OF_ALL = "the report speaks of everything in the ledger"
 NOTHING_BROUGHT = Trust()
 CANNOT_KNOW = (
     "runs or looks that were made outside this tool and never entered in the ledger",
@@ -92,7 +94,8 @@ def _verify(
         return _verification(paths, None, None, gone, level=None)
     if not files:
         absent = not_checked("L1", "lock", "the study is locked", "no lock yet", f"seedlock lock {paths.name}")
-        return _verification(paths, None, None, [absent], level=None)
+        unnamed = [check for check in [_unnamed(paths)] if check.state == "fail"]
+        return _verification(paths, None, None, [absent, *unnamed], level=None)
     try:
         locks = tuple(read_lock(file) for file in files)
     except SeedlockError as error:
@@ -116,9 +119,9 @@ def _verify(
         _simulation(paths, lock),
         code_check(lock, paths, has_report=is_reported(events, lock_id)),
         ledger_check,
-        *_order(events),
+        order_check(events),
         *history_checks(paths, events),
-        *(_gone(paths) if ended and not paths.report.exists() else _outcome(paths, events, locks, lock_id, reading)),
+        *(_gone(paths) if ended and not paths.report.exists() else _outcome(paths, events, locks, files, reading)),
         *(() if recount is None else (recount(paths),)),
         *evidence.checks,
         replay(paths) if replay else _no_replay(),
@@ -138,12 +141,13 @@ def _outcome(
     paths: StudyPaths,
     events: list[Event],
     locks: tuple[Lock, ...],
-    lock_id: str,
+    files: list[Path],
     reading: Callable[[StudyPaths], Iterator[Check]] | None,
 ) -> Iterator[Check]:
     yield from _data(paths, events, locks)
-    yield from _report(paths, events, locks[-1], locks, lock_id)
-    if reading and is_reported(events, lock_id):
+    lock_ids = [sha256_regular(file) for file in files]
+    yield from _report(paths, events, locks, lock_ids)
+    if reading and is_reported(events, lock_ids[-1]):
         yield from reading(paths)
 
 
@@ -217,59 +221,6 @@ def _differs(file: Path, promised: str, paths: StudyPaths, by: str = "") -> list
     return [] if found == promised else [Finding(where=paths.relative(file), found=found, promised=promised + by)]
 
 
-def _order(events: list[Event]) -> Iterator[Check]:
-    needs = {
-        "data.sealed": "plan.locked",
-        "run.started": "plan.locked",
-        "audit.judged": "data.sealed",
-        "run.finished": "run.started",
-        "run.failed": "run.started",
-        "look.opened": "data.sealed",
-        "look.ended": "look.opened",
-        "report.built": "look.opened",
-        "deviation.declared": "plan.locked",
-        "plan.amended": "plan.locked",
-    }
-    seen: set[str] = set()
-    faults = []
-    for event in events:
-        needed = needs.get(event.name)
-        if needed is not None and needed not in seen:
-            faults.append(Finding(where=f"ledger line {event.n}", found=event.name, promised=f"{needed} before it"))
-        seen.add(event.name)
-    faults += _before_audit(events)
-    faults += _after_the_end(events)
-    faults += false_ends(events)
-    yield verdict("G2", "ledger", "lock, runs, data, looks and report came in this order", faults, exit_code=5)
-
-
-def _after_the_end(events: list[Event]) -> Iterator[Finding]:
-    """Data of runs that came after a report at which the plan's rule ended the study; an amendment begins anew."""
-    ended = 0
-    here: set[str] = set()
-    for event in events:
-        if event.name == "report.built" and "look" in event.body:
-            ended = event.n if event.body["look"]["goes_on"] is False else 0
-        elif event.name == "plan.amended":
-            ended = 0
-        elif event.name == "data.sealed":
-            runs = set(event.body.get("runs", {}))
-            if ended and runs - here:
-                promised = f"nothing after the look that ended the study (line {ended})"
-                yield Finding(where=f"ledger line {event.n}", found="data of more runs", promised=promised)
-            here |= runs
-
-
-def _before_audit(events: list[Event]) -> Iterator[Finding]:
-    """Answers to other items that were sealed before the audit of a study that begins with it."""
-    audited = [event for event in events if event.name == "data.sealed" and "audited" in event.body]
-    judged = min((event.n for event in events if event.name == "audit.judged"), default=None)
-    for event in events if audited else []:
-        is_answers = event.name == "data.sealed" and event.body["table"] == "completions"
-        if is_answers and "audited" not in event.body and (judged is None or event.n < judged):
-            yield Finding(where=f"ledger line {event.n}", found="answers sealed", promised="audit.judged before it")
-
-
 def _data(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...]) -> Iterator[Check]:
     sealed = [event for event in events if event.name == "data.sealed"]
     what = f"sealed data have the digests the ledger recorded ({len(sealed)} files)"
@@ -290,14 +241,13 @@ def _data(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...]) -> It
     yield data_age_check(sealed, locks, paths)
 
 
-def _report(
-    paths: StudyPaths, events: list[Event], lock: Lock, locks: tuple[Lock, ...], lock_id: str
-) -> Iterator[Check]:
-    built = [event for event in events if event.name == "report.built" and event.body["lock_id"] == lock_id]
+def _report(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...], lock_ids: list[str]) -> Iterator[Check]:
+    """The newest report, whichever lock it was made under."""
+    built = [event for event in events if event.name == "report.built" and event.body["lock_id"] in lock_ids]
     if not built:
-        reason = "no report under this lock yet"
-        yield not_checked("R1", "report", "the report is what was built", reason, f"seedlock analyze {paths.name}")
+        yield _unnamed(paths)
         return
+    n = lock_ids.index(str(built[-1].body["lock_id"])) + 1
     yield from manifest_checks(paths, built[-1])
     results_file = paths.report / "results.json"
     try:
@@ -307,9 +257,36 @@ def _report(
         yield verdict("R3", "results", "results.json is readable", [fault], exit_code=3)
         return
     until = [event for event in events if event.n < built[-1].n]
-    yield _results(results, until, lock, locks, lock_id)
-    yield _since(events, built[-1])
+    yield _results(results, until, locks[n - 1], locks[:n], lock_ids[n - 1])
+    yield _since(events, built[-1]) if n == len(locks) else _amended(paths, n)
     yield _binding(paths, results)
+
+
+def _unnamed(paths: StudyPaths) -> Check:
+    """Pages and numbers that stand where a report stands, and that no line of the ledger vouches for."""
+    what, folder = "the report is what was built", paths.report
+    here = (
+        sorted(path.name for path in folder.iterdir())
+        if folder.is_dir()
+        else [folder.name]
+        if os.path.lexists(folder)
+        else []
+    )
+    promised = "a report that the ledger names (report.built)"
+    faults = [
+        Finding(where=f"{paths.relative(folder)}/{name}", found="a report that no ledger line names", promised=promised)
+        for name in here
+        if name != "data"
+    ]
+    if faults:
+        return verdict("R1", "report", what, faults, exit_code=7)
+    return not_checked("R1", "report", what, "no report yet", f"seedlock analyze {paths.name}")
+
+
+def _amended(paths: StudyPaths, n: int) -> Check:
+    """A report made before the plan was amended says nothing of what came then."""
+    reason = f"it was made under lock {n}, and the plan was amended since"
+    return not_checked("R5", "report", SPEAKS_OF_ALL, reason, f"seedlock analyze {paths.name}")
 
 
 def _since(events: list[Event], built: Event) -> Check:
@@ -321,8 +298,7 @@ def _since(events: list[Event], built: Event) -> Check:
         for event in events
         if event.n > built.n and event.name in later and event.n not in unseen
     )
-    what = "the report speaks of everything in the ledger"
-    return verdict("R5", "report", what, faults, exit_code=7)
+    return verdict("R5", "report", SPEAKS_OF_ALL, faults, exit_code=7)
 
 
 def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, ...], lock_id: str) -> Check:
