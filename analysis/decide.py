@@ -295,6 +295,11 @@ def _status_reasons(locked: LockedPlan) -> list[str]:
         f"the look at {seeds} seeds, which was to decide whether the plan goes on, did not take place"
         for seeds in looks_passed_over(locked.events, locked.lock)
     ]
+    reasons += [
+        f"another ledger of the study, from line {e.body['line']} on, was left: it held {_counted(e.body['held'])}"
+        for e in locked.events
+        if e.name == "fork.declared" and e.body.get("held")
+    ]
     reasons += [f"deviation at {d.pointer}: {d.reason}" for d in locked.deviations]
     reasons += [
         f"amended after data were {e.body['data_seen']}: {e.body.get('note', e.body['reason'])}"
@@ -302,6 +307,10 @@ def _status_reasons(locked: LockedPlan) -> list[str]:
         if e.name == "plan.amended"
     ]
     return reasons
+
+
+def _counted(held: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in held.items())
 
 
 def _with_deviations(locked: LockedPlan, sealed: Sealed, entries: list[HypothesisResult]) -> list[HypothesisResult]:

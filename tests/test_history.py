@@ -17,6 +17,7 @@ from seedlock.prereg.verify.chain import verify_study
 from seedlock.prereg.verify.checks import Check
 from seedlock.prereg.verify.history import studies_in_history
 from tests.conftest import PLAN, StudyFixture, git
+from tests.forging import forge_ledger
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,23 @@ def test_a_ledger_rewritten_after_the_second_line_is_a_fork_even_when_its_old_co
     assert "from line 3 on" in said
     assert checks(forged)["H1"].state == "warn"
     forged.run("rejoin", "--reason", "again", ok=5)
+
+
+def test_a_fork_that_held_data_is_declared_with_them_and_lowers_the_status(forged: StudyFixture) -> None:
+    sealed = {"table": "completions", "file": "completions.parquet", "sha256": "0" * 64, "rows": 1}
+    append_event(forged.paths.ledger, "data.sealed", sealed)
+    append_event(forged.paths.ledger, "look.opened", {"lock_id": "0" * 64, "data": []})
+    commit(forged, "a look that was not liked")
+    cut_back(forged, 3)
+    append_event(forged.paths.ledger, "run.started", {"run_id": "again"})
+    commit(forged, "another try")
+    assert verify_study(forged.paths).status == "confirmatory"
+    forged.run("rejoin", "--reason", "two of us wrote at once")
+    (event,) = [e for e in read_ledger(forged.paths.ledger) if e.name == "fork.declared"]
+    assert event.body["held"] == {"data.sealed": 1, "look.opened": 1}
+    assert (verify_study(forged.paths).status, checks(forged)["H1"].state) == ("deviated", "warn")
+    forge_ledger(forged.paths, lambda lines: [{k: v for k, v in x.items() if k != "held"} for x in lines])
+    assert checks(forged)["H1"].state == "fail"
 
 
 def test_a_fork_that_a_merge_made_is_found_along_each_parent(forged: StudyFixture) -> None:

@@ -47,6 +47,7 @@ _HOLDS: Mapping[str, Callable[[Any], bool]] = {
     "due": is_count,
     "hypotheses": is_text_list,
     "sources": _are_sources,
+    "held": lambda value: is_mapping(value) and all(is_count(n) for n in value.values()),
     "stages": lambda value: isinstance(value, list),
     "runs": is_mapping,
     "judging": is_mapping,

@@ -319,7 +319,9 @@ def status_of(locks: tuple[Lock, ...], events: tuple[Event, ...], plan: Plan) ->
     amended_late = any(
         event.name == "plan.amended" and event.body["data_seen"] in {"sealed", "looked"} for event in events
     )
-    if amended_late or looks_passed_over(events, locks[-1]) or any(e.name == "deviation.declared" for e in events):
+    left_behind = any(event.name == "fork.declared" and event.body.get("held") for event in events)
+    deviated = any(e.name == "deviation.declared" for e in events)
+    if amended_late or left_behind or deviated or looks_passed_over(events, locks[-1]):
         return "deviated"
     return "confirmatory"
 

@@ -296,7 +296,7 @@ def _since(events: list[Event], built: Event) -> Check:
     faults = tuple(
         Finding(where=f"ledger line {event.n}", found=event.name, promised="nothing new since the report")
         for event in events
-        if event.n > built.n and event.name in later and event.n not in unseen
+        if event.n > built.n and (event.name in later or "held" in event.body) and event.n not in unseen
     )
     return verdict("R5", "report", SPEAKS_OF_ALL, faults, exit_code=7)
 

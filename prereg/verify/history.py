@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seedlock.prereg.base import git
-from seedlock.prereg.base.canonical import sha256_bytes
+from seedlock.prereg.base.canonical import read_json, sha256_bytes
 from seedlock.prereg.base.paths import StudyPaths, is_study_name
 from seedlock.prereg.base.reading import read_regular
 from seedlock.prereg.errors import Finding, UnreadableFile
@@ -24,6 +24,8 @@ from seedlock.prereg.verify.checks import Check, not_checked, verdict
 FOLDERS = ("lockfiles", "prereg/studies")
 PROMISES = re.compile(r"lock-\d{4}\.json|.+\.(?:sig|tsr|ots)|(?:replay|ledger-line)-.+\.json")
 """Files of `lockfiles/STUDY/` that are written once."""
+SEEN = ("data.sealed", "look.opened", "report.built")
+"""Events of another ledger after which a study that goes on without them is no longer as planned."""
 LEDGER_ONLY_GROWS = "in every commit of every branch the ledger is a beginning of the one here"
 NOTHING_TAKEN_BACK = "no lock, signature or statement that history holds was removed or replaced"
 
@@ -34,6 +36,15 @@ class Version:
 
     blob: str
     commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """A ledger that went another way: digest of its last line, first line that differs, what only it holds."""
+
+    head: str
+    line: int
+    held: dict[str, int]
 
 
 def history_checks(paths: StudyPaths, events: Iterable[Event]) -> list[Check]:
@@ -88,7 +99,7 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
     apart = [one for one in versions if not _is_beginning(one.blob, lengths.get(one.blob), here)]
     texts = git.objects(paths.root, (version.blob for version in apart))
     ours = git.reachable_from_head(paths.root) if apart else frozenset()
-    declared = {str(event.body["head"]) for event in events if event.name == "fork.declared"}
+    declared = {str(e.body["head"]): e.body.get("held", {}) for e in events if e.name == "fork.declared"}
     for version in apart:
         where = f"{paths.relative(paths.ledger)} at commit {version.commit[:12]}"
         if version.blob in lengths and version.blob not in texts:
@@ -108,7 +119,8 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
         else:
             rejoin = f"one history; seedlock rejoin {paths.name} --reason ... declares the other and keeps its lines"
             said = f"another line {line} of {_count(other)}: a fork"
-            yield _last_line_digest(other) in declared, Finding(where=where, found=said, promised=rejoin)
+            said_of_it, held = declared.get(_last_line_digest(other)), _held_elsewhere(here, other)
+            yield said_of_it is not None and said_of_it == held, Finding(where=where, found=said, promised=rejoin)
 
 
 def _promise_faults(paths: StudyPaths, versions: Mapping[str, list[Version]]) -> Iterator[Finding]:
@@ -135,15 +147,33 @@ def studies_in_history(root: Path) -> list[str]:
     return sorted(name for name in told if is_study_name(name))
 
 
-def forks(paths: StudyPaths) -> list[tuple[str, int]]:
-    """Ledgers in history that went another way than the one here: digest of the last line, first line that differs."""
+def forks(paths: StudyPaths) -> list[Fork]:
+    """Ledgers in history that went another way than the one here."""
     versions = _versions(git.changes(paths.root, *FOLDERS) or (), f"lockfiles/{paths.name}/").get("ledger.jsonl", [])
     here = _bytes(paths.ledger)
     lengths = git.sizes(paths.root, (version.blob for version in versions))
     apart = (version.blob for version in versions if not _is_beginning(version.blob, lengths.get(version.blob), here))
     texts = git.objects(paths.root, apart)
     others = (text for text in texts.values() if not here.startswith(text) and not text.startswith(here))
-    return [(_last_line_digest(other), _first_other_line(here, other)) for other in others]
+    return [
+        Fork(head=_last_line_digest(other), line=_first_other_line(here, other), held=_held_elsewhere(here, other))
+        for other in others
+    ]
+
+
+def _held_elsewhere(here: bytes, other: bytes) -> dict[str, int]:
+    """Event -> lines, of data, looks and reports that only the other ledger has."""
+    ours = set(here.splitlines())
+    names = [_event_of(line) for line in other.splitlines() if line not in ours]
+    return {name: names.count(name) for name in SEEN if name in names}
+
+
+def _event_of(line: bytes) -> str:
+    try:
+        said = read_json(line)
+    except ValueError:
+        return ""
+    return str(said.get("event")) if isinstance(said, dict) else ""
 
 
 def last_life(paths: StudyPaths) -> str | None:

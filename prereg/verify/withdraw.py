@@ -70,12 +70,17 @@ def declare_forks(paths: StudyPaths, *, reason: str, now: datetime | None = None
     """
     _require_reason(reason)
     declared = {str(event.body["head"]) for event in read_ledger(paths.ledger) if event.name == "fork.declared"}
-    left = dict(fork for fork in forks(paths) if fork[0] not in declared)
+    left = {fork.head: fork for fork in forks(paths) if fork.head not in declared}
     if not left:
         raise OutOfOrder(f"history holds no other ledger of {paths.name}", then=f"seedlock verify {paths.name}")
     return [
-        append_event(paths.ledger, "fork.declared", {"head": head, "line": line, "reason": reason}, now=now)
-        for head, line in left.items()
+        append_event(
+            paths.ledger,
+            "fork.declared",
+            {"head": fork.head, "line": fork.line, "reason": reason, **({"held": fork.held} if fork.held else {})},
+            now=now,
+        )
+        for fork in left.values()
     ]
 
 
