@@ -378,6 +378,45 @@ def test_hostile_json_never_stops_the_page(path: str, check: Callable[..., Told]
     assert "checked" in found.status
 
 
+def test_results_that_cannot_be_read_are_changed_where_a_report_was_built(
+    check: Callable[..., Told], repository: Path
+) -> None:
+    results = json.loads((repository / RESULTS).read_bytes())
+    for data in (b"[" * 200_000, json.dumps(results, indent=1).encode()):
+        rewrite(repository, RESULTS, data)
+        relisted(repository)
+        found = check(repository)
+        assert found.state("results.json is the canonical JSON") == "changed"
+        assert "All that was checked" not in found.status
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<script>document.body.textContent = 'Proved'</script>",
+        "<p onclick='x()'>a</p>",
+        "<meta http-equiv='refresh' content='x'>",
+        "<form></form>",
+        "<img src='https://example.org/x.png'>",
+        "<style>body { background: url(https://example.org/x) }</style>",
+        "<a href='javascript:x()'>a</a>",
+    ],
+)
+def test_what_no_template_writes_on_a_page_is_named(
+    markup: str, check: Callable[..., Told], tab: tuple[Page, list[str]], repository: Path
+) -> None:
+    page_before = (repository / REPORT).read_text("utf-8")
+    rewrite(repository, REPORT, page_before.replace("</h1>", f"</h1>{markup}", 1).encode())
+    assert check(repository).state("report.html runs no script") == "changed"
+    assert all("inline event handler violates" in said for said in tab[1])  # the browser refuses them too
+    tab[1].clear()
+
+
+def test_the_page_knows_the_script_of_the_reports_template() -> None:
+    script = (PROJECT / "analysis" / "report" / "templates" / "page.js").read_text("utf-8").strip()
+    assert sha256_bytes(script.encode()) in PAGE.read_text("utf-8")
+
+
 def test_names_and_texts_of_files_never_become_markup(
     check: Callable[..., Told], tab: tuple[Page, list[str]], repository: Path
 ) -> None:

@@ -3,7 +3,8 @@
 import { checkPlan, readLedger, readLocks } from "./chain.js";
 import { checkHeadlines } from "./headlines.js";
 import { isObject } from "./canonical.js";
-import { absent, line, unchecked } from "./lines.js";
+import { absent, changed, line, unmade, unchecked } from "./lines.js";
+import { checkMarkup } from "./page_markup.js";
 import { checkPage } from "./page_numbers.js";
 import { checkData, checkReport, checkResults } from "./report.js";
 
@@ -46,9 +47,12 @@ async function* resultsAndPage(study, locks, events, built, script, progress) {
     }
     return;
   }
-  const { value: results, isCanonical } = await study.json(path);
+  const { value: results, isCanonical } = await study.json(path).catch((error) => ({ value: String(error.message), isCanonical: false }));
   if (!isCanonical || !isResults(results)) {
-    yield unchecked("results", "results.json is readable", "It is not the canonical JSON that seedlock analyze writes.");
+    const what = "results.json is the canonical JSON that seedlock analyze writes";
+    const isBuilt = events.some((event) => event.event === "report.built");
+    const found = typeof results === "string" ? results.slice(0, 200) : isCanonical ? "JSON without hypotheses" : "another spelling";
+    yield isBuilt ? line("results", what, [changed(path, found, "canonical JSON")]) : unmade("results", what, found);
     return;
   }
   if (locks.length) {
@@ -58,7 +62,9 @@ async function* resultsAndPage(study, locks, events, built, script, progress) {
   for (const name of ["report.html", "appendix.html"]) {
     const page = `reports/${study.name}/${name}`;
     if (study.file(page) !== undefined) {
-      yield checkPage(name, await study.text(page), results);
+      const html = await study.text(page);
+      yield checkPage(name, html, results);
+      yield await checkMarkup(name, html);
     } else if (name === "report.html") {
       yield line("page", "Every number that report.html prints is the one in results.json", [absent(study, page, "the report", study.hasReport)]);
     }
@@ -80,7 +86,7 @@ async function* guarded(link, checks) {
   try {
     return yield* checks;
   } catch (error) {
-    yield unchecked(link, "This could not be read to its end", String(error?.message ?? error).slice(0, 300));
+    yield unmade(link, "This could not be read to its end", String(error?.message ?? error).slice(0, 300));
     return undefined;
   }
 }

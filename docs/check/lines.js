@@ -11,6 +11,9 @@ export function line(link, what, faults, note = "") {
 export const holds = (link, what, note = "") => ({ link, what, state: "holds", faults: [], note });
 export const unchecked = (link, what, note) => ({ link, what, state: "unchecked", faults: [], note });
 
+// A check that should have been made and was not: nobody may read the list as if it had been.
+export const unmade = (link, what, note) => ({ ...unchecked(link, what, note), isOwed: true });
+
 export const changed = (where, found, promised) => ({ state: "changed", where, found: String(found), promised: String(promised) });
 export const unknown = (where, found, promised) => ({ state: "unchecked", where, found: String(found), promised: String(promised) });
 

@@ -99,7 +99,7 @@ function summary(views, found) {
   views.forEach((view) => Object.keys(counts).forEach((state) => { counts[state] += view.counts[state]; }));
   const broken = views.filter((view) => view.isBroken).length;
   const studies = views.length === 1 ? "1 study" : `${views.length} studies`;
-  return `${studies} checked: ${tally(counts)}. ${broken ? `Something does not hold${views.length > 1 ? ` in ${broken} of them` : ""}.` : "All that was checked here holds."}`;
+  return `${studies} checked: ${tally(counts)}. ${broken ? `Something does not hold${views.length > 1 ? ` in ${broken} of them` : ""}.` : views.some((view) => view.isCut) ? "Not everything could be checked." : "All that was checked here holds."}`;
 }
 
 if (typeof document === "undefined") {

@@ -30,6 +30,7 @@ export class StudyView {
     this.groups = new Map();
     this.counts = { holds: 0, changed: 0, missing: 0, unchecked: 0 };
     this.broken = new Set();
+    this.owed = new Set();
     this.verdict = element("p", { class: "verdict" });
     this.facts = element("dl", { class: "facts" });
     this.section = element("details", { class: "study", id: this.id, open: "" }, element("summary", {}, element("h2", {}, study.name)), this.verdict, this.facts);
@@ -47,6 +48,9 @@ export class StudyView {
     this.counts[line.state] += 1;
     if (BROKEN.has(line.state)) {
       this.broken.add(LINKS[line.link]);
+    }
+    if (line.isOwed) {
+      this.owed.add(LINKS[line.link]);
     }
     if (!this.groups.has(line.link)) {
       const list = element("ul", { class: "lines" });
@@ -66,12 +70,16 @@ export class StudyView {
     return this.broken.size > 0;
   }
 
+  get isCut() {
+    return this.owed.size > 0;
+  }
+
   close(isAlone) {
     const named = [...this.broken].join(", ").toLowerCase();
-    this.section.classList.add(this.isBroken ? "broken" : "sound");
-    this.section.open = this.isBroken || isAlone;
-    this.verdict.append(element("strong", {}, this.isBroken ? `Something does not hold: ${named}.` : "All that was checked here holds."), ` ${tally(this.counts)}.`);
-    this.section.querySelector("summary").append(element("span", { class: "brief" }, this.isBroken ? `${SIGNS.changed} does not hold: ${named}` : `${SIGNS.holds} ${tally(this.counts)}`));
+    this.section.classList.add(this.isBroken || this.isCut ? "broken" : "sound");
+    this.section.open = this.isBroken || this.isCut || isAlone;
+    this.verdict.append(element("strong", {}, this.isBroken ? `Something does not hold: ${named}.` : this.isCut ? `Not everything could be checked: ${[...this.owed].join(", ").toLowerCase()}.` : "All that was checked here holds."), ` ${tally(this.counts)}.`);
+    this.section.querySelector("summary").append(element("span", { class: "brief" }, this.isBroken ? `${SIGNS.changed} does not hold: ${named}` : `${this.isCut ? SIGNS.unchecked : SIGNS.holds} ${tally(this.counts)}`));
   }
 }
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seedlock.prereg.base.canonical import read_json, sha256_bytes
+from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_bytes
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import found_at, read_regular, read_regular_text, sha256_regular
 from seedlock.prereg.errors import Finding, LedgerBroken, SeedlockError, UnreadableFile
@@ -251,7 +251,10 @@ def _report(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...], loc
     yield from manifest_checks(paths, built[-1])
     results_file = paths.report / "results.json"
     try:
-        results: Any = read_json(read_regular(results_file))
+        written = read_regular(results_file)
+        results: Any = read_json(written)
+        if lock.version > 1 and written.rstrip(b"\n") != canonical_json(results):
+            raise ValueError("not the canonical spelling that seedlock analyze writes")
     except (UnreadableFile, ValueError) as error:
         fault = Finding(where=paths.relative(results_file), found=str(error), promised="results.json")
         yield verdict("R3", "results", "results.json is readable", [fault], exit_code=3)
