@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seedlock.analysis.replay import did_not_run, pinned
-from seedlock.prereg.base.canonical import sha256_file, write_atomic
+from seedlock.prereg.base.canonical import canonical_json, sha256_file, write_atomic
 from seedlock.prereg.errors import NotInstalled, NotReproduced, SeedlockError
 from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.ledger import append_event
@@ -142,7 +142,7 @@ def test_results_that_say_something_else_of_themselves_are_an_undisclosed_deviat
     file = broken.paths.report / "results.json"
     results = json.loads(file.read_text())
     results[key] = value
-    file.write_text(json.dumps(results))
+    file.write_bytes(canonical_json(results) + b"\n")
     rehash(broken)
     done = verify_study(broken.paths)
     assert done.exit_code == 7
@@ -152,9 +152,17 @@ def test_a_hypothesis_dropped_from_the_results_is_found(broken: StudyFixture) ->
     file = broken.paths.report / "results.json"
     results = json.loads(file.read_text())
     results["hypotheses"] = []
-    file.write_text(json.dumps(results))
+    file.write_bytes(canonical_json(results) + b"\n")
     rehash(broken)
     assert verify_study(broken.paths).exit_code == 7
+
+
+def test_results_in_another_spelling_are_named(broken: StudyFixture) -> None:
+    file = broken.paths.report / "results.json"
+    file.write_text(json.dumps(json.loads(file.read_text()), indent=1))
+    rehash(broken)
+    done = verify_study(broken.paths)
+    assert (done.exit_code, done.first_failure and done.first_failure.id) == (3, "R3")
 
 
 def test_a_look_after_the_report_is_not_silent(broken: StudyFixture) -> None:

@@ -253,7 +253,7 @@ def _report(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...], loc
     try:
         written = read_regular(results_file)
         results: Any = read_json(written)
-        if lock.version > 1 and written.rstrip(b"\n") != canonical_json(results):
+        if locks[n - 1].version > 1 and written.rstrip(b"\n") != canonical_json(results):
             raise ValueError("not the canonical spelling that seedlock analyze writes")
     except (UnreadableFile, ValueError) as error:
         fault = Finding(where=paths.relative(results_file), found=str(error), promised="results.json")
