@@ -76,6 +76,28 @@ def test_a_hand_made_lock_does_not_hold(broken: StudyFixture, forgery: Callable[
     assert not {"L1", "L2", "L3", "G1", "R1", "R2"} & failed.keys(), "the forgery is not a good one"
 
 
+def test_an_invented_code_list_cannot_name_the_seedlock_at_hand(broken: StudyFixture) -> None:
+    def invent(lock: Document) -> None:
+        lock["code"][0].update(sha256="0" * 64)
+        lock["environment"]["environment_sha256"] = sha256_json(
+            [file for file in lock["code"] if file["path"].startswith("lockfiles/")]
+        )
+
+    forge_lock(broken.paths, invent)
+    assert failures(broken)["C1"].exit_code == 3
+
+
+def test_a_lock_of_another_seedlock_that_names_no_commit_is_said_to_be_unchecked(broken: StudyFixture) -> None:
+    def invent(lock: Document) -> None:
+        lock["code"][-1].update(sha256="0" * 64)
+        lock["tool"].update(files_sha256="0" * 64, commit=None)
+
+    forge_lock(broken.paths, invent)
+    check = next(check for check in verify_study(broken.paths).checks if check.id == "C1")
+    assert check.state == "warn"
+    assert check.findings[0].found == "the lock names no commit of its Seedlock"
+
+
 def test_the_forging_itself_leaves_no_trace(broken: StudyFixture) -> None:
     forge_lock(broken.paths, lambda lock: lock.update(created_asserted="2020-01-01T00:00:00+00:00"))
     assert failures(broken) == {}

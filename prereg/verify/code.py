@@ -7,6 +7,7 @@ from pathlib import Path
 from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import sha256_bytes
 from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
+from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.lock.document import Lock
 from seedlock.prereg.lock.lock import code_faults
@@ -20,12 +21,18 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
     drift = tuple(code_faults(lock))
     if not drift or not has_report:
         return verdict("C1", "code", WHAT, drift, exit_code=3)
+    of_the_package = [fault for fault in drift if not fault.where.startswith("lockfiles/")]
+    if of_the_package and _says_it_is_this_one(lock):
+        invented = f"{WHAT}; the lock says that this very Seedlock made it, and lists other code"
+        return verdict("C1", "code", invented, drift, exit_code=3)
     commit = lock.code_commit
     home = holder_of(commit, paths)
     if commit is None or home is None:
         tool = f"seedlock {lock.tool_version}, commit {commit}"
-        gone = Finding(where="lock.commit", found=f"{commit} is not in this clone", promised=tool)
-        older = f"{WHAT} (not checked: they moved on)"
+        found = f"{commit} is not in this clone" if commit else "the lock names no commit of its Seedlock"
+        gone = Finding(where="lock.commit", found=found, promised=tool)
+        nowhere = "they moved on" if commit else "they moved on, and the lock names no commit that holds them"
+        older = f"{WHAT} (not checked: {nowhere})"
         return Check(id="C1", link="code", state="warn", what=older, findings=(gone, *drift))
     held = git.blobs(home, commit, [file.path for file in lock.code])
     lost = [
@@ -37,6 +44,15 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
         return verdict("C1", "code", f"{WHAT}; nor are they those of the locked commit", lost, exit_code=3)
     moved = f"the locked code stands at commit {commit[:12]}; {len(drift)} files have moved on since the report"
     return Check(id="C1", link="code", state="warn", what=moved, findings=drift)
+
+
+def _says_it_is_this_one(lock: Lock) -> bool:
+    """Whether the lock names the Seedlock at hand, by the digest of its files or by what a wheel was built from."""
+    if lock.tool is None:
+        return False
+    own = this_tool()
+    is_same_build = CHECKOUT is None and lock.tool.commit is not None and lock.tool.commit == own.commit
+    return lock.tool.files_sha256 == own.files_sha256 or (is_same_build and lock.tool.version == own.version)
 
 
 def holder_of(commit: str | None, paths: StudyPaths) -> Path | None:
