@@ -15,6 +15,7 @@ from seedlock.generation.loading.load import ImportReport, import_file, import_u
 from seedlock.generation.loading.mostly_refused import require_most
 from seedlock.generation.loading.names_met import require_names_met
 from seedlock.generation.loading.requests_file import load_requests
+from seedlock.generation.loading.unknown_levels import require_levels
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.prereg.base.paths import StudyPaths
@@ -171,11 +172,13 @@ def require_fit(into: Into, requests: Sequence[ImportRequest], imported: Importe
     Raises
     ------
     BadInput
-        No row fits the plan, most do not, or the plan names what no row has.
+        No row fits the plan, most do not, rows of an unknown level stand where planned runs have none, or the plan
+        names what no row has.
     """
     require_most(requests, imported.reports)
     if not store.rows(requests[0].shape):
         raise nothing_fits("no row fits the plan", imported)
+    require_levels(into.plan, into.paths.name, into.runs, requests[0], store)
     require_names_met(into.plan, requests, imported.reports, store)
 
 

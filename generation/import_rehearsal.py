@@ -99,9 +99,12 @@ def _named(column: str | Sequence[str]) -> str:
 
 def tables_of(into: Into, store: Store) -> dict[str, pa.Table]:
     """What the import would seal, in memory."""
-    declared = declared_import(into)
-    shape = "counts" if {"k", "n", "mean"} & declared.columns.keys() else "completions"
-    return {name: pa.concat_tables(_whole(store, name)) for name in ("runs", "quarantine", shape)}
+    return {name: pa.concat_tables(_whole(store, name)) for name in ("runs", "quarantine", shape_of(into))}
+
+
+def shape_of(into: Into) -> str:
+    """The table that the import would fill."""
+    return "counts" if {"k", "n", "mean"} & declared_import(into).columns.keys() else "completions"
 
 
 def _whole(store: Store, table: str) -> list[pa.Table]:

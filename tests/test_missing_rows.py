@@ -13,7 +13,7 @@ import scipy.stats
 from seedlock.analysis.scoring.scores import named_measure
 from seedlock.analysis.scoring.ties import Ties, count_ties
 from seedlock.prereg.base.paths import StudyPaths
-from tests.conftest import StudyFixture, completions
+from tests.conftest import PLAN, StudyFixture, completions
 
 SCORED = """
 [study]
@@ -180,7 +180,7 @@ WITHOUT_A_RUN = "".join(line for line in scores().splitlines(keepends=True) if n
 
 
 def test_a_run_that_never_came_is_owed_and_bounded(study: StudyFixture) -> None:
-    results = analysed(study, WITHOUT_A_RUN, SCORED + '\n[missing]\nruns = "analyse and bound"\n')
+    results = analysed(study, WITHOUT_A_RUN, SCORED + '\n[missing]\nruns = "analyse and disclose"\n')
     assert arm(results, "tuned") | {"missing": 10} == arm(results, "tuned")
     assert arm(results, "tuned")["reasons"] == {"no row of the run": 10}
     bounds = [bound["estimate"] for bound in results["hypotheses"][0]["bounds"]]
@@ -259,6 +259,33 @@ def test_each_arm_may_be_asked_items_of_its_own_where_the_plan_says_so(study: St
     results = analysed(study, rows, SCORED.replace("[measures", 'items_by  = ["arm"]\n\n[measures'))
     assert [entry["missing"] for entry in results["accounting"]["by_arm"]] == [0, 0]
     assert "any run of the same arm" in results["accounting"]["owed_basis"][0]
+
+
+def test_a_misspelt_arm_seals_nothing_while_its_runs_are_absent(study: StudyFixture) -> None:
+    file = study.bring_data(completions().replace("\ncoupled,", "\ncouplde,"))
+    said = study.run("check", str(file), ok=2)
+    study.run("lock")
+    assert "'couplde', in 64 rows; did you mean 'coupled'?" in study.run("import", str(file), ok=2)
+    assert "4 planned runs without a row" in said
+    assert "completions.csv, row " in said
+    assert not list((study.paths.runs / "sealed").glob("*"))
+    assert "data.sealed" not in study.paths.ledger.read_text()
+
+
+def test_a_misspelt_arm_is_quarantined_where_absent_runs_are_bounded_or_none_is_absent(study: StudyFixture) -> None:
+    rows = completions().replace("\ncoupled,3,", "\ncouplde,3,")
+    study.write_plan(PLAN + '\n[missing]\nruns = "analyse and bound"\n')
+    assert "No fault found" in study.run("check", str(study.bring_data(rows)))
+    study.write_plan(PLAN)
+    assert "No fault found" in study.run("check", str(study.bring_data(f"{completions()}other,0,q1,0,a note\n")))
+
+
+def test_check_finds_no_fault_only_where_import_and_analyze_would_run(study: StudyFixture) -> None:
+    kept = [line for line in completions().splitlines(keepends=True) if not line.startswith("coupled,3,")]
+    said = study.run("check", str(study.bring_data("".join(kept))), ok=6)
+    assert "No fault found" not in said
+    assert "1 planned run without a row" in said
+    assert 'missing.runs = "analyse and bound"' in said
 
 
 def test_check_rehearses_an_import_and_keeps_nothing(study: StudyFixture) -> None:

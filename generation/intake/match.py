@@ -50,6 +50,11 @@ def given(request: ImportRequest, role: Role, raw: Mapping[str, pa.Array], n_row
     return None
 
 
+def not_planned(role: Role) -> str:
+    """Why a row is refused whose value of a role is no level of the plan."""
+    return f"{role} is not in the plan"
+
+
 class RunMatch:
     """Finds the planned run of a row from the roles the request gives (run, or model, arm and seed)."""
 
@@ -83,7 +88,7 @@ class RunMatch:
             values = self._column(role, raw, n_rows)
             parts.append(values)
             in_plan = pc.is_in(values, value_set=pa.array(self._planned[role], pa.string()))
-            doubts.add(f"{role} is not in the plan", pc.invert(in_plan))
+            doubts.add(not_planned(role), pc.invert(in_plan))
             is_known = pc.and_(is_known, in_plan)
         key = pc.binary_join_element_wise(*parts, FIELD_END) if parts else pa.repeat(pa.scalar(""), n_rows)
         index = pc.index_in(key, value_set=self._keys)

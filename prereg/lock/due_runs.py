@@ -6,7 +6,7 @@ A report at a look says whether the plan goes on to the next; until then the see
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from seedlock.prereg.lock.document import Lock, LockedRun, load_locked_plan
@@ -63,8 +63,12 @@ def due_runs(sealed: list[Event], lock: Lock) -> list[LockedRun]:
     At a look the first so many seeds of the plan's list are due for every arm, not any so many: which seeds are looked
     at is promised too. Without planned looks every run is due.
     """
-    plan = load_locked_plan(lock)
-    return _first_seeds(plan, lock, look_at(sealed, lock))
+    return due_of(load_locked_plan(lock), lock.runs, _with_rows(sealed))
+
+
+def due_of(plan: Plan, runs: Sequence[LockedRun], here: Collection[str]) -> list[LockedRun]:
+    """The same of a plan, locked or not, by the runs that have rows."""
+    return _first_seeds(plan, runs, _place_of(plan, runs, here))
 
 
 def due_now(events: Iterable[Event], lock: Lock) -> list[LockedRun]:
@@ -73,7 +77,7 @@ def due_now(events: Iterable[Event], lock: Lock) -> list[LockedRun]:
     Without planned looks every run is due.
     """
     known = list(events)
-    return _first_seeds(load_locked_plan(lock), lock, look_at_hand(known, lock))
+    return _first_seeds(load_locked_plan(lock), lock.runs, look_at_hand(known, lock))
 
 
 def look_at_hand(events: Iterable[Event], lock: Lock) -> int | None:
@@ -92,11 +96,13 @@ def look_at_hand(events: Iterable[Event], lock: Lock) -> int | None:
 
 def look_at(sealed: list[Event], lock: Lock) -> int | None:
     """Place of the look that the data are at: the first with as many seeds as any arm of any model; None without."""
-    here = _with_rows(sealed)
-    seeds_here = Counter((run.model, run.arm) for run in lock.runs if run.run_id in here)
+    return _place_of(load_locked_plan(lock), lock.runs, _with_rows(sealed))
+
+
+def _place_of(plan: Plan, runs: Sequence[LockedRun], here: Collection[str]) -> int | None:
+    seeds_here = Counter((run.model, run.arm) for run in runs if run.run_id in here)
     most = max(seeds_here.values(), default=0)
-    looks = load_locked_plan(lock).look
-    return next((place for place, look in enumerate(looks) if look.seeds >= most), None)
+    return next((place for place, look in enumerate(plan.look) if look.seeds >= most), None)
 
 
 def look_reached(events: Iterable[Event]) -> Mapping[str, Any] | None:
@@ -117,11 +123,11 @@ def looks_passed_over(events: Iterable[Event], lock: Lock) -> list[int]:
     return [looks[at].seeds for at in range(reached) if looks[at + 1].when is not None and at not in took_place]
 
 
-def _first_seeds(plan: Plan, lock: Lock, place: int | None) -> list[LockedRun]:
+def _first_seeds(plan: Plan, runs: Sequence[LockedRun], place: int | None) -> list[LockedRun]:
     if place is None:
-        return list(lock.runs)
+        return list(runs)
     seeds = plan.look[place].seeds
-    return [run for run in lock.runs if run.seed is None or run.seed in plan.grid.seeds_of(run.model)[:seeds]]
+    return [run for run in runs if run.seed is None or run.seed in plan.grid.seeds_of(run.model)[:seeds]]
 
 
 def _seals(events: list[Event]) -> list[Event]:

@@ -80,6 +80,8 @@ def check(
         for line in rehearsal.lines if rehearsal else ():
             say(f"  {line}")
     _require_lockable(paths, lints)
+    if rehearsal is not None:
+        rehearsal.require_analysable(paths.name)
     if not as_json:
         from seedlock.prereg.workflow.status import next_before_lock
 
