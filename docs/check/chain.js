@@ -3,10 +3,10 @@
 import { canonical, isObject, sha256 } from "./canonical.js";
 import { absent, changed, compared, holds, line, unchecked, unknown } from "./lines.js";
 
-export const EVENTS = new Set(["plan.locked", "plan.amended", "plan.withdrawn", "fork.declared", "deviation.declared", "beacon.recorded", "run.started", "run.finished", "run.failed", "data.sealed",
+export const EVENTS = new Set(["plan.locked", "plan.amended", "plan.withdrawn", "fork.declared", "deviation.declared", "beacon.recorded", "run.started", "run.finished", "run.failed", "data.sealed", "look.ended",
   "audit.judged", "look.opened", "report.built", "signature.added", "timestamp.added"]);
 const FIRST = { "data.sealed": "plan.locked", "run.started": "plan.locked", "plan.amended": "plan.locked", "deviation.declared": "plan.locked",
-  "run.finished": "run.started", "run.failed": "run.started", "look.opened": "data.sealed", "report.built": "look.opened" };
+  "run.finished": "run.started", "run.failed": "run.started", "look.opened": "data.sealed", "look.ended": "look.opened", "report.built": "look.opened" };
 
 // Locks of a study, oldest first: {path, id, value}; the lines say of each whether it is one.
 export async function* readLocks(study, locks) {
