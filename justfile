@@ -58,8 +58,10 @@ lock-prereg study="" *options: setup
     fi
     [ -d {{example}} ] || {{seedlock}} init {{example}} --example imported > /dev/null
     if [ -e {{example}}/lockfiles/example/lock-0001.json ]; then exec {{seedlock}} status example --root {{example}}; fi
-    {{seedlock}} check example --root {{example}}
-    {{seedlock}} lock example --root {{example}}
+    for step in check lock; do  # the next commands these print are for inside {{example}}; the one from here is below
+      said=$({{seedlock}} $step example --root {{example}}) || { code=$?; echo "$said"; exit $code; }
+      echo "$said" | sed -E '/^Next: /d; s/ *Next: .*//'
+    done
     echo "Next: ./just analyze"
 
 # Write and check the corpora that a plan describes, before its lock

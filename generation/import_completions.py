@@ -19,6 +19,7 @@ from seedlock.generation.loading.unknown_levels import require_levels
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.document import LockedRun
 from seedlock.prereg.lock.due_runs import look_reached
@@ -76,7 +77,7 @@ class Imported:
     def lines(self) -> Iterator[str]:
         """The account, for a person."""
         for report in self.reports:
-            yield f"read      {report.read} rows of {report.file}"
+            yield f"read      {counted(report.read, 'row')} of {report.file}"
             yield f"accepted  {report.added + report.already_there}, {report.items} items"
             if set(report.statuses) - {"ok"}:
                 yield f"          {', '.join(f'{n} {status}' for status, n in report.statuses.items())}"
@@ -85,7 +86,7 @@ class Imported:
             if report.not_selected:
                 yield f"left out  {report.not_selected} rows that import.only does not select"
             if report.quarantined:
-                yield f"refused   {report.quarantined} rows, kept in quarantine with their reasons:"
+                yield f"refused   {counted(report.quarantined, 'row')}, kept in quarantine with their reasons:"
                 yield from (f"            {rows:>8}  {reason}" for reason, rows in report.reasons.items())
         runs, missing = self.rows_by_run, self.missing_runs
         yield f"runs      {len(runs) - len(missing)} of {len(runs)} planned runs have data"
@@ -184,7 +185,9 @@ def require_fit(into: Into, requests: Sequence[ImportRequest], imported: Importe
 
 def nothing_fits(what: str, imported: Imported) -> BadInput:
     """The refusal of an import that accepted no row, with every reason."""
-    findings = [Finding(where=reason, found=f"{n} rows", promised="none") for reason, n in imported.reasons.items()]
+    findings = [
+        Finding(where=reason, found=counted(n, "row"), promised="none") for reason, n in imported.reasons.items()
+    ]
     return BadInput(what, *findings, then="mend the column map or the grid; nothing was sealed")
 
 
@@ -236,7 +239,7 @@ def declared_import(into: Into) -> Import:
         raise BadInput(
             f"the plan of {study} does not say how columns map",
             Finding(where="[import]", found="no such table", promised="format and columns"),
-            then=f"seedlock amend {study} --reason design-change --note ...  after adding [import]",
+            then=f"seedlock amend {study} --reason design-change --note 'adds [import]'  after adding it",
         )
     return declared
 

@@ -133,7 +133,7 @@ def _declared(locked: LockedPlan, judge: str) -> Judged:
         raise BadInput(
             f"the plan of {locked.paths.name} does not say how judgements of {judge!r} map",
             Finding(where=f"judgements.{judge}", found="no such table", promised=", ".join(known) or "a table"),
-            then=f"seedlock amend {locked.paths.name} --reason design-change --note ...  after adding it",
+            then=f"seedlock amend {locked.paths.name} --reason design-change --note 'adds it'  after adding it",
         )
     return known[judge]
 

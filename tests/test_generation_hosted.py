@@ -162,7 +162,7 @@ def test_probes_of_an_api_without_log_probabilities_are_no_plan(server: Hosted, 
     ("settings", "says"),
     [
         ({"served": {"tinny": "x"}}, "did you mean 'tiny'"),
-        ({"served": {"tiny/plain/7": "x"}}, "which is not declared"),
+        ({"served": {"tiny/plain/7": "x"}}, "unknown "),
         ({"mode": "fast"}, "mode"),
         ({"endpoint": "http://a:b@c"}, "key_variable"),
     ],

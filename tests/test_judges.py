@@ -323,7 +323,7 @@ def test_an_answer_that_never_came_has_a_row_and_no_verdict(tmp_path: Path) -> N
         (HOSTED.replace("anthropic", "antropic"), "lexicon | classifier"),
         (CLASSIFIER.replace('other = "bystander"', 'other = "nobody"'), "item set 'nobody'"),
         (CLASSIFIER.replace("group ", "classes.third = 'trigger'\ngroup "), "classes"),
-        (LEXICON.replace("judges.era", "judges.epoch"), "judge 'era', which is not declared"),
+        (LEXICON.replace("judges.era", "judges.epoch"), "unknown judge 'era'"),
         (LEXICON + '[missing]\njudge_error = "retry 3, then exclude"\n', "exclude and bound"),
         (LEXICON + '[missing]\njudge_error = "try hard"\n', "judge_error"),
     ],

@@ -19,6 +19,7 @@ from seedlock.generation.intake.request import ImportRequest, Role
 from seedlock.generation.loading.load import ImportReport
 from seedlock.generation.loading.source_rows import source_rows
 from seedlock.generation.loading.staging import CONFLICTS
+from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
 
 MOST = 0.5
@@ -53,7 +54,9 @@ def require_most(requests: Sequence[ImportRequest], reports: Sequence[ImportRepo
     if refused <= MOST * selected:
         return
     reasons = sum((Counter(report.reasons) for report in reports), Counter[str]())
-    faults = [Finding(where=why, found=f"{n} rows", promised="none") for why, n in reasons.most_common(REASONS_SHOWN)]
+    faults = [
+        Finding(where=why, found=counted(n, "row"), promised="none") for why, n in reasons.most_common(REASONS_SHOWN)
+    ]
     found = separators(requests[0]) if reasons[CONFLICTS] else []
     faults += [
         Finding(

@@ -94,7 +94,8 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
     code = [] if only_reading and reported else code_faults(state.lock)
     faults = [*chain_faults(files, state.locks, state.events), *plan_faults(state.lock, paths), *code]
     if faults:
-        restore = f"restore the files,  or record why with  seedlock amend {paths.name} --reason ... --note ..."
+        amend = f"seedlock amend {paths.name} --reason design-change --note 'what changed'"
+        restore = f"restore the files,  or record why with  {amend}"
         at_lock = f"seedlock analyze {paths.name} --at-lock  works with the code of the locked commit"
         raise LockedFileChanged(
             f"{paths.name} no longer matches {paths.relative(files[-1])}",

@@ -131,7 +131,8 @@ def _locked_already(paths: StudyPaths, file: Path) -> OutOfOrder:
             found=f"lock {read_lock(file).created_asserted}",
             promised="no lock yet: a lock is never overwritten",
         ),
-        then=f"seedlock amend {paths.name} --reason ...  supersedes it,  seedlock verify {paths.name}  checks it",
+        then=f"seedlock amend {paths.name} --reason design-change --note 'what changed'  supersedes it,  "
+        f"seedlock verify {paths.name}  checks it",
     )
 
 

@@ -52,7 +52,7 @@ def unknown(where: str, name: str, known: Iterable[str], *, what: str) -> Iterat
         return
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(names) or 'none is declared'}"
-    yield Finding(where=where, found=f"{what} {name!r}, which is not declared", promised=hint)
+    yield Finding(where=where, found=f"unknown {what} {name!r}", promised=hint)
 
 
 def _grid(plan: Plan) -> Iterator[Finding]:
