@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from seedlock.prereg.base.paths import StudyPaths
-from seedlock.prereg.base.reading import found_at
 from seedlock.prereg.errors import Finding, LockedFileChanged
 from seedlock.prereg.lock.gate import LockedPlan, SealedTable, require_seals
-from seedlock.prereg.lock.ledger import Event, read_ledger
-from seedlock.prereg.verify.checks import Check, not_checked, verdict
+from seedlock.prereg.lock.ledger import Event
 from seedlock.schemas.seal import count_rows, count_rows_of_runs, unseal
 
 OF_RUNS = frozenset({"completions", "counts"})
@@ -53,7 +50,7 @@ def open_sealed(locked: LockedPlan) -> Sealed:
         fault
         for event in locked.sealed
         if (place := places.get(str(event.body["file"]))) is not None
-        for fault in _miscounted(event, place)
+        for fault in miscounted(event, place)
     ]
     if faults:
         study = locked.paths.name
@@ -63,22 +60,7 @@ def open_sealed(locked: LockedPlan) -> Sealed:
     return Sealed(tables=tables)
 
 
-def recount_check(paths: StudyPaths) -> Check:
-    """D5: count the rows of every sealed file, and those of every run where its seal says how many there are."""
-    what = "sealed files have as many rows of every run as the ledger says"
-    sealed = [event for event in read_ledger(paths.ledger) if event.name == "data.sealed"]
-    here = [
-        (event, place)
-        for event in sealed
-        for place in paths.seal_places(str(event.body["file"]))
-        if found_at(place) == f"sha256 {event.body['sha256']}"
-    ]
-    if not here:  # nothing sealed, or other bytes, which D1 says
-        return not_checked("D5", "data", what, "no sealed file has the promised bytes")
-    return verdict("D5", "data", what, [f for event, place in here for f in _miscounted(event, place)], exit_code=7)
-
-
-def _miscounted(event: Event, file: Path) -> Iterator[Finding]:
+def miscounted(event: Event, file: Path) -> Iterator[Finding]:
     """Where a seal's `rows`, `runs` and `audited` are not what its file holds."""
     body, said = event.body, f"(ledger line {event.n})"
     try:

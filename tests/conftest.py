@@ -29,6 +29,7 @@ OTHER_TOOLS = os.environ.get("SEEDLOCK_OTHER_TOOLS") or str(PROJECT / ".other-to
 """The Python of the environment that `just setup-other-tools` makes."""
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `tests/slow.txt` names: tests that took over a second of processor time, or seconds of waiting."""
     slow = set((PROJECT / "tests" / "slow.txt").read_text("utf-8").split())

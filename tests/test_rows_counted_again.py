@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from seedlock.analysis.recount import recount_check
 from seedlock.analysis.replay import replay_check
-from seedlock.analysis.sealed import open_sealed, recount_check
+from seedlock.analysis.sealed import open_sealed
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import LockedFileChanged
 from seedlock.prereg.lock.gate import require_lock

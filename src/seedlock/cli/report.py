@@ -182,7 +182,7 @@ def verify(
 
 
 def _recount(paths: StudyPaths) -> Check:
-    from seedlock.analysis.sealed import recount_check
+    from seedlock.analysis.recount import recount_check
 
     return recount_check(paths)
 
