@@ -180,7 +180,7 @@ WITHOUT_A_RUN = "".join(line for line in scores().splitlines(keepends=True) if n
 
 
 def test_a_run_that_never_came_is_owed_and_bounded(study: StudyFixture) -> None:
-    results = analysed(study, WITHOUT_A_RUN, SCORED + '\n[missing]\nruns = "analyse and disclose"\n')
+    results = analysed(study, WITHOUT_A_RUN, SCORED + '\n[missing]\nruns = "analyse and bound"\n')
     assert arm(results, "tuned") | {"missing": 10} == arm(results, "tuned")
     assert arm(results, "tuned")["reasons"] == {"no row of the run": 10}
     bounds = [bound["estimate"] for bound in results["hypotheses"][0]["bounds"]]

@@ -147,7 +147,7 @@ def _read(hypothesis: Hypothesis, tested: Tested, fitted: Fitted, fits: Fits) ->
             "diagnosis": leaning.diagnosis,
         },
         predictive_checks=_replicated(asked),
-        left_out=[_left_out("unit", asked.unit), _left_out("cell", asked.cell)],
+        left_out=[left_out("unit", asked.unit), left_out("cell", asked.cell)],
         draws_file=archive.path,
         gates_passed=fit.is_sound,
     )
@@ -188,7 +188,7 @@ def _replicated(asked: FitChecks) -> list[dict[str, Any]]:
     ]
 
 
-def _left_out(what: str, loo: LeaveOneOut | str) -> dict[str, Any]:
+def left_out(what: str, loo: LeaveOneOut | str) -> dict[str, Any]:
     """Leave-one-out of units or cells, or why there is none."""
     if isinstance(loo, str):
         return {"left_out": what, "reason": loo}
