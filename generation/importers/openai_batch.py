@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seedlock.generation.intake.answers import Answer, answer_fields, json_object, readable
-from seedlock.generation.intake.json_lines import json_objects
-from seedlock.generation.intake.raw import Fault, RawBatch
-from seedlock.generation.intake.records import Record, record_batches
+from seedlock.generation.intake.answers import Answer, json_object
+from seedlock.generation.intake.choices import choices_of
+from seedlock.generation.intake.raw import RawBatch
+from seedlock.generation.intake.records import record_batches
 from seedlock.schemas.statuses import Status
 
 FINISHED: dict[str, tuple[Status, str] | None] = {
@@ -37,25 +37,12 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
     BadInput
         No line is a batch result, or a wanted column leads nowhere.
     """
-    return record_batches(path, columns, _records(path, columns))
+    records = choices_of(path, columns, is_result=_is_result, of="an OpenAI batch", answers=_answers)
+    return record_batches(path, columns, records)
 
 
-def _records(path: Path, columns: Sequence[str]) -> Iterator[Record | Fault]:
-    further = 0
-    for line in json_objects(path):
-        if isinstance(line, Fault):
-            yield Fault(row=line.row + further, reason=line.reason, content=line.content)
-            continue
-        number, result = line
-        if not isinstance(result.get("custom_id"), str) or not {"response", "error"} & result.keys():
-            yield Fault(row=number + further, reason="not a result of an OpenAI batch", content=readable(result))
-            continue
-        answers = _answers(result)
-        for choice, answer in enumerate(answers):
-            fields, status, reason = answer_fields(answer, columns)
-            found = {"choice": choice, **result, **fields}
-            yield Record(row=number + further + choice, fields=found, status=status, reason=reason)
-        further += len(answers) - 1
+def _is_result(result: Mapping[str, Any]) -> bool:
+    return isinstance(result.get("custom_id"), str) and bool({"response", "error"} & result.keys())
 
 
 def _answers(result: Mapping[str, Any]) -> list[Answer]:
