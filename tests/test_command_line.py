@@ -96,7 +96,7 @@ def test_a_shell_completes_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(study: StudyFixture) -> None:
-    command = [sys.executable, "-m", "seedlock", "simulate", "spread", "--simulations", "2000000", "--root"]
+    command = [sys.executable, "-m", "seedlock", "simulate", "spread", "--simulations", "1000000", "--root"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for wait_s in (2.0, 8.0, 20.0):  # wherever it is by then, importing or simulating, once Python itself is up
         with subprocess.Popen(
@@ -110,5 +110,5 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(study: StudyFixture) -> None:
     assert stage.returncode == 130
     assert "Traceback" not in said
     assert "kept      nothing was written" in said
-    assert f"Next: seedlock simulate spread --simulations 2000000 --root {study.paths.root}" in said
+    assert f"Next: seedlock simulate spread --simulations 1000000 --root {study.paths.root}" in said
     assert not (study.paths.locks / "simulation.json").exists()
