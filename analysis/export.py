@@ -134,8 +134,7 @@ def _reports(events: list[Event]) -> list[Event]:
 
 
 def _require_verified(paths: StudyPaths) -> None:
-    found = verify_study(paths)
-    broken = found.first_failure
+    broken = next((check for check in verify_study(paths).checks if check.state == "fail"), None)
     if broken is not None:
         raise BadInput(
             f"{paths.name} does not verify: {broken.id} {broken.what}",

@@ -87,15 +87,39 @@ def test_an_invented_code_list_cannot_name_the_seedlock_at_hand(broken: StudyFix
     assert failures(broken)["C1"].exit_code == 3
 
 
-def test_a_lock_of_another_seedlock_that_names_no_commit_is_said_to_be_unchecked(broken: StudyFixture) -> None:
+UNKNOWN_COMMIT = "9" * 40
+
+
+@pytest.mark.parametrize(
+    ("commit", "said"), [(None, "names no commit"), (UNKNOWN_COMMIT, f"commit {UNKNOWN_COMMIT} is in no history here")]
+)
+def test_code_that_nothing_at_hand_confirms_is_no_pass(broken: StudyFixture, commit: str | None, said: str) -> None:
+    """An invented code list, a false digest of the tool, and a commit that nobody has."""
+
     def invent(lock: Document) -> None:
-        lock["code"][-1].update(sha256="0" * 64)
-        lock["tool"].update(files_sha256="0" * 64, commit=None)
+        for file in lock["code"]:
+            file.update(sha256="0" * 64)
+        lock["environment"]["environment_sha256"] = sha256_json(
+            [file for file in lock["code"] if file["path"].startswith("lockfiles/")]
+        )
+        lock["tool"].update(files_sha256="0" * 64, commit=commit)
 
     forge_lock(broken.paths, invent)
-    check = next(check for check in verify_study(broken.paths).checks if check.id == "C1")
-    assert check.state == "warn"
-    assert check.findings[0].found == "the lock names no commit of its Seedlock"
+    elsewhere = {"tool": {"version": "0.2.0", "commit": commit, "files_sha256": "0" * 64}}
+    forge_ledger(
+        broken.paths, lambda lines: [line | elsewhere if line["event"] == "report.built" else line for line in lines]
+    )
+    done = verify_study(broken.paths)
+    check = next(check for check in done.checks if check.id == "C1")
+    assert (check.state, failures(broken)) == ("not checked", {})
+    assert "nothing that can be checked here says which code made this" in check.findings[0].found
+    assert said in check.findings[0].found
+    assert (done.exit_code, done.level, done.as_json()["ok"]) == (9, None, False)
+    printed = broken.run("verify", ok=9)
+    assert "level  none" in printed
+    assert (
+        "C1 schemas, measures, estimators and decision code are the locked ones: not checked, nothing that" in printed
+    )
 
 
 def test_the_forging_itself_leaves_no_trace(broken: StudyFixture) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from seedlock.cli import app
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.lock.ledger import append_event, head_path, read_ledger
+from seedlock.prereg.lock.looks import looks_used
 from seedlock.prereg.verify.chain import verify_study
 from seedlock.prereg.verify.checks import Check
 from seedlock.prereg.verify.history import studies_in_history
@@ -101,8 +102,32 @@ def test_a_fork_that_held_data_is_declared_with_them_and_lowers_the_status(forge
     forged.run("rejoin", "--reason", "two of us wrote at once")
     (event,) = [e for e in read_ledger(forged.paths.ledger) if e.name == "fork.declared"]
     assert event.body["held"] == {"data.sealed": 1, "look.opened": 1}
+    assert looks_used(read_ledger(forged.paths.ledger)) == 1
     assert (verify_study(forged.paths).status, checks(forged)["H1"].state) == ("deviated", "warn")
     forge_ledger(forged.paths, lambda lines: [{k: v for k, v in x.items() if k != "held"} for x in lines])
+    assert checks(forged)["H1"].state == "fail"
+
+
+def test_a_look_that_several_forks_hold_counts_once_and_none_can_be_left_out(forged: StudyFixture) -> None:
+    def look(day: int) -> None:
+        append_event(forged.paths.ledger, "look.opened", {"lock_id": "0" * 64, "data": [], "day": day})
+        commit(forged, f"look {day}")
+
+    sealed = {"table": "completions", "file": "completions.parquet", "sha256": "0" * 64, "rows": 1}
+    append_event(forged.paths.ledger, "data.sealed", sealed)
+    look(1)
+    look(2)
+    cut_back(forged, 3)
+    append_event(forged.paths.ledger, "data.sealed", {**sealed, "rows": 2})
+    look(3)
+    forged.run("rejoin", "--reason", "two of us wrote at once")
+    events = read_ledger(forged.paths.ledger)
+    assert [len(e.body["looks"]) for e in events if e.name == "fork.declared"] == [1, 2]
+    assert looks_used(events) == 3
+    forge_ledger(forged.paths, lambda lines: [{k: v for k, v in x.items() if k != "looks"} for x in lines])
+    assert checks(forged)["H1"].state == "warn"
+    assert looks_used(read_ledger(forged.paths.ledger)) == 4, "unnamed, each is counted"
+    forge_ledger(forged.paths, lambda lines: [x | ({"looks": []} if "held" in x else {}) for x in lines])
     assert checks(forged)["H1"].state == "fail"
 
 

@@ -48,6 +48,7 @@ _HOLDS: Mapping[str, Callable[[Any], bool]] = {
     "hypotheses": is_text_list,
     "sources": _are_sources,
     "held": lambda value: is_mapping(value) and all(is_count(n) for n in value.values()),
+    "looks": is_text_list,
     "stages": lambda value: isinstance(value, list),
     "runs": is_mapping,
     "judging": is_mapping,

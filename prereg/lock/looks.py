@@ -12,9 +12,17 @@ SHOWED_NOTHING = frozenset({"killed", "interrupted"})
 
 
 def looks_used(events: Iterable[Event]) -> int:
-    """Looks that were opened, less those that ended before they showed anything."""
+    """Looks that were opened, less those that ended before they showed anything, and those of declared forks."""
     known = list(events)
-    return len({event.n for event in known if event.name == "look.opened"} - unseen_looks(known))
+    here = {event.n for event in known if event.name == "look.opened"} - unseen_looks(known)
+    return len(here) + _looks_elsewhere(known)
+
+
+def _looks_elsewhere(events: Iterable[Event]) -> int:
+    """Looks that only a declared fork holds, which its author has seen; each counts once, in however many forks."""
+    forks = [event.body for event in events if event.name == "fork.declared"]
+    named = {str(line) for fork in forks for line in fork.get("looks", ())}
+    return len(named) + sum(int(fork.get("held", {}).get("look.opened", 0)) for fork in forks if "looks" not in fork)
 
 
 def unseen_looks(events: Iterable[Event]) -> frozenset[int]:

@@ -111,20 +111,21 @@ def _verify(
         )
     ended = was_withdrawn(event.name for event in events)
     evidence = weigh_evidence(lock_file, lock_id, paths, events, trust)
+    again = replay(paths) if replay else _no_replay()
     checks = [
         verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
         *_locks(paths, files, locks, events),
         derived_check(paths, locks, events),
         *_plan(paths, lock),
         _simulation(paths, lock),
-        code_check(lock, paths, has_report=is_reported(events, lock_id)),
+        code_check(lock, paths, has_report=is_reported(events, lock_id), is_replayed=again.state in {"pass", "warn"}),
         ledger_check,
         order_check(events),
         *history_checks(paths, events),
         *(_gone(paths) if ended and not paths.report.exists() else _outcome(paths, events, locks, files, reading)),
         *(() if recount is None else (recount(paths),)),
         *evidence.checks,
-        replay(paths) if replay else _no_replay(),
+        again,
     ]
     status = "withdrawn" if ended else status_of(locks, tuple(events), load_locked_plan(lock))
     return _verification(paths, lock_id, status, checks, level=level_reached(checks), facts=evidence.facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -37,7 +38,8 @@ class Check:
     link
         Which link of the chain: lock, plan, files, code, ledger, data, runs, results, report, evidence, replay.
     exit_code
-        What `verify` exits with when this is the first that fails.
+        What `verify` exits with when this is the first that fails, or the first on which everything rests and that
+        nothing here can confirm; 0 otherwise.
     """
 
     id: str
@@ -86,8 +88,9 @@ class Verification:
 
     @property
     def first_failure(self) -> Check | None:
-        """The first link that does not hold."""
-        return next((check for check in self.checks if check.state == "fail"), None)
+        """The first link that does not hold; without one, the first that had to be checked and cannot be."""
+        wanting = [check for check in self.checks if check.exit_code]
+        return next((check for check in wanting if check.state == "fail"), next(iter(wanting), None))
 
     @property
     def exit_code(self) -> int:
@@ -145,3 +148,15 @@ def lines(checks: Iterable[Check]) -> Iterator[str]:
             yield f"                promised  {finding.promised}"
         if len(check.findings) > shown:
             yield f"            and {len(check.findings) - shown} more  (--json lists all)"
+
+
+def tally(checks: Iterable[Check]) -> str:
+    """How many promises hold, and how many of the others do not hold, are warned of or were not looked at."""
+    states = Counter(check.state for check in checks)
+    words: dict[State, str] = {
+        "pass": "hold",
+        "fail": "do not hold",
+        "warn": "with a warning",
+        "not checked": "not checked",
+    }
+    return ", ".join(f"{states[state]} {said}" for state, said in words.items() if states[state])

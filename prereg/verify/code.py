@@ -8,16 +8,22 @@ from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import sha256_bytes
 from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
 from seedlock.prereg.base.tool import this_tool
-from seedlock.prereg.errors import Finding
+from seedlock.prereg.errors import EvidenceAbsent, Finding
 from seedlock.prereg.lock.document import Lock
 from seedlock.prereg.lock.lock import code_faults
+from seedlock.prereg.lock.run_at_lock import install_at_lock
 from seedlock.prereg.verify.checks import Check, verdict
 
 WHAT = "schemas, measures, estimators and decision code are the locked ones"
+UNCONFIRMED = EvidenceAbsent.exit_code
 
 
-def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
-    """Compare the locked code with this one; once the study is reported, it may stand in history instead."""
+def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool, is_replayed: bool = False) -> Check:
+    """Compare the locked code with this one; once the study is reported, it may stand in history instead.
+
+    Where neither holds it, the check is not made, and the verification does not end as if it had been; a replay is by
+    the very code that the lock lists, wherever it came from.
+    """
     drift = tuple(code_faults(lock))
     if not drift or not has_report:
         return verdict("C1", "code", WHAT, drift, exit_code=3)
@@ -28,12 +34,10 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
     commit = lock.code_commit
     home = holder_of(commit, paths)
     if commit is None or home is None:
-        tool = f"seedlock {lock.tool_version}, commit {commit}"
-        found = f"{commit} is not in this clone" if commit else "the lock names no commit of its Seedlock"
-        gone = Finding(where="lock.commit", found=found, promised=tool)
-        nowhere = "they moved on" if commit else "they moved on, and the lock names no commit that holds them"
-        older = f"{WHAT} (not checked: {nowhere})"
-        return Check(id="C1", link="code", state="warn", what=older, findings=(gone, *drift))
+        if is_replayed:
+            told = f"{WHAT}: of the Seedlock that replayed the analysis, not of this one"
+            return Check(id="C1", link="code", state="warn", what=told, findings=drift)
+        return _unconfirmed(lock, commit, drift)
     held = git.blobs(home, commit, [file.path for file in lock.code])
     lost = [
         Finding(where=f"{file.path} at {commit[:12]}", found="other bytes", promised=f"sha256 {file.sha256}")
@@ -42,8 +46,20 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool) -> Check:
     ]
     if lost:
         return verdict("C1", "code", f"{WHAT}; nor are they those of the locked commit", lost, exit_code=3)
-    moved = f"the locked code stands at commit {commit[:12]}; {len(drift)} files have moved on since the report"
+    whose = "" if home == CHECKOUT else " of the repository under review, and may be its author's own"
+    moved = f"the locked code stands at commit {commit[:12]}{whose}; {len(drift)} files have moved on since the report"
     return Check(id="C1", link="code", state="warn", what=moved, findings=drift)
+
+
+def _unconfirmed(lock: Lock, commit: str | None, drift: tuple[Finding, ...]) -> Check:
+    """A code list that agrees with nothing at hand: an older Seedlock's, or an invented one."""
+    where = f"its commit {commit} is in no history here" if commit else "the lock names no commit of its Seedlock"
+    found = f"nothing that can be checked here says which code made this: {where}"
+    take = f"{install_at_lock(lock)}  and then  seedlock verify {lock.study} --replay"
+    unknown = Finding(where="lock.commit", found=found, promised=take)
+    return Check(
+        id="C1", link="code", state="not checked", what=WHAT, findings=(unknown, *drift), exit_code=UNCONFIRMED
+    )
 
 
 def _says_it_is_this_one(lock: Lock) -> bool:

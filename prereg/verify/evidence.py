@@ -267,8 +267,8 @@ def provable(paths: StudyPaths) -> Evidence | None:
 
 
 def level_reached(checks: Sequence[Check]) -> int | None:
-    """The highest level whose evidence holds with that of every level below it; None when something failed."""
-    if any(check.state == "fail" for check in checks):
+    """The highest level whose evidence holds with that of every level below it; None where T0 does not hold."""
+    if any(check.exit_code for check in checks):
         return None
     states = {check.id: check.state for check in checks}
     level = 0

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import read_json, sha256_bytes
@@ -40,11 +41,30 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
-    """A ledger that went another way: digest of its last line, first line that differs, what only it holds."""
+    """A ledger that went another way.
+
+    Parameters
+    ----------
+    head
+        Digest of its last line.
+    line
+        The first that differs.
+    held
+        Event -> lines, of data, looks and reports that only it holds.
+    looks
+        Digests of its lines that opened a look.
+    """
 
     head: str
     line: int
     held: dict[str, int]
+    looks: list[str]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What a declaration of it must say."""
+        seen = {"held": self.held, "looks": self.looks}
+        return {"head": self.head, "line": self.line, **{key: value for key, value in seen.items() if value}}
 
 
 def history_checks(paths: StudyPaths, events: Iterable[Event]) -> list[Check]:
@@ -99,7 +119,7 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
     apart = [one for one in versions if not _is_beginning(one.blob, lengths.get(one.blob), here)]
     texts = git.objects(paths.root, (version.blob for version in apart))
     ours = git.reachable_from_head(paths.root) if apart else frozenset()
-    declared = {str(e.body["head"]): e.body.get("held", {}) for e in events if e.name == "fork.declared"}
+    declared = {str(e.body["head"]): e.body for e in events if e.name == "fork.declared"}
     for version in apart:
         where = f"{paths.relative(paths.ledger)} at commit {version.commit[:12]}"
         if version.blob in lengths and version.blob not in texts:
@@ -119,8 +139,8 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
         else:
             rejoin = f"one history; seedlock rejoin {paths.name} --reason ... declares the other and keeps its lines"
             said = f"another line {line} of {_count(other)}: a fork"
-            said_of_it, held = declared.get(_last_line_digest(other)), _held_elsewhere(here, other)
-            yield said_of_it is not None and said_of_it == held, Finding(where=where, found=said, promised=rejoin)
+            is_declared = _is_said_of(declared.get(_last_line_digest(other)), _fork(here, other))
+            yield is_declared, Finding(where=where, found=said, promised=rejoin)
 
 
 def _promise_faults(paths: StudyPaths, versions: Mapping[str, list[Version]]) -> Iterator[Finding]:
@@ -155,17 +175,25 @@ def forks(paths: StudyPaths) -> list[Fork]:
     apart = (version.blob for version in versions if not _is_beginning(version.blob, lengths.get(version.blob), here))
     texts = git.objects(paths.root, apart)
     others = (text for text in texts.values() if not here.startswith(text) and not text.startswith(here))
-    return [
-        Fork(head=_last_line_digest(other), line=_first_other_line(here, other), held=_held_elsewhere(here, other))
-        for other in others
-    ]
+    return [_fork(here, other) for other in others]
 
 
-def _held_elsewhere(here: bytes, other: bytes) -> dict[str, int]:
-    """Event -> lines, of data, looks and reports that only the other ledger has."""
+def _fork(here: bytes, other: bytes) -> Fork:
     ours = set(here.splitlines())
-    names = [_event_of(line) for line in other.splitlines() if line not in ours]
-    return {name: names.count(name) for name in SEEN if name in names}
+    lines = [(_event_of(line), line) for line in other.splitlines() if line not in ours]
+    names = [name for name, _ in lines]
+    return Fork(
+        head=_last_line_digest(other),
+        line=_first_other_line(here, other),
+        held={name: names.count(name) for name in SEEN if name in names},
+        looks=[sha256_bytes(line + b"\n") for name, line in lines if name == "look.opened"],
+    )
+
+
+def _is_said_of(declared: Mapping[str, Any] | None, fork: Fork) -> bool:
+    """Whether a declaration says all that the fork held; older ones count looks without naming them."""
+    said = None if declared is None else (declared.get("held", {}), declared.get("looks", fork.looks))
+    return (fork.held, fork.looks) == said
 
 
 def _event_of(line: bytes) -> str:

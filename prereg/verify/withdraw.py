@@ -74,13 +74,7 @@ def declare_forks(paths: StudyPaths, *, reason: str, now: datetime | None = None
     if not left:
         raise OutOfOrder(f"history holds no other ledger of {paths.name}", then=f"seedlock verify {paths.name}")
     return [
-        append_event(
-            paths.ledger,
-            "fork.declared",
-            {"head": fork.head, "line": fork.line, "reason": reason, **({"held": fork.held} if fork.held else {})},
-            now=now,
-        )
-        for fork in left.values()
+        append_event(paths.ledger, "fork.declared", {**fork.body, "reason": reason}, now=now) for fork in left.values()
     ]
 
 

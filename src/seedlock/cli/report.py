@@ -142,7 +142,7 @@ def verify(
     Example:  seedlock verify published_bird_seeds --replay
     """
     from seedlock.prereg.verify.chain import verify_study
-    from seedlock.prereg.verify.checks import LEVELS, lines
+    from seedlock.prereg.verify.checks import LEVELS, lines, tally
     from seedlock.prereg.verify.evidence import next_evidence, require_level
     from seedlock.prereg.verify.trust import bring_trust
 
@@ -161,6 +161,7 @@ def verify(
             say(f"  {line}")
         for fact in one.facts:
             say(f"  fact   {fact}")
+        say(f"  sum    {tally(one.checks)}")
         if one.lock_id is not None:
             say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
         if one.level is not None:
@@ -174,7 +175,8 @@ def verify(
     if failed is not None and failed.first_failure is not None:
         first = failed.first_failure
         where = first.findings[0].where if first.findings else first.link
-        typer.echo(printable(f"{failed.study}: {first.id} {first.what}: {where}"), err=True)
+        said = where if first.state == "fail" else f"not checked, {first.findings[0].found}"
+        typer.echo(printable(f"{failed.study}: {first.id} {first.what}: {said}"), err=True)
         raise typer.Exit(failed.exit_code)
     if require is not None:
         for one in verified:
