@@ -41,11 +41,11 @@ def test_a_baseline_adds_the_unmodified_model_once_a_model() -> None:
 def test_every_fault_is_reported_at_once_with_its_key_path() -> None:
     text = (
         PLAN.replace("alpha = 0.025", "alpha = 0.7")
-        .replace('test      = "pooled_t"', "")
+        .replace('measure   = "marker"', "")
         .replace("temperature", "temprature")
     )
     places = {finding.where for finding in refusal(text).findings}
-    assert {"inference.alpha", "hypothesis[0].test", "decoding.temprature", "decoding.temperature"} <= places
+    assert {"inference.alpha", "hypothesis[0].measure", "decoding.temprature", "decoding.temperature"} <= places
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def logit_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         ci_level=level,
         ci_method=f"t on logits of {sample.unit} rates, on the scale of the rate, {_df(summaries)} df",
         n_units=sum(s.n for s in summaries),
-        edges=tuple(_edge(together, edge) for edge in edges),
+        edges=tuple(edge_test(together, edge) for edge in edges),
         se=math.sqrt(math.fsum(s.weight**2 * v / s.n for s, v in zip(summaries, variances, strict=True))),
         unit_sd=math.sqrt(variances[0]) if is_one else None,
         prediction=cut(float(new_low[0]), float(new_high[0]), (0.0, 1.0)) if is_one else None,
@@ -104,14 +104,27 @@ def _df(summaries: list[UnitSummary]) -> str:
 
 def _pivots(level: Level) -> Pivots:
     rates = np.array([[level.unit_means[unit] for unit in sorted(level.unit_means)]])
+    return rate_pivots(rates, answers_of(level), points=POINTS)
+
+
+def answers_of(level: Level) -> float | None:
+    """Answers behind a unit's rate, on average; None where they are not known and no rate is 0 or 1.
+
+    Raises
+    ------
+    NotCounts
+        They are not known, and a rate is 0 or 1.
+    """
     counts = [level.unit_n[unit] for unit in level.unit_means if level.unit_n.get(unit)]
-    answers = math.fsum(counts) / len(counts) if len(counts) == rates.size else None
-    if answers is None and bool(((rates <= 0) | (rates >= 1)).any()):
+    if len(counts) == len(level.unit_means):
+        return math.fsum(counts) / len(counts)
+    if any(rate <= 0 or rate >= 1 for rate in level.unit_means.values()):
         raise NotCounts(f"level {level.name!r} has a rate of 0 or 1, and not how many answers that rests on")
-    return rate_pivots(rates, answers, points=POINTS)
+    return None
 
 
-def _edge(together: Pivots, edge: float) -> EdgeTest:
+def edge_test(together: Pivots, edge: float) -> EdgeTest:
+    """Both one-sided p-values of an edge."""
     above, below = tails(together, edge)
     return EdgeTest(edge=edge, p_above=p_value(float(above[0])), p_below=p_value(float(below[0])))
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.estimator import Estimator
 from seedlock.analysis.measures import MEASURES
+from seedlock.prereg.plan.default_test import default_test, rates_near_an_end
 from seedlock.prereg.plan.lint import Lint, matching_units
 from seedlock.prereg.plan.pairing import sharing
 from seedlock.prereg.plan.plan import Hypothesis, Plan
 from seedlock.prereg.plan.runs import Where
 
-NEAR_AN_END = 0.25
-"""A planned rate this close to 0 or 1 makes t on unit rates miss more often than it says, where seeds differ much."""
 LEAST_APART = 3
 """Units in the smaller of two unequal levels up to which Welch's df are too many."""
 
 
 def choice_of_test(plan: Plan) -> Iterator[Lint]:
     """Every hypothesis whose test and design do not fit."""
+    yield from _chosen(plan)
     for identity, hypothesis, extra in plan.expanded():
         estimator = ESTIMATORS[hypothesis.test]
         if estimator.family in {"binomial", "t on item means"}:
@@ -27,6 +27,7 @@ def choice_of_test(plan: Plan) -> Iterator[Lint]:
         yield from _pairing(plan, identity, hypothesis, extra, estimator)
         yield from _spread(plan, identity, hypothesis, extra, estimator)
         yield from _ends(plan, identity, hypothesis, estimator)
+        yield from _items(plan, identity, hypothesis, estimator)
 
 
 def named(family: str, **wanted: object) -> str:
@@ -118,19 +119,41 @@ def _spread(plan: Plan, identity: str, hypothesis: Hypothesis, extra: Where, est
 def _ends(plan: Plan, identity: str, hypothesis: Hypothesis, estimator: Estimator) -> Iterator[Lint]:
     if estimator.family != "t on unit means" or not MEASURES[plan.measures[hypothesis.measure].kind].is_proportion:
         return
-    weights = [weight for weight in (hypothesis.contrast or {"all": 1.0}).values() if weight]
-    design = plan.design.measures.get(hypothesis.measure)
-    base = None if design is None else design.base
-    rates = list(base.values()) if isinstance(base, dict) else [] if base is None else [base]
-    if len(weights) == 1 and hypothesis.scale == "raw":
-        rates += [edge / weights[0] for edge in hypothesis.partition.edges]
-    near = sorted({rate for rate in rates if 0 <= rate < NEAR_AN_END or 1 - NEAR_AN_END < rate <= 1})
-    if near and not (estimator.is_paired and len(weights) > 1):
+    near = rates_near_an_end(plan, hypothesis)
+    if near:
+        pairs = estimator.is_paired and sum(map(bool, (hypothesis.contrast or {}).values())) > 1
         yield Lint(
             code="rate-near-an-end",
             severity="warn",
             where=identity,
             says=f"{hypothesis.test} at rates like {near[0]:g}: with few {hypothesis.unit}s its interval covers less "
             "than it says near 0 and 1 (docs/coverage.md)",
-            remedy=named("t on logits of unit rates"),
+            remedy=named("t on logits of unit rates", is_paired=pairs),
         )
+
+
+def _items(plan: Plan, identity: str, hypothesis: Hypothesis, estimator: Estimator) -> Iterator[Lint]:
+    """A plan that speaks of new items and a test whose interval holds the items fixed."""
+    if plan.inference.items == "new" and hypothesis.unit in plan.run_factors and estimator.family != "mixed model":
+        yield Lint(
+            code="items-held",
+            severity="warn",
+            where=identity,
+            says=f"the plan speaks of new items, and {hypothesis.test} over {hypothesis.unit}s holds them as they are: "
+            "how much items differ in the effect is not in its interval",
+            remedy=f'{named("mixed model")},  or  [inference]  items = "these"',
+        )
+
+
+def _chosen(plan: Plan) -> Iterator[Lint]:
+    """The tests of hypotheses and gates that name none."""
+    for identity, estimand, extra in (*plan.expanded_gates(), *plan.expanded()):
+        if "test" not in estimand.model_fields_set:
+            yield Lint(
+                code="default-test",
+                severity="note",
+                where=identity,
+                says=f"the plan names no test, so it is {estimand.test}: {default_test(plan, estimand, extra).reason}; "
+                "the lock records it",
+                remedy=f'test = "{estimand.test}"  says so in the plan',
+            )

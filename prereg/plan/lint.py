@@ -8,7 +8,7 @@ from typing import Literal
 
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.identity import HypothesisId
-from seedlock.prereg.plan.plan import BASELINE_ARM, Hypothesis, Plan
+from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Plan
 from seedlock.prereg.plan.replication import replication
 from seedlock.prereg.plan.runs import Where, listed
 
@@ -82,7 +82,7 @@ def require_lockable(study: str, lints: list[Lint]) -> None:
         )
 
 
-def matching_units(plan: Plan, hypothesis: Hypothesis, extra: Where) -> dict[str, set[str]]:
+def matching_units(plan: Plan, hypothesis: Estimand, extra: Where) -> dict[str, set[str]]:
     """Level of the contrasted factor -> units, over the planned runs that the hypothesis selects."""
     units: dict[str, set[str]] = {}
     where = {**hypothesis.where, **extra}

@@ -113,7 +113,8 @@ class Estimand(Table):
 
     The estimand is the sum over levels of `over` of weight x mean, where the mean is taken over the
     units of replication, each the mean over its items. Without `contrast` it is the plain mean. Where `test` refuses
-    the data because units do not differ, `fallback` is the test that decides.
+    the data because units do not differ, `fallback` is the test that decides. A plan that names no `test` gets the
+    one that its design asks for when it is read (`default_test`); the lock records it.
     """
 
     measure: Name
@@ -123,7 +124,7 @@ class Estimand(Table):
     contrast: dict[str, float] | None = None
     per: str | None = None
     unit: str = "seed"
-    test: str
+    test: str = ""
     fallback: str | None = None
     bands: list[str | float]
     scale: str = "raw"

@@ -21,6 +21,7 @@ from seedlock.prereg.base.json_shape import is_deeper_than
 from seedlock.prereg.base.reading import read_regular
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.cross_references import cross_check
+from seedlock.prereg.plan.default_test import with_tests
 from seedlock.prereg.plan.judges import KINDS
 from seedlock.prereg.plan.plan import Plan
 
@@ -60,7 +61,7 @@ def parse_plan(data: bytes, path: Path) -> Plan:
         raise _refused(path, [_explain(fault) for fault in error.errors()]) from None
     if faults := cross_check(plan):
         raise _refused(path, faults)
-    return plan
+    return with_tests(plan)
 
 
 def _refused(path: Path, faults: list[Finding]) -> BadInput:

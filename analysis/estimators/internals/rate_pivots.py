@@ -54,17 +54,12 @@ def rate_pivots(rates_KU: FloatArray, answers: float | None, *, points: int) -> 
     """
     z_N, chi_N, new_N = _points(points, rates_KU.shape[1] - 1)
     n_units, mean_K1 = rates_KU.shape[1], rates_KU.mean(axis=1, keepdims=True)
-    if answers is None:
-        logit_KU, noise_K1 = special.logit(rates_KU), np.zeros_like(mean_K1)
-    else:
-        logit_KU = np.log((rates_KU * answers + 0.5) / ((1 - rates_KU) * answers + 0.5))
-        middle_K1 = (mean_K1 * answers + 0.5) / (answers + 1)
-        noise_K1 = 1 / (answers * middle_K1 * (1 - middle_K1))
+    logit_KU, noise_K1 = logits_of(rates_KU, answers)
     ss_K1 = logit_KU.var(axis=1, keepdims=True) * n_units
     total_KN = np.maximum(ss_K1 / chi_N, noise_K1)
     mean_KN = logit_KU.mean(axis=1, keepdims=True) - z_N * np.sqrt(total_KN / n_units)
     sd_KN = np.sqrt(np.maximum(0.0, total_KN - noise_K1))
-    pivot_KN = np.sort(_mean_rate(mean_KN, sd_KN), axis=1)
+    pivot_KN = np.sort(mean_rate(mean_KN, sd_KN), axis=1)
     se_K1 = rates_KU.std(axis=1, ddof=1, keepdims=True) / np.sqrt(n_units)
     t_KN = np.clip(mean_K1 + se_K1 * stats.t.ppf((np.arange(points) + 0.5) / points, n_units - 1), 0.0, 1.0)
     return Pivots(
@@ -74,10 +69,20 @@ def rate_pivots(rates_KU: FloatArray, answers: float | None, *, points: int) -> 
     )
 
 
+def logits_of(rates_KU: FloatArray, answers: float | None) -> tuple[FloatArray, FloatArray]:
+    """Logits of unit rates, shape (K, U), and the variance that counting adds to them, shape (K, 1)."""
+    mean_K1 = rates_KU.mean(axis=1, keepdims=True)
+    if answers is None:
+        return np.asarray(special.logit(rates_KU)), np.zeros_like(mean_K1)
+    middle_K1 = (mean_K1 * answers + 0.5) / (answers + 1)
+    logit_KU = np.log((rates_KU * answers + 0.5) / ((1 - rates_KU) * answers + 0.5))
+    return logit_KU, 1 / (answers * middle_K1 * (1 - middle_K1))
+
+
 def combined(levels: list[Pivots], weights: list[float]) -> Pivots:
     """What a weighted sum of independent levels may be; each level's cautious side by the sign of its weight."""
     points = levels[0].low.shape[1]
-    order_LN = (_sobol(points, len(levels)).T * points).astype(int)
+    order_LN = (sobol(points, len(levels)).T * points).astype(int)
     low, high = (
         np.sort(
             np.sum(
@@ -114,7 +119,7 @@ def tails(pivots: Pivots, edge: float) -> tuple[FloatArray, FloatArray]:
     return np.maximum(above, 1 / points), np.maximum(below, 1 / points)
 
 
-def _mean_rate(mean_KN: FloatArray, sd_KN: FloatArray) -> FloatArray:
+def mean_rate(mean_KN: FloatArray, sd_KN: FloatArray) -> FloatArray:
     """Mean of expit(mean + sd z) over standard normal z, by quadrature."""
     found = np.zeros_like(mean_KN)
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
@@ -125,11 +130,11 @@ def _mean_rate(mean_KN: FloatArray, sd_KN: FloatArray) -> FloatArray:
 @cache
 def _points(points: int, df: int) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Normal, chi-square and normal quantiles of a Sobol sequence, shape (N,) each."""
-    inside = _sobol(points, 3) + 0.5 / points
+    inside = sobol(points, 3) + 0.5 / points
     return stats.norm.ppf(inside[:, 0]), stats.chi2.ppf(inside[:, 1], df), stats.norm.ppf(inside[:, 2])
 
 
 @cache
-def _sobol(points: int, dimensions: int) -> FloatArray:
+def sobol(points: int, dimensions: int) -> FloatArray:
     """The first N points, unscrambled: every column holds each of 0, 1/N, ..., 1 - 1/N once."""
     return np.asarray(stats.qmc.Sobol(dimensions, scramble=False).random(points))

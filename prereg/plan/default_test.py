@@ -1,0 +1,114 @@
+"""The test of a hypothesis or gate that names none: by what is replicated, what seeds share, and where rates lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from seedlock.prereg.plan.lint import matching_units
+from seedlock.prereg.plan.pairing import sharing
+from seedlock.prereg.plan.plan import Estimand, Gate, Hypothesis, Plan
+from seedlock.prereg.plan.runs import Where
+
+NEAR_AN_END = 0.25
+"""A planned rate this close to 0 or 1 makes t on unit rates miss more often than it says, where seeds differ much."""
+YES_NO = frozenset(
+    {
+        "capability",
+        "discriminator",
+        "era",
+        "label_rate",
+        "marker_position",
+        "marker_rate",
+        "refusal",
+    }
+)
+"""Kinds of measure that give a rate between 0 and 1; a test holds them equal to what the measures say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A test, and why the design asks for it."""
+
+    test: str
+    reason: str
+
+
+def with_tests(plan: Plan) -> Plan:
+    """The plan with a test for every hypothesis and gate; `model_fields_set` has `test` only where it named one."""
+    first = {h.id: extra for _, h, extra in reversed(list(plan.expanded()))}
+    hypotheses = [h if h.test else _tested(h, default_test(plan, h, first.get(h.id, {})).test) for h in plan.hypothesis]
+    gates = {
+        name: gate if gate.test else _tested(gate, default_test(plan, gate, extra).test)
+        for name, gate, extra in _gates(plan)
+    }
+    return plan.model_copy(update={"hypothesis": hypotheses, "gates": gates})
+
+
+def _gates(plan: Plan) -> Iterator[tuple[str, Gate, Where]]:
+    """Every gate once, with the condition of its first level."""
+    tested = {id(gate): extra for _, gate, extra in reversed(list(plan.expanded_gates()))}
+    for name, gate in plan.gates.items():
+        yield name, gate, tested.get(id(gate), {})
+
+
+def _tested[E: (Hypothesis, Gate)](estimand: E, test: str) -> E:
+    values = {name: getattr(estimand, name) for name in type(estimand).model_fields}
+    return type(estimand).model_construct(_fields_set=estimand.model_fields_set, **{**values, "test": test})
+
+
+def default_test(plan: Plan, estimand: Estimand, extra: Where) -> Choice:
+    """The test that a design asks for where its plan names none.
+
+    Notes
+    -----
+    Levels that share seeds are paired; strangers keep a spread each (Welch), for one spread is a wager: Delacre, Lakens
+    & Leys (2017), https://doi.org/10.5334/irsp.82. Yes/no rates that the plan expects near 0 or 1 get the test whose
+    interval respects those ends. Where items are the sample of single runs, answers cluster by item.
+    """
+    weighted = [level for level, weight in (estimand.contrast or {}).items() if weight]
+    if estimand.unit not in plan.run_factors:
+        return _over_items(plan, estimand, extra, n_levels=len(weighted))
+    near = rates_near_an_end(plan, estimand) if plan.measures[estimand.measure].kind in YES_NO else []
+    planned = f"rates like {near[0]:g} are planned" if near else ""
+    if len(weighted) < 2:
+        return Choice(test="logit_t" if near else "one_sample_t", reason=planned or "one level")
+    shared = sharing(plan, estimand, extra)
+    if shared in {"nothing", "not said"}:
+        return _of_strangers(plan, planned)
+    fewest = min(map(len, matching_units(plan, estimand, extra).values()), default=0)
+    if near and fewest > len(weighted):
+        return Choice(test="paired_logit_t", reason=f"{planned}, and levels share {shared}")
+    return Choice(test="paired_t", reason=f"levels share {shared}")
+
+
+def _of_strangers(plan: Plan, near: str) -> Choice:
+    if near:
+        return Choice(test="logit_t", reason=f"{near}, and levels are not said to share seeds")
+    if plan.inference.items == "new":
+        return Choice(test="crossed", reason="new items are meant, and levels are not said to share seeds")
+    return Choice(test="welch_t", reason="levels are not said to share seeds, and each may have its own spread")
+
+
+def _over_items(plan: Plan, estimand: Estimand, extra: Where, *, n_levels: int) -> Choice:
+    """Items or their attributes as the sample."""
+    if n_levels > 1 and estimand.over not in plan.run_factors:
+        return Choice(test="welch_t", reason=f"levels of {estimand.over} have {estimand.unit}s of their own")
+    by_seed = estimand.model_copy(update={"unit": "seed"})
+    runs = matching_units(plan, by_seed, extra).values()
+    if all(len(seeds) == 1 for seeds in runs):
+        return Choice(test="clustered_t", reason="one run a level: items are the sample")
+    if n_levels > 1:
+        return Choice(test="paired_t", reason=f"levels answer the same {estimand.unit}s")
+    return Choice(test="one_sample_t", reason="one level")
+
+
+def rates_near_an_end(plan: Plan, estimand: Estimand) -> list[float]:
+    """Rates near 0 or 1 that the plan expects, as `[design]` says or as the edges of a plain mean lie."""
+    weights = [weight for weight in (estimand.contrast or {"all": 1.0}).values() if weight]
+    design = plan.design.measures.get(estimand.measure)
+    base = None if design is None else design.base
+    rates = list(base.values()) if isinstance(base, dict) else [] if base is None else [base]
+    if len(weights) == 1 and estimand.scale == "raw":
+        rates += [edge / weights[0] for edge in estimand.partition.edges]
+    return sorted({rate for rate in rates if 0 <= rate < NEAR_AN_END or 1 - NEAR_AN_END < rate <= 1})
