@@ -11,7 +11,7 @@ from seedlock.generation.cost.judge import judge_lines
 from seedlock.generation.cost.token_counts import new_tokens, said_bytes
 from seedlock.generation.requests.items import Item, plan_items
 from seedlock.generation.requests.request import draws_of
-from seedlock.prereg.base.base_models import model_folder
+from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.cost.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, exact, total
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
@@ -76,7 +76,7 @@ def asked_of_a_run(paths: StudyPaths, plan: Plan, model: str, items: Sequence[It
 def _prompt_tokens(paths: StudyPaths, plan: Plan, model: str, items: Sequence[Item], n_draws: dict[str, int]) -> Amount:
     """Prompt and options of every request: by the model's tokenizer where it lies here, by a rule otherwise."""
     base = plan.models[model]
-    folder = model_folder(base.base, paths.root, base.revision)
+    folder = folder_here(base.base, paths.root, base.revision)
     is_served = plan.decoding is not None and plan.decoding.backend in HOSTED_BACKENDS
     if folder is None or is_served or find_spec("transformers") is None:
         said = sum(n_draws[item.item_id] * said_bytes(item) for item in items)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seedlock.generation.requests.items import Item, plan_items
 from seedlock.generation.requests.request import Prompt
-from seedlock.prereg.base.base_models import model_folder
+from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.plan.extras import install_command
 from seedlock.prereg.plan.plan import Plan
@@ -72,7 +72,7 @@ def check_options(plan: Plan, paths: StudyPaths) -> list[OptionCheck]:
 def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iterator[OptionCheck]:
     sets = list(dict.fromkeys(item.item_set for item in items))
     base = plan.models[model]
-    folder = model_folder(base.base, root, base.revision)
+    folder = folder_here(base.base, root, base.revision)
     why = ""
     if folder is None:
         why = f"{base.base} is not on this machine"

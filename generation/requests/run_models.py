@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedlock.prereg.base.base_models import folder_revision, model_folder
+from seedlock.prereg.base.base_models import folder_revision, found_revision, lies_in_cache, model_folder
 from seedlock.prereg.base.canonical import Sha256, sha256_file
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.document import LockedRun
@@ -84,6 +84,8 @@ def run_models(locked: LockedPlan) -> list[RunModel]:
 def _raise(locked: LockedPlan, faults: _Faults) -> None:
     study = locked.paths.name
     again = f"seedlock train {study}  makes what is missing, and checks what is there"
+    if any(lies_in_cache(model.base) for model in locked.plan.models.values()):
+        again = f"seedlock fetch {study},  then  {again}"
     if faults.changed:
         raise LockedFileChanged(f"models of {study} are not the promised ones", *faults.changed, then=again)
     if faults.order:
@@ -140,7 +142,7 @@ def _base(locked: LockedPlan, name: str, faults: _Faults) -> tuple[str, str, boo
         return model.base, model.revision, False
     if not (folder / "config.json").is_file():
         faults.absent.append(Finding(where=f"models.{name}", found=model.base, promised="a model's folder"))
-    elif (found := folder_revision(folder)) != model.revision:
+    elif (found := found_revision(model.base, locked.paths.root, folder)) != model.revision:
         faults.changed.append(Finding(where=f"models.{name}.revision", found=found, promised=model.revision))
     return str(folder), model.revision, True
 

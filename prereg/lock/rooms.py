@@ -25,6 +25,7 @@ LOCKED_CODE = (
     "training/train.py",
     "training/adapters",
     "training/backends",
+    "training/bases",
     "training/checks",
     "training/corpora",
     "training/corpus",

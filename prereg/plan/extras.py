@@ -11,15 +11,16 @@ from typing import Literal
 
 from seedlock.prereg.base.paths import CHECKOUT
 from seedlock.prereg.errors import Finding, NotInstalled
+from seedlock.prereg.plan.bases import fetched_bases
 from seedlock.prereg.plan.plan import Plan
 
 type Extra = Literal["bayes", "training", "generation", "ray", "notebook"]
-type PlanStage = Literal["corpus", "train", "generate", "judge", "inside", "analyze"]
+type PlanStage = Literal["fetch", "corpus", "train", "generate", "judge", "inside", "analyze"]
 
 HOLDS: Mapping[Extra, frozenset[str]] = {
     "bayes": frozenset({"arviz", "arviz_base", "bambi", "numba", "nutpie", "pymc", "pytensor", "xarray"}),
     "training": frozenset({"accelerate", "datasets", "datasketch", "trl"}),
-    "generation": frozenset({"anthropic", "openai", "peft", "safetensors", "sklearn", "torch", "transformers"}),
+    "generation": frozenset({"anthropic", "gguf", "openai", "peft", "safetensors", "sklearn", "torch", "transformers"}),
     "ray": frozenset({"ray"}),
     "notebook": frozenset({"marimo"}),
 }
@@ -41,6 +42,7 @@ JUDGES: Mapping[str, tuple[str, ...]] = {
     "openai": ("openai",),
     "anthropic": ("anthropic",),
 }
+FETCHED = ("torch", "transformers", "gguf")
 INSIDE = (*LOCAL, "safetensors", "sklearn")
 SAMPLER = ("numba", "nutpie", "arviz_base", "xarray")
 
@@ -67,6 +69,8 @@ BAMBI = Need(stage="analyze", where="--engine", asks="bambi", extra="bayes", mod
 
 def needs(plan: Plan) -> Iterator[Need]:
     """Everything that a plan needs beyond the core, in the order of its stages."""
+    for name, model in fetched_bases(plan).items():
+        yield Need(stage="fetch", where=f"models.{name}.base", asks=model.base, extra="generation", modules=FETCHED)
     for name in plan.used_corpora:
         if name in plan.corpora:
             where = f"corpora.{name}.recipe"

@@ -17,6 +17,9 @@ def named_files(plan: Plan) -> Iterator[tuple[str, str]]:
     for name, items in plan.items.items():
         if items.file is not None:
             yield f"items.{name}.file", items.file
+    for name, model in plan.models.items():
+        if model.chat_template is not None:
+            yield f"models.{name}.chat_template", model.chat_template
     for name in plan.corpora:
         yield f"corpora.{name}.file", plan.corpus_file(name)
     for name, judge in plan.judges.items():

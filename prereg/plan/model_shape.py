@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from seedlock.prereg.base.base_models import model_folder
+from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.plan.runs import Model, Table
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def no_shape(model: str) -> str:
 
 def local_shape(model: Model, root: Path) -> ModelShape | None:
     """The shape of a model that lies here, by its config.json; None elsewhere, and of another family."""
-    folder = model_folder(model.base, root, model.revision)
+    folder = folder_here(model.base, root, model.revision)
     file = None if folder is None else folder / "config.json"
     if file is None or not file.is_file():
         return None

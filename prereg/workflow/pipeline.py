@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import Finding, Incomplete
 from seedlock.prereg.lock.document import lock_paths
+from seedlock.prereg.plan.bases import absent_bases
 from seedlock.prereg.plan.read import read_plan
 from seedlock.prereg.workflow.status import standing
 
 STORY: Mapping[str, str] = {
+    "fetch": "Bring the base models that the plan names, each by its digest.",
     "check": "Is the design sound, before anything is promised?",
     "corpus": "Write the texts to train on, and look for what they must not hold.",
     "lock": "Freeze the plan. From here on every change shows.",
@@ -64,6 +66,8 @@ def _stages(paths: StudyPaths, *, may_lock: bool) -> Iterator[str]:
                 fault,
                 then=f"seedlock lock {paths.name},  or add  --lock",
             )
+        if absent_bases(read_plan(paths.plan), paths.root):
+            yield "fetch"
         yield "check"
         if any(corpus.file is None for corpus in read_plan(paths.plan).corpora.values()):
             yield "corpus"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from seedlock.prereg.base.canonical import read_json
@@ -16,11 +17,23 @@ from seedlock.prereg.lock.gate import status_of
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.lock.state import StudyState, read_state
 from seedlock.prereg.lock.superseded import judgements_of, readings_of
+from seedlock.prereg.plan.bases import absent_bases
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
 
 type Stage = Literal[
-    "check", "corpus", "simulate", "lock", "import", "train", "generate", "inside", "judge", "analyze", "verify"
+    "fetch",
+    "check",
+    "corpus",
+    "simulate",
+    "lock",
+    "import",
+    "train",
+    "generate",
+    "inside",
+    "judge",
+    "analyze",
+    "verify",
 ]
 """What a study waits for; each is a command."""
 
@@ -74,7 +87,7 @@ def standing(paths: StudyPaths) -> Standing:
         runs_planned=len(state.lock.runs),
         runs_done=len(runs_with_data(state.sealed, state.lock)),
         runs_failed=sum(event.name == "run.failed" for event in state.events),
-        next_stage="verify" if ended else _next_stage(state, passed),
+        next_stage="verify" if ended else _next_stage(state, passed, paths.root),
         look=_look(state),
         **_answers(paths),
     )
@@ -93,7 +106,9 @@ def _not_locked(paths: StudyPaths, plan: Plan) -> Standing:
 
 
 def next_before_lock(paths: StudyPaths, plan: Plan) -> Stage:
-    """Return what an unlocked study lacks: its corpora, its simulation, or only the lock."""
+    """Return what an unlocked study lacks: its base models, its corpora, its simulation, or only the lock."""
+    if absent_bases(plan, paths.root):
+        return "fetch"
     described = [name for name in plan.used_corpora if name in plan.corpora]
     if any(not (paths.study / plan.corpus_file(name)).is_file() for name in described):
         return "corpus"
@@ -144,7 +159,7 @@ def _look(state: StudyState) -> str | None:
     return f"{state.look + 1} of {len(looks)}, at {looks[state.look].seeds} seeds an arm{after}"
 
 
-def _next_stage(state: StudyState, passed: Mapping[str, bool]) -> Stage:
+def _next_stage(state: StudyState, passed: Mapping[str, bool], root: Path) -> Stage:
     plan, events = state.plan, state.events
     if passed["reported"]:
         return "verify"
@@ -154,6 +169,8 @@ def _next_stage(state: StudyState, passed: Mapping[str, bool]) -> Stage:
         return "judge" if any(judgements_of(events, judge) is None for judge in plan.judges) else "analyze"
     if plan.import_ is not None:
         return "import"
+    if absent_bases(plan, root):
+        return "fetch"
     return "train" if state.untrained else "generate"
 
 

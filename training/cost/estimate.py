@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from seedlock.prereg.base.base_models import model_folder
+from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.cost.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total, unknown
 from seedlock.prereg.plan.model_shape import ModelShape, no_shape, shape_of
@@ -158,7 +158,7 @@ class _Reader:
     def __init__(self, plan: Plan, model: str, root: Path) -> None:
         self._plan = plan
         base = plan.models[model]
-        self._tokenizer = _tokenizer(model_folder(base.base, root, base.revision))
+        self._tokenizer = _tokenizer(folder_here(base.base, root, base.revision))
         self._known: dict[tuple[str, str, int, int | None], list[int]] = {}
 
     def tokens(self, stage: _Stage) -> Amount:

