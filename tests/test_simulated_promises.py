@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,48 @@ def test_the_error_given_an_open_gate_is_shown_where_gate_and_outcome_share_thei
     apart = run(plan_of(*parts, exact()))
     close(apart.row("H1", "null").error_given_open, 0.05)
     assert not apart.findings
+
+
+@pytest.mark.parametrize("within_run", [0.0, 1.0])
+def test_a_shut_gate_holds_back_power_claims_and_families_as_in_the_analysis(within_run: float) -> None:
+    claim = '\n[[claim]]\nid = "c"\nsays = "It does."\nany_of = ["H1"]\n[families]\nall = "holm"\n'
+    parts = (hypothesis(more='family = "all"\n'), gate(measure="skill"), claim)
+    opens = float(stats.nct.sf(stats.t.isf(0.05, 2), 2, 2.0))
+    found = run(plan_of(*parts, exact(more=f"within_run = {within_run}")))
+    row = found.row("H1", "expected")  # two SDs past its edge, as the gate is
+    both, neither = (opens, 0.05) if within_run else (opens**2, 0.05 * opens)
+    close(row.power, both)
+    close(next(v.probability for v in row.verdicts if v.left == ["yes"]), both)
+    for name in ("c", "all"):
+        close(next(r.rate for r in found.rules if r.id == name and r.scenario == "null"), neither)
+    assert {left.code for left in found.not_simulated} == {"lost-runs"}
+
+
+def test_a_look_goes_on_where_a_gate_is_shut() -> None:
+    looks = "\n[[look]]\nseeds = 2\n[[look]]\nseeds = 3\n"
+    when = 'when = { hypothesis = "H1", undecided = ["no", "yes"] }\n'
+    found = run(plan_of(hypothesis(), gate(measure="skill"), looks + when, exact(), seeds=3))
+    decided = float(stats.nct.sf(stats.t.isf(0.05, 2), 2, 2.0))
+    (reached,) = (row.reached for row in found.reached if row.scenario == "expected")
+    close(reached, 1 - decided**2)
+
+
+def test_what_a_simulation_takes_for_granted_is_a_finding_of_its_plan_that_check_repeats(study: StudyFixture) -> None:
+    scaled = hypothesis(more='scale = "sd.calm"\nrequires = ["audit"]\n', edge=0.5)
+    sd = '[sd.calm]\nof = "unit means"\nmeasure = "score"\narm = "calm"\n'
+    audit = (
+        '[audit]\nitems = "bank"\nchoice = "skill"\nmatch = ["domain"]\nmeasures = ["skill"]\nneed = 1\n'
+        '[items.bank]\nfile = "bank.jsonl"\n'
+    )
+    plan = plan_of(scaled, sd, audit, exact())
+    found = {left.code: left.where for left in run(plan, 200).not_simulated}
+    assert found == {"lost-runs": "every hypothesis", "audit-held-open": "H1", "scale-known": "H1"}
+    study.paths.locks.mkdir(parents=True)
+    text = {"plan_sha256": sha256_file(study.paths.plan), "not_simulated": [
+        {"code": "scale-known", "where": "H1", "says": "known"}, {"code": "lost-runs", "where": "all", "says": "lost"},
+    ]}  # fmt: skip
+    simulation_path(study.paths).write_text(json.dumps(text), "utf-8")
+    assert [(lint.code, lint.severity) for lint in broken_promises(study.paths)] == [("scale-known", "note")]
 
 
 def test_a_gate_that_is_the_outcome_opens_only_for_errors() -> None:

@@ -41,7 +41,7 @@ class TargetRow(Part):
     error
         The true band is excluded.
     power
-        The predicted band is the only one left.
+        The predicted band is the only one left, and every gate before it holds.
     coverage, width
         Of the interval at the level matching alpha, where there is an answer.
     refused
@@ -141,6 +141,18 @@ class Assumed(Part):
     source: Literal["plan", "item files", "default"]
 
 
+class NotSimulated(Part):
+    """Something that decides in this plan and that no rate of its simulation covers: what, for which ids, and how far.
+
+    `gate-held-open` and `audit-held-open`: taken to pass. `scale-known`: an SD scale without its error.
+    `fewer-studies`: covered, in the first studies only.
+    """
+
+    code: Literal["lost-runs", "posteriors", "gate-held-open", "audit-held-open", "scale-known", "fewer-studies"]
+    where: str
+    says: str
+
+
 class Share(Part):
     """How often the central 80% of a posterior held one quantity's truth."""
 
@@ -178,11 +190,12 @@ class SimulationResult(Part):
     """A simulated design. `points` gives each measure's seed SD at every point of the grid, the greatest of its arms'.
 
     `arms_at` gives each point's SDs by measure and arm where arms differ, and is empty where none do. `worst` is the
-    worst of every promise over the grid, `findings` those that are broken, in words.
+    worst of every promise over the grid, `findings` those that are broken, in words. In version 1 gates were tested and
+    held nothing back: power, verdicts, claims, families and looks took them as open.
     `plan_sha256` is the digest of the plan's bytes it was made for; null where there were none.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     study: str | None
     plan_sha256: str | None
     seed: int
@@ -196,7 +209,7 @@ class SimulationResult(Part):
     reached: list[LookRow]
     seeds_needed: list[SeedsNeeded]
     wanted_power: float
-    not_simulated: list[str]
+    not_simulated: list[NotSimulated]
     calibration: list[CalibrationRow] = []
     arms_at: list[dict[str, dict[str, float]]] = []
     worst: list[Worst] = []

@@ -35,6 +35,11 @@ class Ending:
         Smallest alpha at which the favoured band would be the only one left; NaN where there is no answer.
     holds_K
         The favoured band is the only one left: what a gate asks.
+    open_K
+        Every gate before it holds, of those that are simulated; where one does not, the hypothesis is not testable, and
+        no claim, family or look hears of its numbers. True for gates themselves.
+    known_K
+        It and its gates were computed.
     """
 
     estimate_K: FloatArray
@@ -45,6 +50,8 @@ class Ending:
     left_KB: BoolArray
     p_favoured_K: FloatArray
     holds_K: BoolArray
+    open_K: BoolArray
+    known_K: BoolArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +131,10 @@ def play(
 
 
 def continues(plan: Plan, layout: Layout, when: When | None, so_far: Endings) -> BoolArray:
-    """Whether each study goes on: every band the condition names is left, in any hypothesis it names."""
+    """Whether each study goes on: every band the condition names is left, in any hypothesis it names.
+
+    A hypothesis whose gate is shut excludes nothing, so that the study goes on.
+    """
     some = next(iter(so_far.targets.values())).done_K
     if when is None:
         return np.ones(len(some), dtype=bool)
@@ -134,7 +144,8 @@ def continues(plan: Plan, layout: Layout, when: When | None, so_far: Endings) ->
     columns = [bands.index(name) for name in when.undecided]
     goes_K = np.zeros(len(some), dtype=bool)
     for name in names:
-        goes_K |= so_far.targets[name].left_KB[:, columns].all(axis=1)
+        ending = so_far.targets[name]
+        goes_K |= ending.left_KB[:, columns].all(axis=1) | ~ending.open_K
     return goes_K
 
 
@@ -165,7 +176,10 @@ def _look(
     outcomes = {t.id: outcome(t) for t in targets}
     p_K = {t.id: p_favoured(t, outcomes[t.id]) for t in targets}
     alpha_K = {t.id: np.full(len(p_K[t.id]), rule.nominal(t.alpha)) for t in targets}
-    decided_K = {t.id: p_decided(outcomes[t.id]) for t in targets}
+    gates = {t.id: p_K[t.id] <= alpha_K[t.id] for t in targets if t.kind == "gate"}
+    open_K = {t.id: np.all([np.ones_like(p_K[t.id], dtype=bool), *_of(gates, t)], axis=0) for t in targets}
+    done = {t.id: outcomes[t.id].done_K for t in targets}
+    decided_K = {t.id: np.where(open_K[t.id], p_decided(outcomes[t.id]), np.nan) for t in targets}
     alpha_K |= _family_levels(plan, targets, decided_K, alpha_K, rule.nominal(plan.inference.alpha))
     endings = {
         t.id: Ending(
@@ -173,10 +187,12 @@ def _look(
             low_K=outcomes[t.id].many.low_K,
             high_K=outcomes[t.id].many.high_K,
             has_answer_K=outcomes[t.id].many.has_answer_K,
-            done_K=outcomes[t.id].done_K,
+            done_K=done[t.id],
             left_KB=outcomes[t.id].many.p_KB > alpha_K[t.id][:, None],
-            p_favoured_K=p_K[t.id],
+            p_favoured_K=np.where(open_K[t.id], p_K[t.id], np.nan),
             holds_K=p_K[t.id] <= alpha_K[t.id],
+            open_K=open_K[t.id],
+            known_K=np.all([done[t.id], *_of(done, t)], axis=0),
         )
         for t in targets
     }
@@ -186,6 +202,11 @@ def _look(
         if all(member in endings for member in claim.members)
     }
     return Endings(targets=endings, claims=claims, look_K=np.zeros(0, dtype=np.intp))
+
+
+def _of(found: Mapping[str, BoolArray], target: Target) -> list[BoolArray]:
+    """What was found for each simulated gate before a hypothesis."""
+    return [found[name] for name in target.gates if name in found]
 
 
 def p_favoured(target: Target, outcome: Outcome) -> FloatArray:
@@ -270,12 +291,12 @@ def bh_adjusted(p_KM: FloatArray) -> FloatArray:
 
 
 def _claim(claim: Claim, endings: Mapping[str, Ending], alpha: float) -> FloatArray:
-    """1 where the claim is supported, 0 where not, NaN where a member was not simulated."""
+    """1 where the claim is supported, 0 where not (a gate shut before a member, say), NaN where one is not known."""
     p_KM = np.stack([endings[member].p_favoured_K for member in claim.members], axis=1)
-    done_K = np.all([endings[member].done_K for member in claim.members], axis=0)
+    known_K = np.all([endings[member].known_K for member in claim.members], axis=0)
     filled = np.where(np.isnan(p_KM), 1.0, p_KM)
     holds_K = (filled.max(axis=1) <= alpha) if claim.all_of else (filled.min(axis=1) * p_KM.shape[1] <= alpha)
-    return np.where(done_K, holds_K.astype(float), np.nan)
+    return np.where(known_K, holds_K.astype(float), np.nan)
 
 
 def _merged(before: Endings, now: Endings, going_K: BoolArray) -> Endings:
@@ -296,6 +317,8 @@ def _merged(before: Endings, now: Endings, going_K: BoolArray) -> Endings:
             left_KB=np.where(going_K[:, None], new.left_KB, old.left_KB),
             p_favoured_K=pick(new.p_favoured_K, old.p_favoured_K),
             holds_K=np.where(going_K, new.holds_K, old.holds_K),
+            open_K=np.where(going_K, new.open_K, old.open_K),
+            known_K=old.known_K & new.known_K,
         )
     claims = {name: pick(now.claims[name], old) for name, old in before.claims.items()}
     return Endings(targets=targets, claims=claims, look_K=before.look_K)

@@ -9,6 +9,7 @@ from typing import Any
 
 from seedlock.analysis.simulation.counting import count_items
 from seedlock.analysis.simulation.design_lints import require_known
+from seedlock.analysis.simulation.not_simulated import not_simulated
 from seedlock.analysis.simulation.result import Assumed, LookRow, RuleRow, SeedsNeeded, SimulationResult, TargetRow
 from seedlock.analysis.simulation.rules import look_rules
 from seedlock.analysis.simulation.seeds_needed import Search
@@ -29,13 +30,6 @@ WANTED_POWER = 0.8
 MOST_SEEDS = 64
 ONE_BY_ONE = 200
 SEARCH_STUDIES = 1000
-NOT_SIMULATED = (
-    "lost runs; a study with a unit that has no answer left counts as refused",
-    "what the Bayesian models would conclude (--bayes calibrates their posteriors)",
-    "gates before claims, families and looks: there every gate is taken to hold; errors are shown given open gates too",
-    "the metric audit: it is taken to pass",
-    "the error with which an SD scale is estimated: it is taken at what the design makes of it",
-)
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
@@ -112,17 +106,11 @@ def simulate_design(
         reached=reached,
         seeds_needed=list(_search(search, progress)) if most_seeds >= 2 else [],
         wanted_power=WANTED_POWER,
-        not_simulated=[*NOT_SIMULATED, *_slow(design)],
+        not_simulated=list(not_simulated(design)),
         arms_at=arms_at if any(arms_at) else [],
         worst=worst,
         findings=[in_words(one, spreads(points, arms_at, one.point)) for one in worst if one.is_broken],
     )
-
-
-def _slow(design: Design) -> Iterator[str]:
-    slow = design.slow_targets()
-    if slow:
-        yield f"{', '.join(slow)}: computed study by study, in the first {ONE_BY_ONE} studies only"
 
 
 def _looks(plan: Plan) -> list[dict[str, Any]]:

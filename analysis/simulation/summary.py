@@ -27,9 +27,8 @@ def target_row(target: Target, world: World, endings: Endings, *, raw: float, po
     covered = (ending.low_K - slack <= truth) & (truth <= ending.high_K + slack)
     alone = _only_left(ending, names.index(target.favoured))
     wrong = ~ending.left_KB[:, names.index(true)] & answered
-    gates = _gates(target, endings)
-    open_K = None if gates is None else done & np.all([gate.holds_K for gate in gates], axis=0)
-    known_K = None if gates is None else done & np.all([gate.done_K for gate in gates], axis=0)
+    is_gated = bool(target.gates) and all(name in endings.targets for name in target.gates)
+    tested = answered & ending.open_K
     return TargetRow(
         id=target.id,
         kind=target.kind,
@@ -39,21 +38,17 @@ def target_row(target: Target, world: World, endings: Endings, *, raw: float, po
         true_band=true,
         alpha=target.alpha,
         error=share(_count(wrong), n),
-        power=share(_count(alone & answered), n),
+        power=share(_count(alone & tested & ending.known_K), _count(ending.known_K)),
         coverage=share(_count(covered & answered), int(answered.sum())),
         width=mean_of((ending.high_K - ending.low_K)[answered] / raw),
         refused=share(_count(done & ~ending.has_answer_K), n),
-        verdicts=list(_verdicts(ending, names, n)),
+        verdicts=list(_verdicts(ending, names)),
         reason=None,
-        gates_open=None if open_K is None or known_K is None else share(_count(open_K), _count(known_K)),
-        error_given_open=None if open_K is None else share(_count(wrong & open_K), _count(open_K)),
+        gates_open=share(_count(ending.open_K & ending.known_K), _count(ending.known_K)) if is_gated else None,
+        error_given_open=share(_count(wrong & ending.open_K & ending.known_K), _count(ending.open_K & ending.known_K))
+        if is_gated
+        else None,
     )
-
-
-def _gates(target: Target, endings: Endings) -> list[Ending] | None:
-    """How the gates before a hypothesis end; None without gates, or with one that is not simulated."""
-    found = [endings.targets[name] for name in target.gates if name in endings.targets]
-    return found if found and len(found) == len(target.gates) else None
 
 
 def blank_row(target: Target, scenario: str, point: int, reason: str) -> TargetRow:
@@ -75,9 +70,9 @@ def blank_row(target: Target, scenario: str, point: int, reason: str) -> TargetR
     )
 
 
-def _verdicts(ending: Ending, names: Sequence[str], n: int) -> Iterator[Verdict]:
-    """Every set of bands left that occurred, the commonest first."""
-    answered = ending.done_K & ending.has_answer_K
+def _verdicts(ending: Ending, names: Sequence[str]) -> Iterator[Verdict]:
+    """Every set of bands left that occurred, the commonest first; none where the test refuses or a gate is shut."""
+    answered, n = ending.known_K & ending.has_answer_K & ending.open_K, _count(ending.known_K)
     codes_K = ending.left_KB @ (1 << np.arange(len(names)))
     codes, counts = np.unique(codes_K[answered], return_counts=True)
     for code, count in sorted(zip(codes.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0])):
@@ -126,13 +121,13 @@ def _is_false(claim: Claim, layout: Layout, world: World, raw: Mapping[str, floa
 
 
 def _false_claims(members: Sequence[Target], world: World, endings: Endings, raw: Mapping[str, float]) -> Measured:
-    done = np.all([endings.targets[t.id].done_K for t in members], axis=0)
+    done = np.all([endings.targets[t.id].known_K for t in members], axis=0)
     wrong = np.zeros(len(done), dtype=bool)
     for t in members:
         if true_band(t, world.truth[t.id] / raw[t.id]) == t.favoured:
             continue
         ending = endings.targets[t.id]
-        wrong |= _only_left(ending, t.estimand.partition.names.index(t.favoured)) & ending.has_answer_K
+        wrong |= _only_left(ending, t.estimand.partition.names.index(t.favoured)) & ending.has_answer_K & ending.open_K
     return share(_count(wrong & done), int(done.sum()))
 
 

@@ -204,8 +204,8 @@ def simulate(
     console = Console(width=None if sys.stdout.isatty() else 160)
     for table in tables(result):
         console.print(table)
-    for caveat in result.not_simulated:
-        say(f"not simulated: {caveat}")
+    for left_out in result.not_simulated:
+        say(f"note      {left_out.where} [{left_out.code}]: {left_out.says}")
     for finding in result.findings:
         say(f"warn      {finding}")
     say(f"written   {', '.join(written)}")
