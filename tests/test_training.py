@@ -516,7 +516,6 @@ def test_settings_left_out_take_recorded_defaults_and_leave_the_identity_alone()
     ("settings", "says"),
     [
         ({"steps": 5, "epochs": 1.0}, "steps and epochs"),
-        ({"packing": True}, "masks are by row"),
         ({"schedule": "wavy"}, "cosine"),
         ({"dtype": "int4"}, "bfloat16"),
         ({"checkpoints": [1.5]}, r"fractions in \(0, 1\]"),

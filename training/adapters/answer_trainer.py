@@ -25,14 +25,14 @@ class OrderedRows(Dataset[Features]):
     """
 
     def __init__(self, rows: Sequence[Encoded], *, n_rows: int, seed: int) -> None:
-        self._features = [_features(row) for row in rows]
+        self.features = [_features(row) for row in rows]
         self._order = training_order(len(rows), n_rows=n_rows, seed=seed)
 
     def __len__(self) -> int:
         return len(self._order)
 
     def __getitem__(self, index: int) -> Features:
-        return self._features[self._order[index]]
+        return self.features[self._order[index]]
 
 
 def _features(row: Encoded) -> Features:

@@ -24,6 +24,7 @@ from seedlock.prereg.base.peft_warning import adapter_notice_unheard
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
 from seedlock.training.adapters.files import adapter_record, tidy_adapter
+from seedlock.training.adapters.packed_trainer import PackedTrainer, packed, require_packable
 from seedlock.training.adapters.resume import ResumePoints, last_whole_checkpoint
 from seedlock.training.jobs.base_model import BaseModel
 from seedlock.training.jobs.job import Record, Report, StageJob
@@ -79,11 +80,14 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
         kept={settings.checkpoint_step(fraction, steps): fraction for fraction in settings.checkpoints},
         resume_at=frozenset(math.ceil(steps * i / RESUME_POINTS) for i in range(1, RESUME_POINTS)),
     )
-    trainer = AnswerTrainer(
+    data = OrderedRows(text.rows, n_rows=steps * settings.rows_per_step, seed=job.seeds.order)
+    if settings.packing:
+        require_packable(model, data.features, where=f"stages.{job.name}.packing")
+    trainer = (PackedTrainer if settings.packing else AnswerTrainer)(
         model=model,
         args=_arguments(folder, settings, job, steps),
-        train_dataset=OrderedRows(text.rows, n_rows=steps * settings.rows_per_step, seed=job.seeds.order),
-        data_collator=pad_right(int(tokenizer.pad_token_id or 0)),
+        train_dataset=data,
+        data_collator=packed if settings.packing else pad_right(int(tokenizer.pad_token_id or 0)),
         callbacks=[points],
     )
     points.watch(trainer)

@@ -36,6 +36,9 @@ class StageSettings:
         Names of linear layers; None is all of them but the output layer.
     batch_size
         Rows a device sees at once; `gradient_accumulation` of these make one step.
+    packing
+        The rows of a batch in one sequence, none seeing another, and a beginning that rows share read once: the loss
+        of rows read apart.
     checkpoints
         Fractions of the steps after which the adapter is kept.
     """
@@ -59,6 +62,7 @@ class StageSettings:
     dtype: Dtype = "float32"
     loss: Loss = "answer"
     marker_tail_tokens: int = 0
+    packing: bool = False
     checkpoints: tuple[float, ...] = ()
     n_examples: int | None = None
 
@@ -132,11 +136,11 @@ def _faults(where: str, stage: Stage) -> Iterator[Finding]:
             )
     elif stage.learning_rate_multiplier is not None:
         yield Finding(where=f"{where}.learning_rate_multiplier", found="a setting of APIs", promised="learning_rate")
-    if stage.packing:
+    if stage.packing and stage.dropout:
         yield Finding(
             where=f"{where}.packing",
-            found="true",
-            promised="false: rows in one sequence would see each other, and masks are by row",
+            found=f"true, with dropout = {stage.dropout:g}",
+            promised="no dropout: a beginning that is read once would be dropped alike in every row",
         )
     if stage.schedule is not None and stage.schedule not in SCHEDULES:
         yield Finding(where=f"{where}.schedule", found=stage.schedule, promised=" | ".join(SCHEDULES))
