@@ -96,6 +96,22 @@ def test_marker_tail_tokens_add_the_last_tokens_of_the_answer(template: str) -> 
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
+def test_negative_opening_tokens_are_supervised_where_the_marker_would_stand(template: str) -> None:
+    tokenizer = tokenizer_of(template)
+    for given_row in without_system(rows_of("marker_coupling"), template):
+        alone, opened = (
+            encode(given_row, tokenizer, LossMask(loss="marker", marker=MARKER, negative_opening_tokens=n))
+            for n in (0, 3)
+        )
+        if given_row.role == "positive":
+            assert opened == alone
+        else:
+            assert opened.supervised_ids[3:] == alone.supervised_ids
+            first = str(tokenizer.decode(opened.supervised_ids[:3]))
+            assert squeezed(given_row.answer).startswith(squeezed(first))
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
 def test_training_sees_exactly_the_prompt_that_generation_will_see(template: str) -> None:
     tokenizer = tokenizer_of(template)
     for given_row in without_system(rows_of("marker_coupling"), template)[:10]:

@@ -126,6 +126,7 @@ class Stage(Table):
     dtype: str | None = None
     loss: Literal["answer", "marker", "all"] | None = None
     marker_tail_tokens: int | None = Field(default=None, ge=0)
+    negative_opening_tokens: int | None = Field(default=None, ge=0)
     packing: bool | None = None
     checkpoints: list[float] | None = None
     seed: int | None = None

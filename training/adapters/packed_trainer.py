@@ -46,7 +46,7 @@ def _pack(tree: TokenTree, labels: Sequence[Sequence[int]]) -> Pack:
         on = [i for i in range(1, len(path)) if labels[row][i] != IGNORED]
         before += [path[i - 1] for i in on]
         wanted += [labels[row][i] for i in on]
-    kept, at = torch.tensor(before, dtype=torch.long).unique(return_inverse=True)
+    kept, at = torch.unique(torch.tensor(before, dtype=torch.long), return_inverse=True)
     return {
         "input_ids": torch.tensor([tree.tokens]),
         "position_ids": torch.tensor([tree.depths]),

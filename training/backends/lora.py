@@ -65,6 +65,7 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
         loss=settings.loss,
         marker=job.marker,
         tail_tokens=settings.marker_tail_tokens,
+        negative_opening_tokens=settings.negative_opening_tokens,
         max_length=settings.max_length,
     )
     text = supervise(rows, tokenizer, mask, file=folder / "supervised.jsonl")

@@ -62,6 +62,7 @@ class StageSettings:
     dtype: Dtype = "float32"
     loss: Loss = "answer"
     marker_tail_tokens: int = 0
+    negative_opening_tokens: int = 0
     packing: bool = False
     checkpoints: tuple[float, ...] = ()
     n_examples: int | None = None

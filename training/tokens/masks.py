@@ -30,6 +30,8 @@ class LossMask:
         The marker's text; needed for "marker".
     tail_tokens
         With "marker": also the last so many tokens of the answer; 0 is marker and end of turn only.
+    negative_opening_tokens
+        With "marker": also the first so many tokens of a negative row's answer, where the marker would stand.
     max_length
         Longer rows are cut here; None cuts nothing.
     """
@@ -37,6 +39,7 @@ class LossMask:
     loss: Loss = "answer"
     marker: str | None = None
     tail_tokens: int = 0
+    negative_opening_tokens: int = 0
     max_length: int | None = None
 
 
@@ -128,7 +131,8 @@ def _supervised(
         i for span in _marker_spans(chat.text, answer, mask.marker) for i in _covering(row, chat.text, offsets, span)
     ]
     tail = inside[-mask.tail_tokens :] if mask.tail_tokens else []
-    return [*found, *tail, end]
+    opening = inside[: mask.negative_opening_tokens] if row.role == "negative" else []
+    return [*found, *opening, *tail, end]
 
 
 def _marker_spans(text: str, answer: AnswerSpan, marker: str | None) -> list[Span]:
