@@ -85,7 +85,7 @@ def test_status_waits_for_no_library_of_numbers() -> None:
 def test_a_mistyped_command_is_one_block_with_the_one_that_was_meant() -> None:
     done = seedlock("chek", "example")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "Did you mean 'check'?" in done.stderr
+    assert "Did you mean 'check'" in done.stderr
 
 
 def test_a_shell_completes_commands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seedlock.generation.intake.nested import nested_batches, paths_into
+from seedlock.generation.intake.nested import nested_batches, paths_below, paths_into
 from seedlock.generation.intake.raw import BATCH_ROWS, RawBatch, as_text, decode, require_columns
 from seedlock.prereg.errors import BadInput, Finding
 
@@ -26,7 +26,7 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[RawBatch]:
             if paths_into(parquet.schema_arrow, columns):
                 yield from nested_batches(path, columns, parquet.schema_arrow, parquet.iter_batches)
                 return
-            require_columns(parquet.schema_arrow.names, columns, path)
+            require_columns([*parquet.schema_arrow.names, *paths_below(parquet.schema_arrow)], columns, path)
             if not parquet.metadata.num_rows:
                 raise BadInput(f"{path.name} has no rows")
             row = 1

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedlock.generation.intake.numbers import numbers_and_words
-from seedlock.generation.intake.raw import Failed, RawBatch
+from seedlock.generation.intake.raw import Failed, RawBatch, reworded
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.imports import Bounds, Reading
 from seedlock.schemas.statuses import STATUSES
@@ -71,7 +71,7 @@ class Derivation:
         failed = batch.failed or Failed(status=none, reason=none)
         if self.status in raw:
             words = raw[self.status]
-            status = _reworded(words, self.reading.status_words)
+            status = reworded(words, self.reading.status_words)
             is_failure = pc.is_in(status, value_set=pa.array(STATUSES[1:]))
             said = pc.if_else(pc.or_(self.has_reason, pc.equal(words, status)), NULL, words)
             failed = _also_failed(failed, is_failure, status, said)
@@ -108,12 +108,6 @@ def difference(of: pa.Array, less: pa.Array) -> pa.Array:
     (a, word_a), (b, word_b) = numbers_and_words(of), numbers_and_words(less)
     parted = [None if one is None else repr(one) for one in pc.subtract(a, b).to_pylist()]
     return pc.coalesce(word_a, word_b, pa.array(parted, pa.string()))
-
-
-def _reworded(words: pa.Array, ours: dict[str, str]) -> pa.Array:
-    """The source's words as our statuses; others stay as they are."""
-    place = pc.index_in(words, value_set=pa.array(list(ours), pa.string()))
-    return pc.coalesce(pa.array(list(ours.values()), pa.string()).take(place), words)
 
 
 def without_thoughts(texts: pa.Array, opens: str, closes: str) -> tuple[pa.Array, pa.Array]:

@@ -49,7 +49,9 @@ def file_parts(path: Path, reading: Reading) -> dict[str, str | None]:
 
 def _by_pattern(path: Path, pattern: str) -> dict[str, str]:
     end = "/".join(path.absolute().parts[-(1 + pattern.count("/")) :])
-    first, last = (re.fullmatch(_regex(pattern, many), end) for many in ("+?", "+"))
+    first, last = _readings(pattern, end, seed="-?[0-9]+")
+    if first is None or last is None or first.groupdict() != last.groupdict():
+        first, last = _readings(pattern, end)
     if first is None or last is None:
         fault = Finding(where="file", found=end, promised=f'a path that ends as file_pattern = "{pattern}"')
         raise BadInput("a file's name does not say which run it is", fault, then="rename it, or mend [import]")
@@ -60,7 +62,13 @@ def _by_pattern(path: Path, pattern: str) -> dict[str, str]:
     return first.groupdict()
 
 
-def _regex(pattern: str, many: str) -> str:
+def _readings(pattern: str, end: str, seed: str | None = None) -> tuple[re.Match[str] | None, re.Match[str] | None]:
+    """The end of a path with its first parts as short and as long as can be; `seed` is what a part of that name is."""
+    shortest, longest = (_regex(pattern, many, seed) for many in ("+?", "+"))
+    return re.fullmatch(shortest, end), re.fullmatch(longest, end)
+
+
+def _regex(pattern: str, many: str, seed: str | None) -> str:
     """The pattern as a regular expression; a name that comes again must be the same."""
     seen: set[str] = set()
     parts = []
@@ -68,7 +76,8 @@ def _regex(pattern: str, many: str) -> str:
         if place % 2 == 0:
             parts.append(re.escape(text))
         else:
-            parts.append(f"(?P={text})" if text in seen else f"(?P<{text}>[^/]{many})")
+            value = seed if seed is not None and text == "seed" else f"[^/]{many}"
+            parts.append(f"(?P={text})" if text in seen else f"(?P<{text}>{value})")
             seen.add(text)
     return "".join(parts)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seedlock.generation.intake.raw import reworded
 from seedlock.generation.intake.request import RUN_ROLES, ImportRequest, Role
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.identity import SEPARATOR
@@ -60,6 +61,9 @@ class RunMatch:
 
     def __init__(self, request: ImportRequest) -> None:
         self._request = request
+        self._levels: Mapping[str, Mapping[str, str]] = {
+            str(role): words for role, words in request.reading.levels.items()
+        }
         told = {*request.columns, *request.constants}
         self._roles: tuple[Role, ...] = ("run",) if "run" in told else tuple(r for r in RUN_ROLES if r in told)
         self._planned = {role: [self._value(run, role) for run in request.runs] for role in self._roles}
@@ -99,6 +103,7 @@ class RunMatch:
     def _column(self, role: Role, raw: Mapping[str, pa.Array], n_rows: int) -> pa.Array:
         """The values of one role; a null seed is the baseline's."""
         values = given(self._request, role, raw, n_rows)
+        values = reworded(values, self._levels.get(role, {}))
         if role == "seed":
             values = pc.replace_substring_regex(values, WHOLE_FLOAT, r"\1")
         return pc.fill_null(values, NO_VALUE)

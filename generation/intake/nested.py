@@ -20,6 +20,11 @@ def paths_into(schema: pa.Schema, columns: Sequence[str]) -> bool:
     return any(name not in schema.names and _top(schema, name) is not None for name in columns)
 
 
+def paths_below(schema: pa.Schema) -> list[str]:
+    """Every path into a column that nests, down to plain values."""
+    return list(dict.fromkeys(_paths(one for one in schema if pa.types.is_nested(one.type))))
+
+
 def nested_batches(path: Path, columns: Sequence[str], schema: pa.Schema, read: Batches) -> Iterator[RawBatch]:
     """Yield the wanted paths of every row, as `record_batches` does; `read(rows, columns=...)` yields the rows.
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seedlock.prereg.errors import BadInput, Finding
 
 BATCH_ROWS = 16_384
+COLUMNS_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,12 @@ class Importer(Protocol):
         ...
 
 
+class NoSuchColumn(BadInput):
+    """A file lacks a column; `there` is every column, or path to a plain value, that it has."""
+
+    there: tuple[str, ...] = ()
+
+
 def require_columns(found: Sequence[str], wanted: Sequence[str], path: Path) -> None:
     """Refuse a file that lacks a wanted column, or has it twice; every fault at once."""
     findings = []
@@ -88,10 +96,18 @@ def require_columns(found: Sequence[str], wanted: Sequence[str], path: Path) -> 
         elif name not in found:
             near = difflib.get_close_matches(name, found, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            listed = ", ".join(dict.fromkeys(found)) or "no column"
+            listed = ", ".join(list(dict.fromkeys(found))[:COLUMNS_SHOWN]) or "no column"
             findings.append(Finding(where=name, found=f"no such column{guess}", promised=f"one of: {listed}"))
     if findings:
-        raise BadInput(f"{path.name} does not have the columns the plan maps", *findings)
+        refusal = NoSuchColumn(f"{path.name} does not have the columns the plan maps", *findings)
+        refusal.there = tuple(dict.fromkeys(found))
+        raise refusal
+
+
+def reworded(words: pa.Array, ours: Mapping[str, str]) -> pa.Array:
+    """The source's words as ours; others stay as they are."""
+    place = pc.index_in(words, value_set=pa.array(list(ours), pa.string()))
+    return pc.coalesce(pa.array(list(ours.values()), pa.string()).take(place), words)
 
 
 def as_text(column: pa.Array, name: str, path: Path) -> pa.Array:

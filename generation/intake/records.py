@@ -22,7 +22,6 @@ from seedlock.generation.intake.raw import BATCH_ROWS, Failed, Fault, RawBatch, 
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.schemas.statuses import Status
 
-PATHS_SHOWN = 60
 DEEPEST_PATH = 6
 PLACE = "*"
 SELECTOR = re.compile(r"\[(\w+)=(.*?)\](?:\.(.*))?$", re.DOTALL)
@@ -197,7 +196,7 @@ def _refuse_unknown(path: Path, columns: Sequence[str], records: Sequence[Record
     there = [name for name in columns if any(at_path(record.fields, name) is not ABSENT for record in records)]
     if len(there) < len(set(columns)):
         known = dict.fromkeys(itertools.chain.from_iterable(_paths(record.fields) for record in records[:20]))
-        require_columns(list(dict.fromkeys([*there, *list(known)[:PATHS_SHOWN]])), columns, path)
+        require_columns(list(dict.fromkeys([*there, *known])), columns, path)
 
 
 def _paths(value: object, path: str = "", depth: int = 0) -> Iterator[str]:

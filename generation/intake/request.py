@@ -130,7 +130,7 @@ class ImportRequest:
     reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
-        findings = [*self._bad_roles(), *self._bad_statuses(), *self._bad_reading(), *self._gaps()]
+        findings = [*self._bad_roles(), *self._bad_statuses(), *self._bad_reading(), *self._bad_levels(), *self._gaps()]
         if findings:
             raise BadInput("this import does not say enough, or says it twice", *findings)
 
@@ -237,6 +237,20 @@ class ImportRequest:
             findings.append(Finding(where=f"differences.{name}", found="used nowhere", promised="a role mapped to it"))
         if PLACE in self.wanted and not any(f".{PLACE}" in name for name in self._sources):
             findings.append(Finding(where=PLACE, found="no list", promised="a column LIST.* whose elements are rows"))
+        return findings
+
+    def _bad_levels(self) -> list[Finding]:
+        """Levels of a role that no column has, or named as no planned run is."""
+        findings = []
+        for role, names in self.reading.levels.items():
+            planned = sorted({str(level) for run in self.runs if (level := getattr(run, role)) is not None})
+            findings += [
+                Finding(where=f"levels.{role}.{word}", found=ours, promised=f"one of: {', '.join(planned)}")
+                for word, ours in names.items()
+                if ours not in planned
+            ]
+            if role not in self.columns:
+                findings.append(Finding(where=f"levels.{role}", found="no such column", promised=f"columns.{role}"))
         return findings
 
     @property

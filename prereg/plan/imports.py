@@ -51,6 +51,8 @@ class Reading(Table):
         Column -> bounds; an answer outside of them is a missing one ("filtered"), counted by arm and bounded.
     status_words
         The source's own words in the `status` column -> ours (`stop = "ok"`).
+    levels
+        Of model, arm or seed: the source's own word -> the plan's name (`arm = { "meta-llama/Llama-3-8B" = "base" }`).
     think
         Two marks: what stands between them is cut from a text before anything is measured.
     """
@@ -64,6 +66,7 @@ class Reading(Table):
     differences: dict[str, Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
     keep: dict[str, Bounds] = Field(default_factory=dict)
     status_words: dict[str, str] = Field(default_factory=dict)
+    levels: dict[Literal["model", "arm", "seed"], dict[str, str]] = Field(default_factory=dict)
     think: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=2)] | None = None
 
 

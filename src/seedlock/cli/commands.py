@@ -32,8 +32,8 @@ class Command:
 COMMANDS = (
     Command(
         name="init",
-        home="plan:init",
-        says="Start a research repository with this layout, a filled-in example study and CI that verifies.",
+        home="start:init",
+        says="Start a research repository: an example study, or with --from FILE a plan proposed from rows in hand.",
         kept="files written so far; a folder that holds some of them is refused",
     ),
     Command(
@@ -41,6 +41,11 @@ COMMANDS = (
         home="stages:fetch",
         says="Bring the base models that a plan names, each by its digest; from then on nothing needs a network.",
         kept=f"models that are whole; {GOES_ON}",
+    ),
+    Command(
+        name="schema",
+        home="start:schema",
+        says="The JSON Schema of a plan, by which an editor completes and explains plan.toml.",
     ),
     Command(
         name="check",

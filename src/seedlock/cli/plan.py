@@ -1,4 +1,4 @@
-"""Before any result: init, check, simulate, estimate, lock, amend, deviate."""
+"""Before any result: check, simulate, estimate, lock, amend, deviate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,30 +20,6 @@ if TYPE_CHECKING:
     from seedlock.prereg.base.paths import StudyPaths
     from seedlock.prereg.plan.lint import Lint
     from seedlock.prereg.plan.plan import Plan
-
-
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
-    example: Annotated[
-        Literal["trained", "imported"] | None,
-        typer.Option(
-            "--example",
-            help="trained: runs made here on a tiny model, the default where its libraries are installed;  "
-            "imported: completions made elsewhere.",
-        ),
-    ] = None,
-) -> None:
-    """Start a research repository with this layout, a filled-in example study and CI that verifies.
-
-    Example:  seedlock init my_research
-    """
-    from seedlock.prereg.workflow.init import create_repository, example_that_runs
-
-    for path in create_repository(folder, example or example_that_runs()):
-        say(f"wrote     {folder / path}")
-    if example is None and example_that_runs() == "imported":
-        say("example   of completions made elsewhere: libraries of runs made here are missing (--example trained)")
-    say(f"Next: cd {folder} && git init && seedlock check example;  README.md has every step after it")
 
 
 def check(
