@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rocrate.rocrate import ROCrate
 
-from seedlock.analysis.export import METADATA, export_study
+from seedlock.analysis.exporters.ro_crate import METADATA, export_study
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, OutOfOrder
 from seedlock.prereg.verify.chain import verify_study

@@ -32,7 +32,7 @@ ENTRIES = (
 """Where a number, a run or a corpus is decided, beside every module of `generation`."""
 DRAWS = (
     "analysis/analyze.py",
-    "analysis/export.py",
+    "analysis/exporters",
     "analysis/findings/confidence.py",
     "analysis/findings/headline.py",
     "analysis/findings/summary_sentences.py",
@@ -43,6 +43,7 @@ DRAWS = (
     "generation/cost",
     "prereg/cost/estimate.py",
     "prereg/cost/page.py",
+    "prereg/paper",
     "prereg/verify",
     "prereg/workflow",
     "src/seedlock/cli",

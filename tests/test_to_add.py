@@ -26,6 +26,9 @@ LINES: dict[str, dict[str, str]] = {
         "from seedlock.analysis.estimators import (\n": "    added,\n",
         "ESTIMATORS: dict[str, Estimator] = {\n": '    "added": added.ESTIMATOR,\n',
     },
+    "analysis/exporters/__init__.py": {
+        "EXPORTERS: dict[str, str] = {\n": '    "added": "seedlock.analysis.exporters.added",\n',
+    },
     "analysis/report/figures/__init__.py": {
         "from seedlock.analysis.report.figures.cells": f"from {REPORT}.figures.added import added_figures\n",
         "FIGURES: tuple[FromDraws, ...] = (\n": "    added_figures,\n",

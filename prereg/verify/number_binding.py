@@ -212,6 +212,15 @@ def page_numbers(page: str) -> set[str]:
     return {token for element in _parsed(page).bound for token in _NUMBER.findall(element.text)}
 
 
+def page_formats(page: str) -> dict[str, str]:
+    """Pointer of every number that a page prints, and the format it has there."""
+    found: dict[str, str] = {}
+    for element in _parsed(page).bound:
+        if "data-ref" in element.attributes:
+            found.setdefault(element.attributes["data-ref"], element.attributes.get("data-format", ""))
+    return found
+
+
 def check_markdown(markdown: str, page: str) -> Iterator[Finding]:
     """Every number in the Markdown report that its HTML twin does not print bound.
 

@@ -36,6 +36,7 @@ def analysed(root: Path) -> None:
     assert (tested["test"], tested["ci_method"], tested["verdict"]) == ("added", "the added method", ["more"])
     assert next(opinion["note"] for opinion in tested["second_opinions"]) == "the other way to take the variance"
     report = (study.paths.report / "report.md").read_text("utf-8")
+    assert f"Next: cat {root / 'name'}" in study.run("export", "--format", "added", "--to", str(root / "name"))
     for words in ("a method that nobody knew before", "Annals of Additions", "The added table", "figures/added.svg"):
         assert words in report, words
 

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ _IN_PAGE = {
 _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "seedlock",
+    "pdf.fonttype": 42,
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "axes.edgecolor": MUTED,
@@ -48,6 +50,7 @@ _RC: dict[Any, Any] = {
     "axes.unicode_minus": True,
 }
 WIDTH_IN = 5.0
+_PDFS: ContextVar[dict[str, bytes] | None] = ContextVar("pdfs", default=None)
 _PLACES = re.compile(r'\s(?:d|x|y|x1|x2|y1|y2|points)="[^"]*"')
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
 """Places beyond a hundredth of a point, which no screen or printer shows."""
@@ -125,6 +128,8 @@ def finish(figure: Canvas, *, slug: str, title: str, caption: Caption, alt: str,
     """Write the canvas as SVG and PNG, both free of dates and version marks."""
     picture, vector = io.BytesIO(), io.StringIO()
     figure.savefig(picture, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+    if (pdfs := _PDFS.get()) is not None:
+        pdfs[slug] = _pdf(figure)
     none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(vector, format="svg", transparent=True, metadata=none)
     return Figure(
@@ -136,6 +141,24 @@ def finish(figure: Canvas, *, slug: str, title: str, caption: Caption, alt: str,
         png=_few_colours(picture.getvalue()),
         data=data,
     )
+
+
+@contextmanager
+def also_as_pdf() -> Iterator[dict[str, bytes]]:
+    """Keep every figure that is finished inside as PDF too, by its slug: what a paper includes."""
+    pdfs: dict[str, bytes] = {}
+    token = _PDFS.set(pdfs)
+    try:
+        yield pdfs
+    finally:
+        _PDFS.reset(token)
+
+
+def _pdf(figure: Canvas) -> bytes:
+    page = io.BytesIO()
+    none = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+    figure.savefig(page, format="pdf", transparent=True, metadata=none)
+    return page.getvalue()
 
 
 def _few_colours(png: bytes) -> bytes:

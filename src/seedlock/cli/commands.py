@@ -151,7 +151,7 @@ COMMANDS = (
     Command(
         name="export",
         home="report:export",
-        says="Write one archive of a study that describes itself, for a repository or a reviewer.",
+        says="Write a study in a form that others read: an archive that describes itself, a paper's numbers.",
     ),
     Command(
         name="notebook",

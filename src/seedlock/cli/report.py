@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedlock.analysis.exporters import EXPORTERS
 from seedlock.cli.common import (
     JsonOption,
     RootOption,
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seedlock.prereg.base.paths import StudyPaths
-    from seedlock.prereg.verify.checks import Check
+    from seedlock.prereg.paper.check import Paper
+    from seedlock.prereg.verify.checks import Check, Verification
 
 
 SignersOption = Annotated[
@@ -134,38 +137,36 @@ def verify(
     headers: HeadersOption = None,
     chain: ChainOption = None,
     require: Annotated[str | None, typer.Option("--require", help="Fail below this evidence level, T0 to T5.")] = None,
+    paper: Annotated[
+        Path | None, typer.Option("--paper", help="A LaTeX paper: are its numbers the report's? (--format latex)")
+    ] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check lock, files, ledger, data, results and report; name the first link that does not hold.
 
     Example:  seedlock verify published_bird_seeds --replay
+    Example:  seedlock verify --paper paper/main.tex
     """
     from seedlock.prereg.verify.chain import verify_study
-    from seedlock.prereg.verify.checks import LEVELS, lines, tally
-    from seedlock.prereg.verify.evidence import next_evidence, require_level
+    from seedlock.prereg.verify.checks import LEVELS
+    from seedlock.prereg.verify.evidence import require_level
     from seedlock.prereg.verify.trust import bring_trust
 
     if require is not None and require not in {level[:2] for level in LEVELS}:
         raise BadInput("no such level", Finding(where="--require", found=require, promised="T0 to T5"))
-    found = studies(study, root)
+    read, found = (None, studies(study, root)) if paper is None else _named_in(paper, study, root)
     base = found[0].root if found else Path.cwd()
     trust = bring_trust(base, signers=signers, authorities=tsa_ca, headers=headers, chain=chain)
     again = _replay if replay else None
     verified = [verify_study(one, trust=trust, recount=_recount, reading=_reading, replay=again) for one in found]
+    if read is not None:
+        pairs = zip(verified, found, strict=True)
+        verified = [_with_paper(done, read, paths, is_first=paths is found[0]) for done, paths in pairs]
     if as_json:
         say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
     for one in [] if as_json else verified:
-        say(f"{one.study}  lock {one.lock_id or 'none'}  [{one.status or 'not locked'}]")
-        for line in lines(one.checks):
-            say(f"  {line}")
-        for fact in one.facts:
-            say(f"  fact   {fact}")
-        say(f"  sum    {tally(one.checks)}")
-        if one.lock_id is not None:
-            say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
-        if one.level is not None:
-            say(f"  next   {next_evidence(one.checks)}")
+        _say_verified(one)
     if not as_json and verified:
         say(f"  {how_many(found)}")
         say("  no local check can know:")
@@ -181,6 +182,39 @@ def verify(
     if require is not None:
         for one in verified:
             require_level(one.level, int(require[1]), one.study)
+
+
+def _say_verified(one: Verification) -> None:
+    from seedlock.prereg.verify.checks import LEVELS, lines, tally
+    from seedlock.prereg.verify.evidence import next_evidence
+
+    say(f"{one.study}  lock {one.lock_id or 'none'}  [{one.status or 'not locked'}]")
+    for line in lines(one.checks):
+        say(f"  {line}")
+    for fact in one.facts:
+        say(f"  fact   {fact}")
+    say(f"  sum    {tally(one.checks)}")
+    if one.lock_id is not None:
+        say(f"  level  {'none' if one.level is None else LEVELS[one.level]}")
+    if one.level is not None:
+        say(f"  next   {next_evidence(one.checks)}")
+
+
+def _named_in(paper: Path, study: str | None, root: Path | None) -> tuple[Paper, list[StudyPaths]]:
+    """The paper, and the study asked for or else every study whose numbers it inputs."""
+    from seedlock.prereg.paper.check import read_paper
+
+    read = read_paper(paper)
+    if not study and not read.exports:
+        fault = Finding(where=str(paper), found=r"no \input of a study's numbers.tex", promised="at least one")
+        raise BadInput("the paper binds no number", fault, then="seedlock export STUDY --format latex")
+    return read, [find(name, root) for name in ([study] if study else read.exports)]
+
+
+def _with_paper(done: Verification, read: Paper, paths: StudyPaths, *, is_first: bool) -> Verification:
+    from seedlock.prereg.paper.check import paper_checks
+
+    return replace(done, checks=(*done.checks, *paper_checks(read, paths, is_first=is_first)))
 
 
 def _recount(paths: StudyPaths) -> Check:
@@ -224,20 +258,26 @@ def notebook(
 
 def export(
     study: StudyArgument,
-    format: Annotated[str, typer.Option("--format", help="ro-crate")] = "ro-crate",
-    to: Annotated[Path | None, typer.Option("--to", help="The archive; STUDY.crate.zip otherwise.")] = None,
+    format: Annotated[str, typer.Option("--format", help=" | ".join(EXPORTERS))] = "ro-crate",
+    to: Annotated[Path | None, typer.Option("--to", help="Where it goes; the study's name decides otherwise.")] = None,
     license_url: Annotated[str | None, typer.Option("--license", help="Address of the data's licence.")] = None,
     root: RootOption = None,
 ) -> None:
-    """Write one archive of a study that describes itself, for a repository or a reviewer.
+    """Write a study in a form that others read: an archive that describes itself, a paper's numbers.
 
     Example:  seedlock export published_bird_seeds --license https://creativecommons.org/licenses/by/4.0/
+    Example:  seedlock export published_bird_seeds --format latex
     """
-    from seedlock.analysis.export import FORMATS, export_study
+    if format not in EXPORTERS:
+        raise BadInput("no such format", Finding(where="--format", found=format, promised=" | ".join(EXPORTERS)))
+    from seedlock.analysis.exporters import exporter
+    from seedlock.analysis.exporters.internals.exporter import Wishes
 
-    if format not in FORMATS:
-        raise BadInput("no such format", Finding(where="--format", found=format, promised=" | ".join(FORMATS)))
+    chosen = exporter(format)
+    if license_url is not None and "--license" not in chosen.options:
+        raise BadInput(f"--format {format} knows no --license", then=f"seedlock export {study} --format {format}")
     paths = find(study, root)
-    made = export_study(paths, to or Path(f"{paths.name}.crate.zip"), license_url=license_url)
-    say(f"written   {made}  ({made.stat().st_size / 1e6:.1f} MB)")
-    say(f"Next: unzip it anywhere and  seedlock verify {paths.name} --root FOLDER")
+    made = chosen.run(paths, to or Path(chosen.to.format(study=paths.name)), Wishes(license_url=license_url))
+    size = sum(file.stat().st_size for file in ([made] if made.is_file() else made.rglob("*")) if file.is_file())
+    say(f"written   {made}  ({size / 1e6:.1f} MB)")
+    say(f"Next: {chosen.then.format(study=paths.name, to=made)}")

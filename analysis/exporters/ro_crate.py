@@ -1,4 +1,4 @@
-"""`seedlock export`: one archive of a study that holds its own description (RO-Crate), for a repository or a reviewer.
+"""One archive of a study that holds its own description (RO-Crate), for a repository or a reviewer.
 
 RO-Crate: Soiland-Reyes et al. (2022), https://doi.org/10.3233/DS-210053.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from seedlock.analysis.exporters.internals.exporter import Exporter, Wishes, require_verified
 from seedlock.prereg.base.canonical import sha256_bytes
 from seedlock.prereg.base.git import blobs
 from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
@@ -24,10 +25,8 @@ from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.document import Lock, lock_paths, read_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.rooms import place_of
-from seedlock.prereg.verify.chain import verify_study
 from seedlock.prereg.verify.manifest import MANIFEST, read_manifest
 
-FORMATS = ("ro-crate",)
 PROMISED_BESIDE = re.compile(
     r"lock-\d{4}\.(?:json|sha256)|ledger\.(?:jsonl|head)|simulation\.json|design\.(?:png|svg)"
     r"|(?:replay|ledger-line)-[\w.-]+\.json|(?:lock|replay|ledger-line)-[\w.-]+\.(?:sig|tsr|ots)"
@@ -75,7 +74,7 @@ def export_study(paths: StudyPaths, to: Path, *, license_url: str | None = None)
         raise OutOfOrder(f"{paths.name} has no lock to archive", then=f"seedlock lock {paths.name}")
     if to.exists():
         raise BadInput(f"{to} is there already", then="name another file with --to")
-    _require_verified(paths)
+    require_verified(paths)
     lock = read_lock(locks[-1])
     files = dict(_locked_code(lock)) | dict(_study_files(paths, lock, read_ledger(paths.ledger)))
     files = dict(sorted(files.items()))
@@ -133,16 +132,6 @@ def _reports(events: list[Event]) -> list[Event]:
     return [event for event in events if event.name == "report.built"]
 
 
-def _require_verified(paths: StudyPaths) -> None:
-    broken = next((check for check in verify_study(paths).checks if check.state == "fail"), None)
-    if broken is not None:
-        raise BadInput(
-            f"{paths.name} does not verify: {broken.id} {broken.what}",
-            *(broken.findings or (Finding(where=broken.link, found="broken", promised=broken.what),)),
-            then=f"seedlock verify {paths.name}",
-        )
-
-
 def _study_files(paths: StudyPaths, lock: Lock, events: list[Event]) -> Iterator[tuple[str, bytes]]:
     """What lock, ledger and manifest name, and nothing else that lies beside it."""
     named = {paths.root / file.path for file in lock.files if is_inside(file.path)}
@@ -187,3 +176,16 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
     archive.writestr(entry, data)
+
+
+def _run(paths: StudyPaths, to: Path, wishes: Wishes) -> Path:
+    return export_study(paths, to, license_url=wishes.license_url)
+
+
+EXPORTER = Exporter(
+    run=_run,
+    says="one archive that describes itself and verifies where it is unpacked",
+    to="{study}.crate.zip",
+    then="unzip it anywhere and  seedlock verify {study} --root FOLDER",
+    options=frozenset({"--license"}),
+)
