@@ -42,6 +42,7 @@ from seedlock.analysis.results.schema import (
     Numbers,
 )
 from seedlock.analysis.scoring.duplicate_runs import duplicated_runs
+from seedlock.analysis.scoring.gold import gold_scores
 from seedlock.analysis.scoring.item_sets import average_orders, plan_measures, with_sets
 from seedlock.analysis.scoring.near_copies import likeness_of_runs
 from seedlock.analysis.scoring.owed import (
@@ -196,6 +197,7 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
         by_order=by_order if plan.audit else None,
         option_mass=_option_mass(sealed) if plan.audit else None,
         ratings=_ratings(plan, sealed, measures),
+        gold=gold_scores(plan, sealed.batches("completions"), measures, sealed.whole("judgements"), attributes),
     )
 
 

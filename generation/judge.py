@@ -174,10 +174,10 @@ def _work(locked: LockedPlan, name: str, chosen: Chosen) -> _Work:
     )
     judge = open_judge(planned, bench)
     canaries: list[Canary] = []
-    if isinstance(planned, LexiconJudge | HostedJudge) and planned.gold is not None:
+    if isinstance(planned, LexiconJudge | HostedJudge) and planned.texts is not None:
         shows = planned.shows if isinstance(planned, HostedJudge) else []
         canaries = read_canaries(
-            paths.study / planned.gold,
+            paths.study / planned.texts,
             injections=planned.injections,
             answers=planned.answers if isinstance(planned, HostedJudge) else judge.labels,  # type: ignore[attr-defined]  # a lexicon's
             shows=shows,

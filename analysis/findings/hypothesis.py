@@ -12,6 +12,7 @@ from seedlock.analysis.estimators.internals.estimator import Beside
 from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd, sd_interval
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.findings.effect_sizes import effect_sizes
+from seedlock.analysis.findings.judge_error import judge_error
 from seedlock.analysis.findings.missing_answers import level_answers
 from seedlock.analysis.inference.hypothesis import Data, Tested
 from seedlock.analysis.inference.infer import Inference
@@ -86,6 +87,7 @@ def hypothesis_result(
         drawn_once=list(drawn.once),
         replicated=drawn.says if drawn.once else None,
         effect_sizes=effect_sizes(tested, data.plan.report.effect_sizes),
+        judge_error=judge_error(tested, data),
     )
 
 
@@ -127,12 +129,24 @@ def _units(tested: Tested) -> list[dict[str, Any]]:
     """One row a unit and level: its mean and, where answers were counted, k of n."""
     if tested.chosen is None or tested.estimate is None or tested.estimand.unit == "answer":
         return []
+    corrected = _corrected(tested)
     return [
-        {"level": str(level), "unit": str(unit), **_unit_numbers(rows)}
+        {"level": str(level), "unit": str(unit), **_unit_numbers(rows), **corrected.get((str(level), str(unit)), {})}
         for (level, unit), rows in tested.chosen[tested.chosen["mean"].notna()].groupby(
             ["level", "unit_label"], sort=True
         )
     ]
+
+
+def _corrected(tested: Tested) -> dict[tuple[str, str], dict[str, Any]]:
+    """What replaces the judge's own numbers of a unit where gold labels corrected them."""
+    if tested.sample is None or not tested.is_corrected:
+        return {}
+    return {
+        (level.name, unit): {"mean": mean, "k": None, "n": None}
+        for level in tested.sample.levels
+        for unit, mean in level.unit_means.items()
+    }
 
 
 def _unit_numbers(rows: pd.DataFrame) -> dict[str, Any]:

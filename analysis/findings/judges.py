@@ -27,10 +27,10 @@ def require_judgements(locked: LockedPlan) -> None:
     Raises
     ------
     OutOfOrder
-        With every such judge.
+        With every such judge, or every judge whose planned right answers are not sealed.
     """
-    study = locked.paths.name
-    judges = {m.judge for m in locked.plan.measures.values() if m.judge is not None}
+    study, plan = locked.paths.name, locked.plan
+    judges = {m.judge for m in plan.measures.values() if m.judge is not None}
     absent = sorted(judge for judge in judges if judgements_of(locked.events, judge) is None)
     if absent:
         imported = [name for name in absent if name in locked.plan.judgements]
@@ -40,6 +40,13 @@ def require_judgements(locked: LockedPlan) -> None:
             for name in absent
         )
         raise OutOfOrder(f"measures of {study} rest on judges that have not spoken", *faults, then=then)
+    unchecked = [
+        Finding(where=f"judge {name}", found="no right answers", promised=f"those of {gold.who or gold.judge}")
+        for name in sorted(judges)
+        if (gold := plan.gold_of(name)) is not None and judgements_of(locked.events, gold.source(name)) is None
+    ]
+    if unchecked:
+        raise OutOfOrder(f"judges of {study} are to be checked first", *unchecked, then=f"seedlock label {study}")
 
 
 def judge_results(

@@ -12,6 +12,7 @@ from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.inference.alpha_at_look import alpha_at_look, look_of
 from seedlock.analysis.inference.bands import BandDecision, decide_bands
+from seedlock.analysis.inference.judge_error import corrected_sample
 from seedlock.analysis.inference.reason import MISSING_ANSWERS, Reason
 from seedlock.analysis.inference.scale import Scale, scale_of
 from seedlock.analysis.inference.scale_error import with_scale_error
@@ -46,6 +47,9 @@ class Data:
         Run, item, measure, score and how often it was given; None where no model asks for it.
     option_mass
         Run, item and the probability that its options shared; None where nothing recorded it.
+    gold
+        Measure -> one row a gold label of its judge: `run_id`, `item_id`, `judged` and `gold` (NaN where it never
+        came); only measures whose unit means are corrected by them.
     """
 
     plan: Plan
@@ -57,6 +61,7 @@ class Data:
     never_ran: pd.DataFrame | None = None
     basis: tuple[str, ...] = ()
     ties: Mapping[tuple[str, str], Ties] = field(default_factory=dict)
+    gold: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def owed(self) -> pd.DataFrame:
@@ -100,6 +105,8 @@ class Tested:
         Units that have no scored answer at some level, and were left out of a paired test at the others.
     could_be
         Bands that the point estimate falls in at a worst case that the method gives no interval for.
+    is_corrected
+        The unit means of `sample` are a judge's, corrected by gold labels.
     """
 
     id: str
@@ -117,6 +124,7 @@ class Tested:
     owed: pd.DataFrame | None = None
     pairs_lost: tuple[str, ...] = ()
     could_be: tuple[str, ...] = ()
+    is_corrected: bool = False
 
     @property
     def verdict(self) -> tuple[str, ...]:
@@ -160,6 +168,7 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         decision=decision,
         reasons=notes,
         pairs_lost=lost,
+        is_corrected=estimand.measure in data.gold,
     )
     return _with_bounds(data, tested)
 
@@ -197,6 +206,15 @@ def redecided(tested: Tested, alpha: float) -> Tested:
 
 
 def _sample(data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Mapping[str, float] | None) -> Sample:
+    judged = judged_sample(data, estimand, chosen, missing_as)
+    gold = data.gold.get(estimand.measure)
+    return judged if gold is None else corrected_sample(judged, chosen, gold, missing_as=missing_as).sample
+
+
+def judged_sample(
+    data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Mapping[str, float] | None = None
+) -> Sample:
+    """The sample that a hypothesis is estimated from, a judge's verdicts taken as they are."""
     return build_sample(
         chosen,
         estimand,
@@ -251,7 +269,8 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
         return tested
     if data.plan.missing.runs == "analyse and disclose":
         owed = owed[owed["run_id"].isin(data.cells["run_id"])]
-    if not owed["n_missing"].any():
+    gold = data.gold.get(estimand.measure)
+    if not owed["n_missing"].any() and (gold is None or gold["gold"].notna().all()):
         return tested
     span = data.limits(estimand.measure)
     if span is None:

@@ -8,6 +8,7 @@ from seedlock.analysis.results.audit import AuditResult
 from seedlock.analysis.results.cell import CellResult
 from seedlock.analysis.results.inside import InsideResult
 from seedlock.analysis.results.judge import AgreementResult, JudgeResult
+from seedlock.analysis.results.judge_error import JudgeErrorResult
 from seedlock.analysis.results.multiverse import MultiverseResult
 from seedlock.analysis.results.part import Part
 from seedlock.analysis.results.posterior import BayesResult, EffectSize
@@ -109,6 +110,7 @@ class HypothesisResult(Part):
     answers: list[LevelAnswers] = []
     is_bounded: bool | None = None
     pairs_lost: list[str] = []
+    judge_error: JudgeErrorResult | None = None
 
 
 class ClaimResult(Part):

@@ -33,6 +33,9 @@ export function whyNot(plan, hypothesis, found) {
   if (found.estimate === null) {
     return "the analysis refused it, so there is no number to recompute";
   }
+  if (found.judge_error) {
+    return "gold labels correct its judge, which this page does not do";
+  }
   if (!Object.hasOwn(ESTIMATORS, hypothesis.test)) {
     return `this page has no ${hypothesis.test}`;
   }

@@ -95,9 +95,9 @@ def _seconds(judge: AnyJudge, chosen: Amount) -> Amount:
 
 
 def _canaries(paths: StudyPaths, judge: AnyJudge) -> int:
-    if isinstance(judge, ClassifierJudge) or judge.gold is None:
+    if isinstance(judge, ClassifierJudge) or judge.texts is None:
         return 0
-    gold = (paths.study / judge.gold).read_bytes().splitlines()
+    gold = (paths.study / judge.texts).read_bytes().splitlines()
     return sum(bool(line.strip()) for line in gold) + judge.injections
 
 

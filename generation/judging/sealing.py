@@ -15,7 +15,7 @@ from seedlock.prereg.errors import Finding, OutOfOrder
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.lock.ledger import Event, append_event, read_ledger
 from seedlock.prereg.lock.superseded import judgements_of, numbered
-from seedlock.prereg.plan.judges import files_of
+from seedlock.prereg.plan.judges import Tested, files_of
 from seedlock.schemas import TABLES
 from seedlock.schemas.seal import seal
 from seedlock.schemas.store import Store
@@ -43,10 +43,11 @@ def sealed_word(locked: LockedPlan, judge: str) -> Event | None:
 
 
 def terms_of(locked: LockedPlan, judge: str) -> Sha256:
-    """Digest of everything that the plan says of a judge, its files included."""
+    """Digest of everything that the plan says of a judge, its files included; who checks it later is another matter."""
     table = locked.plan.judges[judge]
     files = {key: sha256_file(locked.paths.study / file) for key, file in files_of(table).items()}
-    return sha256_json({"table": table.model_dump(mode="json"), "files": files})
+    said = table.model_dump(mode="json") | ({"gold": table.texts} if isinstance(table, Tested) else {})
+    return sha256_json({"table": said, "files": files})
 
 
 def judgement_rows(verdicts: Sequence[Verdict], judge: str) -> list[dict[str, Any]]:
@@ -99,6 +100,18 @@ def seal_judge(
     }
     sealed.append(_seal(locked, "judgements", files["judgements"], judgements, body))
     return sealed
+
+
+def seal_gold(locked: LockedPlan, source: str, rows: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> Path:
+    """Seal right answers beside the judgements that they check.
+
+    Parameters
+    ----------
+    source
+        Name that they stand under among the judgements.
+    """
+    first = f"judgements-{source.replace('/', '-')}.parquet"
+    return _seal(locked, "judgements", numbered(first, locked.events, table="judgements", judge=source), rows, body)
 
 
 def _seal(

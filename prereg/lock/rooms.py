@@ -50,6 +50,7 @@ LOCKED_CODE = (
     "analysis/findings/gate_correlation.py",
     "analysis/findings/hypothesis.py",
     "analysis/findings/judge_agreement.py",
+    "analysis/findings/judge_error.py",
     "analysis/findings/judges.py",
     "analysis/findings/missing_answers.py",
     "analysis/findings/multiverse.py",

@@ -26,6 +26,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_item_sets(plan),
         *_audit(plan),
         *_judges(plan),
+        *_gold(plan),
         *_hosted(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
         *(fault for index, claim in enumerate(plan.claim) for fault in _claim(plan, f"claim[{index}]", claim)),
@@ -152,6 +153,27 @@ def _judges(plan: Plan) -> Iterator[Finding]:
     if plan.judges and rule not in {"as answers", plan.missing.answers}:
         promised = f'"... then as answers", or "... then {plan.missing.answers}" as missing.answers says'
         yield Finding(where="missing.judge_error", found=plan.missing.judge_error, promised=promised)
+
+
+def _gold(plan: Plan) -> Iterator[Finding]:
+    """Right answers: of every arm, from a judge that there is, beside nothing that tells the arm."""
+    judges = [*plan.judges, *plan.judgements]
+    for name in judges:
+        gold = plan.gold_of(name)
+        if gold is None:
+            continue
+        where = f"{'judges' if name in plan.judges else 'judgements'}.{name}.gold"
+        arms = plan.levels_of("arm")
+        for arm in gold.share if isinstance(gold.share, dict) else []:
+            yield from unknown(f"{where}.share", arm, arms, what="arm")
+        if isinstance(gold.share, dict) and (absent := [arm for arm in arms if arm not in gold.share]):
+            yield Finding(where=f"{where}.share", found=f"nothing for {', '.join(absent)}", promised="every arm")
+        if gold.judge is not None:
+            yield from unknown(f"{where}.judge", gold.judge, [j for j in judges if j != name], what="other judge")
+        for shown in gold.shows:
+            if shown in plan.run_factors:
+                promised = "an item attribute: nobody who judges is told the run, model, arm or seed"
+                yield Finding(where=f"{where}.shows", found=shown, promised=promised)
 
 
 def _audit(plan: Plan) -> Iterator[Finding]:

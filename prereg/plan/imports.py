@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.runs import Table
 
 
@@ -116,5 +117,7 @@ class Judged(Mapped):
     """`[judgements.NAME]`: what a judge elsewhere said of this study's completions; NAME is the judge's.
 
     Each row names its completion by `request` (its request id), or by run, item and draw as in `[import]`, and
-    gives a `label` or a `value`.
+    gives a `label` or a `value`. `gold` has a part of them checked.
     """
+
+    gold: Gold | None = None

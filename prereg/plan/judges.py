@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from seedlock.prereg.plan.design import STRICT, Name
+from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.hosted import Hosted
 from seedlock.prereg.plan.lexicon import labels_of, read_words
 from seedlock.prereg.plan.runs import Table, Where
@@ -93,19 +94,27 @@ class JudgeTable(BaseModel):
 class Tested(JudgeTable):
     """A judge that is tried on texts whose answer is known, mixed among the others.
 
-    `gold` names a JSON Lines file, each line `id`, `text`, and the right `label` or `value`. `injections` so many of
-    them are put a second time, with a command to answer something else. Agreement below `gold_at_least` is flagged.
+    `gold` names a JSON Lines file, each line `id`, `text`, and the right `label` or `value`; or it is a table that has
+    completions of the study checked, and then names the file as `texts`. `injections` so many of the texts are put a
+    second time, with a command to answer something else. Agreement below `gold_at_least` is flagged.
     """
 
-    gold: str | None = None
+    gold: str | Gold | None = None
     injections: int = Field(default=0, ge=0, le=1000)
     gold_at_least: float = Field(default=0.9, gt=0, le=1)
 
     @model_validator(mode="after")
     def _injections_need_gold(self) -> Self:
-        if self.injections and self.gold is None:
+        if self.injections and self.texts is None:
             raise ValueError("injections need gold: texts whose right answer is known")
+        if isinstance(self.gold, Gold) and self.classes:
+            raise ValueError("a judge that tells classes apart is right or wrong by itself: leave the table gold out")
         return self
+
+    @property
+    def texts(self) -> str | None:
+        """File of texts whose right answer is known."""
+        return self.gold.texts if isinstance(self.gold, Gold) else self.gold
 
 
 class LexiconJudge(Tested):
@@ -216,5 +225,5 @@ def verdict_labels(judge: AnyJudge, study: Path) -> list[str] | None:
 def files_of(judge: AnyJudge) -> dict[str, str]:
     """Key -> file that a judge names; the lock pins each."""
     named = {"words": getattr(judge, "words", None), "rubric": getattr(judge, "rubric", None)}
-    named["gold"] = getattr(judge, "gold", None)
+    named["gold"] = getattr(judge, "texts", None)
     return {key: file for key, file in named.items() if file is not None}

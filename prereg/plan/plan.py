@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from seedlock.prereg.plan.audit import AUDIT, Audit
 from seedlock.prereg.plan.bands import Bands, parse_bands
 from seedlock.prereg.plan.design import Design, Look, Multiverse, Name
+from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.hosted import Hosted
 from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.imports import Import, Judged
@@ -375,6 +376,12 @@ class Plan(Table):
             if HypothesisId.read(identity).base in required
             and all(level in listed(wanted[factor]) for factor, level in at.items() if factor in wanted)
         ]
+
+    def gold_of(self, judge: str | None) -> Gold | None:
+        """Which verdicts of a judge are checked against the right answer; None where none are planned to be."""
+        table = self.judges.get(judge or "") or self.judgements.get(judge or "")
+        gold = getattr(table, "gold", None)
+        return gold if isinstance(gold, Gold) else None
 
     def corpus_file(self, name: str) -> str:
         """Path of a corpus, relative to the study folder."""

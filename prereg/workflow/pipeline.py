@@ -21,6 +21,7 @@ STORY: Mapping[str, str] = {
     "train": "Carry out every promised run, on the locked texts alone.",
     "generate": "Put every question to every run; one row a request, with an answer or the reason there is none.",
     "judge": "Have the answers judged, blind to their arm.",
+    "label": "Have people give right answers to a part of what was judged, blind to its arm.",
     "import": "Bring in the answers that the plan speaks of.",
     "inside": "Look inside the models, with directions that mean nothing beside the one that might.",
     "analyze": "Score, test, decide by the locked rules, write the report.",

@@ -32,6 +32,7 @@ type Stage = Literal[
     "generate",
     "inside",
     "judge",
+    "label",
     "analyze",
     "verify",
 ]
@@ -166,7 +167,11 @@ def _next_stage(state: StudyState, passed: Mapping[str, bool], root: Path) -> St
     if passed["sealed"]:
         if plan.inside is not None and readings_of(events, due=len(state.due)) is None:
             return "inside"
-        return "judge" if any(judgements_of(events, judge) is None for judge in plan.judges) else "analyze"
+        if any(judgements_of(events, judge) is None for judge in plan.judges):
+            return "judge"
+        checked = [(j, gold) for j in (*plan.judges, *plan.judgements) if (gold := plan.gold_of(j)) is not None]
+        has_all = all(judgements_of(events, gold.source(judge)) is not None for judge, gold in checked)
+        return "analyze" if has_all else "label"
     if plan.import_ is not None:
         return "import"
     if absent_bases(plan, root):

@@ -117,6 +117,12 @@ COMMANDS = (
         kept=f"every judgement so far; nothing is paid for twice, and {GOES_ON}",
     ),
     Command(
+        name="label",
+        home="stages:label",
+        says="Write the sheet and the page on which people give right answers to a part of what a judge judged.",
+        kept="the sheet as it was, answers and all",
+    ),
+    Command(
         name="probe",
         home="stages:probe",
         says="Score the probes only (letters, words, ratings, choices, passages); "

@@ -301,6 +301,22 @@ def judge(
     tell(done, locked.paths, as_json=as_json)
 
 
+def label(
+    study: StudyArgument,
+    judge: Annotated[str | None, typer.Option("--judge", help="One judge of the plan; all otherwise.")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the sheet and the page on which people give right answers to a part of what a judge judged.
+
+    Example:  seedlock label my_study --judge era
+    """
+    locked = gate(study, root)
+    from seedlock.generation.label import label_study
+
+    tell(label_study(locked, only=judge), locked.paths, as_json=as_json)
+
+
 def inside(
     study: StudyArgument,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Prompts read at a time.")] = 64,
@@ -351,6 +367,9 @@ def import_(
     judge: Annotated[
         str | None, typer.Option("--judge", help="These are judgements, mapped by the plan's [judgements.NAME].")
     ] = None,
+    gold: Annotated[
+        str | None, typer.Option("--gold", help="These are right answers to this judge: a sheet of seedlock label.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and count everything, and keep nothing; also before the lock.")
     ] = False,
@@ -365,6 +384,9 @@ def import_(
     from seedlock.generation.import_completions import Imported, import_study
     from seedlock.generation.import_judgements import ImportedJudgements, import_judgements
 
+    if gold is not None:
+        _import_gold(study, files or [], gold, root, as_json=as_json, others=(format, judge, dry_run))
+        return
     if dry_run and judge is None:
         _rehearse(find(study, root), files or (), format, as_json=as_json)
         return
@@ -376,6 +398,20 @@ def import_(
             done = import_study(locked, files or (), format)
         else:
             done = import_judgements(locked, judge, files or (), format, is_rehearsal=dry_run)
+    tell(done, locked.paths, as_json=as_json)
+
+
+def _import_gold(
+    study: str, files: list[Path], judge: str, root: Path | None, *, as_json: bool, others: tuple[Any, ...]
+) -> None:
+    from seedlock.generation.label import import_gold
+
+    if any(others):
+        fault = Finding(where="--gold", found="with --format, --judge or --dry-run", promised="alone")
+        raise BadInput("a sheet of right answers has one form", fault, then=f"seedlock import {study} --gold {judge}")
+    locked = gate(study, root)
+    with progress("importing"):
+        done = import_gold(locked, judge, files)
     tell(done, locked.paths, as_json=as_json)
 
 
