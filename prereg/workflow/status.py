@@ -167,16 +167,21 @@ def _next_stage(state: StudyState, passed: Mapping[str, bool], root: Path) -> St
     if passed["sealed"]:
         if plan.inside is not None and readings_of(events, due=len(state.due)) is None:
             return "inside"
-        if any(judgements_of(events, judge) is None for judge in plan.judges):
-            return "judge"
-        checked = [(j, gold) for j in (*plan.judges, *plan.judgements) if (gold := plan.gold_of(j)) is not None]
-        has_all = all(judgements_of(events, gold.source(judge)) is not None for judge, gold in checked)
-        return "analyze" if has_all else "label"
+        return _after_answers(plan, events)
     if plan.import_ is not None:
         return "import"
     if absent_bases(plan, root):
         return "fetch"
     return "train" if state.untrained else "generate"
+
+
+def _after_answers(plan: Plan, events: Sequence[Event]) -> Stage:
+    """Every judge speaks, then those that are checked are, then the data are looked at."""
+    if any(judgements_of(events, judge) is None for judge in plan.judges):
+        return "judge"
+    checked = [(judge, gold) for judge in (*plan.judges, *plan.judgements) if (gold := plan.gold_of(judge)) is not None]
+    has_all = all(judgements_of(events, gold.source(judge)) is not None for judge, gold in checked)
+    return "analyze" if has_all else "label"
 
 
 def _unreadable(paths: StudyPaths, error: SeedlockError, then: Stage) -> Standing:
