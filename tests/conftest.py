@@ -30,12 +30,34 @@ OTHER_TOOLS = os.environ.get("SEEDLOCK_OTHER_TOOLS") or str(PROJECT / ".other-to
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `tests/slow.txt` names: tests that took over a second of processor time, or seconds of waiting."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what `tests/slow.txt` names, and leave out what needs a GPU where there is none.
+
+    Slow are tests that took over a second of processor time, or seconds of waiting.
+    """
     slow = set((PROJECT / "tests" / "slow.txt").read_text("utf-8").split())
     for item in items:
         if item.nodeid.partition("[")[0] in slow:
             item.add_marker(pytest.mark.slow)
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and not has_gpu():
+        items[:] = [item for item in items if item not in on_gpu]
+        config.hook.pytest_deselected(items=on_gpu)
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU, and a torch that can use it."""
+    if not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")):
+        return False  # without loading torch
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what this machine leaves out."""
+    if not has_gpu():
+        terminalreporter.write_line("no GPU here: tests marked gpu are left out")
 
 
 PLAN = """

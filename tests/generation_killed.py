@@ -14,8 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+import hypothesis  # noqa: F401 - pandera imports it where it is installed, once a process
+import pandera.backends.pandas.builtin_checks  # noqa: F401 - imported here, once, and not by every fork
 import torch
+import transformers.models.llama.modeling_llama  # noqa: F401 - the same
 
+import seedlock.generation.backends.transformers  # noqa: F401 - the same
 from seedlock.generation.generate import generate_study
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.lock.gate import require_lock

@@ -90,7 +90,7 @@ def test_ratings_have_the_density_of_the_pymc_model_up_to_a_constant() -> None:
 @pytest.fixture(scope="module")
 def fitted() -> tuple[HierarchyFit, CellRatings]:
     cells = ratings(np.random.default_rng(1), n=200, units=6)
-    return fit_hierarchy(cells, likelihood="cumulative-logit", seed=1), cells
+    return fit_hierarchy(cells, likelihood="cumulative-logit", seed=1, draws=500), cells
 
 
 def test_the_contrast_is_a_difference_of_mean_ratings(fitted: tuple[HierarchyFit, CellRatings]) -> None:

@@ -229,7 +229,6 @@ def test_one_tuned_and_one_plain_model_stay_loaded(base: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_cpu_and_gpu_read_the_same(loaded: Loaded, base: Path) -> None:
     there = load(run_of(base), DECODING, torch.device("cuda"))
     assert float((streams(there, spans()) - streams(loaded, spans())).abs().max()) < 1e-3

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from seedlock.analysis.inference.alpha_spending import planned_looks
+from seedlock.cli import app
 from seedlock.generation.inside.run import look_inside
 from seedlock.generation.judge import judge_study
 from seedlock.prereg.base.paths import StudyPaths
@@ -20,6 +22,8 @@ from seedlock.prereg.lock.document import read_lock
 from seedlock.prereg.lock.due_runs import due_now, looks_passed_over
 from seedlock.prereg.lock.gate import require_lock, require_seals
 from seedlock.prereg.lock.ledger import append_event, read_ledger
+from seedlock.prereg.workflow import pipeline
+from seedlock.prereg.workflow.init import create_repository
 from seedlock.prereg.workflow.status import standing
 from seedlock.schemas.seal import unseal
 from tests.conftest import PLAN, StudyFixture, completions
@@ -235,22 +239,28 @@ def test_models_are_looked_into_again_when_the_plan_goes_on(tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_one_command_plays_the_rule_from_plan_to_report(tmp_path: Path) -> None:
-    seedlock(tmp_path, "init", "mine")
+def test_one_command_plays_the_rule_from_plan_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_to_its_end", in_this_process)
     root = tmp_path / "mine"
+    create_repository(root, "trained")
     plan = root / "prereg" / "studies" / "example" / "plan.toml"
     rule = looks("negligible", "more").replace('"H1"', '"spread"')
     text = plan.read_text("utf-8").replace("[design]\n", f"{rule}\n[design]\n", 1)
     plan.write_text(re.sub(r"^bayes +=.*\n", "", text, flags=re.MULTILINE), "utf-8")
-    said = seedlock(root, "run", "example", "--lock")
+    paths = StudyPaths(root=root, name="example")
+    said = StudyFixture(paths).run("run", "--lock")
     stages = [line.split()[2] for line in said.splitlines() if line.startswith("== seedlock")]
     round = ["train", "generate", "analyze"]
     assert stages == ["check", "corpus", "lock", *round, *round, "verify"]
-    paths = StudyPaths(root=root, name="example")
     trained = [e.n for e in read_ledger(paths.ledger) if e.name == "run.finished"]
     looked = [e.n for e in read_ledger(paths.ledger) if e.name == "look.opened"]
     assert [sum(n < look for n in trained) for look in looked] == [5, 9]
     assert results(paths)["accounting"]["look"]["place"] == 2
+
+
+def in_this_process(command: list[str]) -> int:
+    """Carry out a stage without the start of another Python."""
+    return CliRunner().invoke(app, command[command.index("seedlock") + 1 :]).exit_code
 
 
 def _go_on(paths: StudyPaths) -> None:

@@ -211,10 +211,10 @@ def test_the_command_line_exits_with_the_code_of_the_link_and_speaks_json(broken
     assert {"id", "link", "state", "what", "findings"} <= document["checks"][0].keys()
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def locked_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project's code in git, with one locked study, run as a person runs it."""
-    root = tmp_path / "project"
+    root = tmp_path_factory.mktemp("locked") / "project"
     root.mkdir()
     skip = shutil.ignore_patterns("__pycache__", "studies", "weights")
     for name in ("prereg", "schemas", "analysis", "generation", "training", "src"):
@@ -231,52 +231,63 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def reported_checkout(locked_checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a report."""
+    root = tmp_path_factory.mktemp("reported") / "project"
+    shutil.copytree(locked_checkout, root, symlinks=True)
+    (root / "completions.csv").write_text(completions())
+    seedlock(root, "import", "spread", "completions.csv")
+    seedlock(root, "analyze", "spread")
+    return root
+
+
 def seedlock(root: Path, *arguments: str, code: int = 0) -> str:
-    command = [str(PROJECT / ".venv/bin/python"), "-B", "-m", "seedlock", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
+    command = [str(PROJECT / ".venv/bin/python"), "-m", "seedlock", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
+def move_on(root: Path, source: str) -> None:
+    """Change a source file by a comment."""
+    file = root / source
+    file.write_text(file.read_text() + "\n# moved on\n")
+
+
 @pytest.mark.parametrize(
     "source", ["schemas/completions.py", "analysis/measures/marker_rate.py", "analysis/estimators/pooled_t.py"]
 )
-def test_changed_code_stops_a_study_that_is_not_reported(checkout: Path, source: str) -> None:
-    file = checkout / source
-    file.write_text(file.read_text() + "\n# moved on\n")
-    assert source in seedlock(checkout, "verify", "spread", code=3)
-    assert source in seedlock(checkout, "analyze", "spread", code=3)
+def test_changed_code_stops_a_study_that_is_not_reported(locked_checkout: Path, source: str, tmp_path: Path) -> None:
+    root = shutil.copytree(locked_checkout, tmp_path / "project", symlinks=True)
+    move_on(root, source)
+    assert source in seedlock(root, "verify", "spread", code=3)
+    assert source in seedlock(root, "analyze", "spread", code=3)
 
 
-def test_after_the_report_code_may_move_on_but_the_proof_may_not(checkout: Path) -> None:
-    (checkout / "completions.csv").write_text(completions())
-    seedlock(checkout, "import", "spread", "completions.csv")
-    seedlock(checkout, "analyze", "spread")
-    source = checkout / "analysis" / "estimators" / "pooled_t.py"
-    source.write_text(source.read_text() + "\n# moved on\n")
-    said = seedlock(checkout, "verify", "spread")
+def test_after_the_report_code_may_move_on_but_the_proof_may_not(reported_checkout: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(reported_checkout, tmp_path / "project", symlinks=True)
+    move_on(root, "analysis/estimators/pooled_t.py")
+    said = seedlock(root, "verify", "spread")
     assert "warn  C1" in said
     assert "analysis/estimators/pooled_t.py" in said
-    flip(checkout / "reports" / "spread" / "results.json")
-    seedlock(checkout, "verify", "spread", code=3)
+    flip(root / "reports" / "spread" / "results.json")
+    seedlock(root, "verify", "spread", code=3)
 
 
 def test_a_departure_found_after_the_code_moved_on_is_declared_and_reported_with_the_locked_code(
-    checkout: Path,
+    reported_checkout: Path, tmp_path: Path
 ) -> None:
-    (checkout / "completions.csv").write_text(completions())
-    seedlock(checkout, "import", "spread", "completions.csv")
-    seedlock(checkout, "analyze", "spread")
-    source = checkout / "analysis" / "estimators" / "pooled_t.py"
-    source.write_text(source.read_text() + "\n# moved on\n")
+    root = shutil.copytree(reported_checkout, tmp_path / "project", symlinks=True)
+    move_on(root, "analysis/estimators/pooled_t.py")
     told = ("--reason", "a slip", "--effect", "wider", "--hypothesis", "H1")
-    said = seedlock(checkout, "deviate", "spread", "--pointer", "/inference/alpha", "--after", "0.01", *told)
+    said = seedlock(root, "deviate", "spread", "--pointer", "/inference/alpha", "--after", "0.01", *told)
     assert "Next: seedlock analyze spread --at-lock" in said
-    seedlock(checkout, "verify", "spread", code=7)
-    assert "seedlock analyze spread --at-lock" in seedlock(checkout, "analyze", "spread", code=3)
-    seedlock(checkout, "analyze", "spread", "--at-lock")
-    assert "[deviated]" in seedlock(checkout, "verify", "spread")
+    seedlock(root, "verify", "spread", code=7)
+    assert "seedlock analyze spread --at-lock" in seedlock(root, "analyze", "spread", code=3)
+    seedlock(root, "analyze", "spread", "--at-lock")
+    assert "[deviated]" in seedlock(root, "verify", "spread")
 
 
 def test_verify_and_help_import_nothing_heavy() -> None:

@@ -14,6 +14,7 @@ from seedlock.analysis.bayes.hierarchy import fit_hierarchy
 from seedlock.analysis.bayes.models import Likelihood
 from seedlock.analysis.bayes.priors import HierarchyPriors
 from seedlock.analysis.bayes.response import stacked
+from seedlock.analysis.bayes.sampling import GateRules
 from seedlock.prereg.errors import BadInput, Refusal
 
 RANKS = 99
@@ -69,6 +70,7 @@ def calibrate(
     seed: int,
     draws: int = 500,
     cores: int = 2,
+    rules: GateRules | None = None,
     stepped: Callable[[int], None] = lambda _: None,
 ) -> Calibration:
     """Draw parameters from the priors, data from the parameters, fit, and rank the truth.
@@ -85,6 +87,8 @@ def calibrate(
         Of every random number.
     draws
         Kept a chain in each fit, and thinned to 99 in all for the ranks.
+    rules
+        Gates of each fit; those of an analysis, if not given.
     stepped
         Called after every simulation.
 
@@ -117,6 +121,7 @@ def calibrate(
                 priors=priors,
                 draws=draws,
                 cores=cores,
+                rules=rules,
             )
         except Refusal:
             refused += 1

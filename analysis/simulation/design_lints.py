@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,10 @@ def _item_names(plan: Plan, files: Mapping[str, list[dict[str, Any]]]) -> Iterat
         or any(items.file and name not in files for name, items in plan.items.items())
     ):
         return
-    rows = [row for own in files.values() for row in own]
-    known = {key: {str(row[key]) for row in rows if row.get(key) is not None} for row in rows for key in row}
+    known: dict[str, set[str]] = {}
+    for row in chain.from_iterable(files.values()):
+        for key, value in row.items():
+            known.setdefault(key, set()).update(() if value is None else (str(value),))
     apart = {name for name, measure in plan.measures.items() if MEASURES[measure.kind].table == "readings"}
     named = [one for one in named_attributes(plan, apart=apart) if one.attribute not in MADE_OF_ITEMS]
     for fault in unmet(named, known):
