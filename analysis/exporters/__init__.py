@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 EXPORTERS: dict[str, str] = {
     "ro-crate": "seedlock.analysis.exporters.ro_crate",
     "latex": "seedlock.analysis.exporters.latex",
+    "prml": "seedlock.analysis.exporters.prml",
+    "every-eval-ever": "seedlock.analysis.exporters.every_eval_ever",
 }
 """Format -> module, imported when it is asked for."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from seedlock.prereg.base.canonical import sha256_bytes, write_atomic
 from seedlock.prereg.base.paths import StudyPaths
-from seedlock.prereg.base.reading import is_regular
+from seedlock.prereg.base.reading import found_at, is_regular
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.verify.chain import verify_study
 
@@ -75,3 +76,23 @@ def require_report(paths: StudyPaths) -> None:
     if not is_regular(paths.report / "results.json"):
         raise OutOfOrder(f"{paths.name} has no report yet", then=f"seedlock analyze {paths.name}")
     require_verified(paths)
+
+
+def write_new(to: Path, files: Mapping[str, bytes], *, then: str) -> Path:
+    """Write files into the folder `to`; one that is there already must be the same.
+
+    Raises
+    ------
+    BadInput
+        A file is there and says something else; nothing was written.
+    """
+    faults = [
+        Finding(where=str(to / name), found=found, promised=f"none, or sha256 {sha256_bytes(content)}")
+        for name, content in files.items()
+        if (to / name).exists() and (found := found_at(to.resolve() / name)) != f"sha256 {sha256_bytes(content)}"
+    ]
+    if faults:
+        raise BadInput(f"{to} holds other files under these names", *faults, then=then)
+    for name, content in files.items():
+        write_atomic(to / name, content)
+    return to

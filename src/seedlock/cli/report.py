@@ -279,5 +279,6 @@ def export(
     paths = find(study, root)
     made = chosen.run(paths, to or Path(chosen.to.format(study=paths.name)), Wishes(license_url=license_url))
     size = sum(file.stat().st_size for file in ([made] if made.is_file() else made.rglob("*")) if file.is_file())
-    say(f"written   {made}  ({size / 1e6:.1f} MB)")
+    said = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    say(f"written   {made}  ({said})")
     say(f"Next: {chosen.then.format(study=paths.name, to=made)}")
