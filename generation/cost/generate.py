@@ -14,6 +14,7 @@ from seedlock.generation.requests.request import draws_of
 from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.cost.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, exact, total
+from seedlock.prereg.plan.bases import chat_template_of
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 from seedlock.prereg.plan.plan import Plan
 
@@ -84,7 +85,7 @@ def _prompt_tokens(paths: StudyPaths, plan: Plan, model: str, items: Sequence[It
     from seedlock.generation.local.tokenizers import read_tokenizer  # noqa: PLC0415 - seconds to import
     from seedlock.generation.requests.prompts import prompts_for  # noqa: PLC0415
 
-    prompts = prompts_for(items, read_tokenizer(str(folder)))
+    prompts = prompts_for(items, read_tokenizer(str(folder), chat_template=chat_template_of(base, paths.study)))
     return exact(sum(n_draws[p.item_id] * (len(p.tokens) + sum(map(len, p.options))) for p in prompts))
 
 

@@ -44,7 +44,7 @@ class Bench:
     def __init__(self, items: Sequence[Item], decoding: Decoding, batch_size: int) -> None:
         self._items = items
         self._decoding = decoding
-        self._asked: dict[tuple[str, str, str], Asked] = {}
+        self._asked: dict[tuple[str | None, ...], Asked] = {}
         self._held: dict[str, tuple[RunModel, Loaded]] = {}
         self.batch_size = batch_size
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -53,7 +53,7 @@ class Bench:
 
     def asked(self, run: RunModel, item_set: str) -> Asked:
         """Prompts of an item set, written once a base model, prompts of like length together."""
-        key = (run.base, run.revision, item_set)
+        key = (run.base, run.revision, run.chat_template, item_set)
         if key not in self._asked:
             wanted = [item for item in self._items if item.item_set == item_set]
             prompts = prompts_for(wanted, load_tokenizer(run))

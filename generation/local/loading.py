@@ -10,7 +10,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from seedlock.generation.local.tokenizers import load_tokenizer
+from seedlock.generation.local.tokenizers import end_of_turn, load_tokenizer
 from seedlock.generation.requests.run_models import RunModel
 from seedlock.prereg.base.peft_warning import adapter_notice_unheard
 from seedlock.prereg.errors import BadInput, Finding
@@ -26,7 +26,7 @@ class Loaded:
     Parameters
     ----------
     ends
-        Token ids that end an answer.
+        Token ids that end an answer: those that the model names, and the one that its chat template ends a turn with.
     max_positions
         Tokens that prompt and answer may have together.
     """
@@ -75,7 +75,8 @@ def load(model: RunModel, decoding: Decoding, device: torch.device) -> Loaded:
 
 
 def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Every end token that the model's generation settings or its tokenizer name."""
+    """Every end token that the model's generation settings, its tokenizer or its chat template name."""
     named = model.generation_config.eos_token_id
     several = named if isinstance(named, list) else [named]
-    return tuple(sorted({int(token) for token in (*several, tokenizer.eos_token_id) if token is not None}))
+    every = (*several, tokenizer.eos_token_id, end_of_turn(tokenizer))
+    return tuple(sorted({int(token) for token in every if token is not None}))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 from seedlock.generation.requests.items import Item, plan_items
 from seedlock.generation.requests.request import Prompt
 from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.plan.bases import chat_template_of
 from seedlock.prereg.plan.extras import install_command
 from seedlock.prereg.plan.plan import Plan
 
@@ -66,13 +66,13 @@ def check_options(plan: Plan, paths: StudyPaths) -> list[OptionCheck]:
         why = f"the file of {', '.join(absent)} is not there yet"
         return [OptionCheck(model=m, items=name, not_checked=why) for m in plan.grid.models for name in sets]
     items = [item for item in plan_items(plan, paths.study) if item.probe is not None]
-    return [found for model in plan.grid.models for found in _on_model(plan, paths.root, model, items)]
+    return [found for model in plan.grid.models for found in _on_model(plan, paths, model, items)]
 
 
-def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iterator[OptionCheck]:
+def _on_model(plan: Plan, paths: StudyPaths, model: str, items: Sequence[Item]) -> Iterator[OptionCheck]:
     sets = list(dict.fromkeys(item.item_set for item in items))
     base = plan.models[model]
-    folder = folder_here(base.base, root, base.revision)
+    folder = folder_here(base.base, paths.root, base.revision)
     why = ""
     if folder is None:
         why = f"{base.base} is not on this machine"
@@ -84,7 +84,7 @@ def _on_model(plan: Plan, root: Path, model: str, items: Sequence[Item]) -> Iter
     from seedlock.generation.local.tokenizers import read_tokenizer  # noqa: PLC0415 - seconds to import, and not in every environment
     from seedlock.generation.requests.prompts import prompts_for  # noqa: PLC0415
 
-    tokenizer = read_tokenizer(str(folder))
+    tokenizer = read_tokenizer(str(folder), chat_template=chat_template_of(base, paths.study))
     for name in sets:
         n = count_options(prompts_for([item for item in items if item.item_set == name], tokenizer))
         if any(n.values()):

@@ -12,6 +12,7 @@ from seedlock.prereg.base.canonical import Sha256, sha256_file
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.document import LockedRun
 from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.plan.bases import chat_template_of
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 
 WEIGHTS = "adapter_model.safetensors"
@@ -33,6 +34,8 @@ class RunModel:
         merged into the base, only the digest says which adapter that was.
     served
         Name of the model behind an API; None where it is loaded here.
+    chat_template
+        What the study brings in place of the model's own.
     """
 
     run_id: str
@@ -43,6 +46,7 @@ class RunModel:
     adapter: Path | None
     adapter_sha256: Sha256 | None
     served: str | None = None
+    chat_template: str | None = None
 
 
 @dataclass(slots=True)
@@ -156,6 +160,7 @@ def _resolve(
 ) -> RunModel | None:
     label = _label(run)
     base, revision, is_local = bases[run.model]
+    template = chat_template_of(locked.plan.models[run.model], locked.paths.study)
     arm = locked.plan.arms.get(run.arm)
     if run.seed is None or arm is None or not arm.stages:
         return RunModel(
@@ -166,6 +171,7 @@ def _resolve(
             is_local=is_local,
             adapter=None,
             adapter_sha256=None,
+            chat_template=template,
         )
     if run.run_id not in finished:
         faults.order.append(Finding(where=label, found="no run.finished", promised="a trained run"))
@@ -189,6 +195,7 @@ def _resolve(
         is_local=is_local,
         adapter=adapter if load.get("adapter") else None,
         adapter_sha256=str(load["adapter_sha256"]),
+        chat_template=template,
     )
 
 

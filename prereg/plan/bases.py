@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seedlock.prereg.base.base_models import folder_here, lies_in_cache
+from seedlock.prereg.base.reading import read_regular_text
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.runs import Model
 
@@ -19,6 +20,17 @@ def fetched_bases(plan: Plan) -> dict[str, Model]:
 def absent_bases(plan: Plan, root: Path) -> list[str]:
     """Those that are not on this machine yet."""
     return [name for name, m in fetched_bases(plan).items() if folder_here(m.base, root, m.revision) is None]
+
+
+def chat_template_of(model: Model, study: Path) -> str | None:
+    """The chat template that the study brings for a model, as its file has it; None where the model's own is used.
+
+    Raises
+    ------
+    UnreadableFile
+        The file is not there, or is no text.
+    """
+    return None if model.chat_template is None else read_regular_text(study / model.chat_template)
 
 
 def described(model: Model) -> str:

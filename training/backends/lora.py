@@ -59,7 +59,7 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
         torch.set_num_threads(CPU_THREADS)
     disable_progress_bar()  # type: ignore[no-untyped-call] # transformers leaves it untyped
     settings = job.settings
-    tokenizer = read_tokenizer(base.location, base.hub_revision)
+    tokenizer = read_tokenizer(base.location, base.hub_revision, base.chat_template)
     rows = job.rows[: settings.n_examples]
     mask = LossMask(
         loss=settings.loss,

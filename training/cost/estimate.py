@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.cost.amounts import BY_BYTES, BYTES_A_TOKEN, Amount, Line, about, at_most, exact, total, unknown
+from seedlock.prereg.plan.bases import chat_template_of
 from seedlock.prereg.plan.model_shape import ModelShape, no_shape, shape_of
 from seedlock.prereg.plan.plan import Plan
 from seedlock.training.adapters.order import training_order
@@ -18,6 +19,7 @@ from seedlock.training.corpus.planned_rows import PlannedRows, planned_rows
 from seedlock.training.corpus.write import no_such_rows
 from seedlock.training.grid.chain import Link, chain
 from seedlock.training.instruct.overage import OVERAGE
+from seedlock.training.jobs.base_model import identity
 from seedlock.training.jobs.settings import StageSettings, resolve, stage_seeds
 from seedlock.training.rows.row import ONLY_VARIANT, Row
 from seedlock.training.tokens.masks import LossMask, encode
@@ -58,7 +60,7 @@ def training_lines(paths: StudyPaths, plan: Plan) -> list[Line]:
     if plan.import_ is not None or not plan.corpora:
         return []
     corpora = {name: planned_rows(paths, plan, name) for name in plan.used_corpora}
-    stages = _stages(plan, corpora)
+    stages = _stages(paths, plan, corpora)
     lines = list(_corpus_lines(corpora))
     for model in plan.grid.models:
         own = [stage for stage in stages if stage.model == model]
@@ -78,11 +80,12 @@ def _corpus_lines(corpora: dict[str, PlannedRows]) -> Iterator[Line]:
             yield Line(part="corpus", of=name, what="new tokens", unit="tokens", amount=words.times(4 / 3))
 
 
-def _stages(plan: Plan, corpora: dict[str, PlannedRows]) -> list[_Stage]:
+def _stages(paths: StudyPaths, plan: Plan, corpora: dict[str, PlannedRows]) -> list[_Stage]:
     """Every different training, merged where any run builds on it."""
     found: dict[str, _Stage] = {}
+    begins = {name: identity(m.revision, chat_template_of(m, paths.study)) for name, m in plan.models.items()}
     for run in plan.runs():
-        for link in chain(plan, run, plan.models[run.model].revision, corpora):
+        for link in chain(plan, run, begins[run.model], corpora):
             before = found.get(link.stage_id)
             if before is None or link.keeps_merged:
                 settings = resolve(link.name, link.stage)
@@ -99,7 +102,7 @@ def _require_variant(link: Link, corpus: PlannedRows, where: str) -> None:
 
 
 def _model_lines(paths: StudyPaths, plan: Plan, model: str, stages: Sequence[_Stage]) -> Iterator[Line]:
-    reader = _Reader(plan, model, paths.root)
+    reader = _Reader(plan, model, paths)
     shape = shape_of(plan, model, paths.root)
     yield Line(part="train", of=model, what="stages", amount=exact(len(stages)))
     yield Line(part="train", of=model, what="steps", amount=total(_steps(stage) for stage in stages))
@@ -155,10 +158,12 @@ def _merged(shape: ModelShape | None, model: str, stage: _Stage) -> Amount:
 class _Reader:
     """Counts tokens: with the model's own tokenizer where it lies here, by a rule otherwise."""
 
-    def __init__(self, plan: Plan, model: str, root: Path) -> None:
+    def __init__(self, plan: Plan, model: str, paths: StudyPaths) -> None:
         self._plan = plan
         base = plan.models[model]
-        self._tokenizer = _tokenizer(folder_here(base.base, root, base.revision))
+        self._tokenizer = _tokenizer(
+            folder_here(base.base, paths.root, base.revision), chat_template_of(base, paths.study)
+        )
         self._known: dict[tuple[str, str, int, int | None], list[int]] = {}
 
     def tokens(self, stage: _Stage) -> Amount:
@@ -204,8 +209,8 @@ def _bytes(row: Row) -> int:
     return sum(len(message.content.encode()) for message in row.messages)
 
 
-def _tokenizer(folder: Path | None) -> Any:
+def _tokenizer(folder: Path | None, chat_template: str | None) -> Any:
     """The tokenizer of a model that lies here; None elsewhere, and where transformers is not installed."""
     if folder is None or find_spec("transformers") is None:
         return None
-    return read_tokenizer(str(folder))
+    return read_tokenizer(str(folder), chat_template=chat_template)

@@ -56,7 +56,7 @@ def chain(plan: Plan, run: PlannedRun, revision: str, corpora: Mapping[str, Name
     Parameters
     ----------
     revision
-        Of the run's base model.
+        Of the run's base model, with the study's chat template where it brings one.
     corpora
         Every corpus of the run's stages, by name.
     """

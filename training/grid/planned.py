@@ -113,7 +113,7 @@ def _stages(
     corpora: Mapping[str, Corpus],
 ) -> tuple[StageJob, ...]:
     found: list[StageJob] = []
-    for link in chain(locked.plan, run, base.revision, corpora):
+    for link in chain(locked.plan, run, base.identity, corpora):
         corpus = corpora[link.stage.corpus]
         found.append(
             StageJob(

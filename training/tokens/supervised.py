@@ -43,14 +43,13 @@ def supervise(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, mask: Los
     Raises
     ------
     BadInput
-        A row has no supervised token (all of it is masked, or cut off), padding is the end-of-turn token, or a row
-        cannot be encoded.
+        A row has no supervised token (all of it is masked, or cut off), or a row cannot be encoded.
+
+    Notes
+    -----
+    What is supervised is marked by position, row by row, before anything is padded: padding is never under the loss,
+    also where a model pads with the token that ends a turn.
     """
-    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
-        fault = Finding(
-            where="tokenizer", found=f"pad = eos = {tokenizer.eos_token!r}", promised="a padding token of its own"
-        )
-        raise BadInput("padding would be trained on as the end of turn", fault, then="choose another padding token")
     encoded = tuple(encode(row, tokenizer, mask) for row in rows)
     if empty := [row.row_id for row in encoded if not any(row.is_supervised)]:
         faults = [Finding(where=row, found="no supervised token", promised="at least one") for row in empty[:20]]

@@ -108,6 +108,10 @@ def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
     if plan.import_ is not None or plan.judgements:
         require_maps(paths, plan)
     require_lockable(paths.name, lints)
+    if plan.used_corpora and plan.import_ is None:
+        from seedlock.training.checks.before_lock import require_trainable_rows
+
+        require_trainable_rows(paths, plan)
 
 
 def _print_bases(plan: Plan, paths: StudyPaths) -> None:
