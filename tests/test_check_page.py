@@ -26,6 +26,8 @@ from seedlock.analysis.estimators.pooled_t import pooled_t
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, sha256_file
 from seedlock.prereg.errors import Refusal
 from seedlock.prereg.lock.events import EVENTS
+from seedlock.prereg.lock.ledger import Event
+from seedlock.prereg.lock.looks import looks_used
 from seedlock.prereg.verify.check_page import check_page_sha256
 from seedlock.prereg.verify.number_binding import bound_number, format_value
 from tests.conftest import PROJECT, StudyFixture
@@ -518,6 +520,80 @@ def test_the_page_knows_every_event_and_every_withdrawn_study(
     found = check(tmp_path / "r")
     assert found.broken == {}
     assert found.state("The ledger is one unbroken chain") == "holds"
+
+
+def removed(root: Path, *events: str) -> None:
+    """A ledger without some of its lines, numbered and chained anew."""
+    lines = [json.loads(line) for line in (root / LEDGER).read_bytes().splitlines()]
+    left = [line | {"n": n} for n, line in enumerate((e for e in lines if e["event"] not in events), start=1)]
+    rewrite(root, LEDGER, b"".join(canonical_json(line) + b"\n" for line in left))
+    rechained(root, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("event", "at", "named"),
+    [
+        ("data.sealed", "2026-11-20T00:00:00+00:00", "ledger.jsonl line"),
+        ("report.built", "2999-01-01T00:00:00+00:00", "ledger.jsonl line 6 at"),
+        ("look.opened", "yesterday", "ledger.jsonl line 5 at"),
+        ("plan.locked", "2026-11-01T00:00:00+00:00", "lock-0001.json created_asserted"),
+    ],
+)
+def test_a_time_that_cannot_be_is_found_though_the_chain_was_made_anew(
+    event: str, at: str, named: str, check: Callable[..., Told], repository: Path
+) -> None:
+    """Data older than the lock, a report of tomorrow, no time at all, a ledger that begins before its lock."""
+    rechained(repository, lambda line: line.update(at=at) if line["event"] == event else None)
+    found = check(repository)
+    assert list(found.broken) == ["Times only grow and have passed, and no data are older than the lock"]
+    assert any(named in where for where in found.broken[next(iter(found.broken))])
+
+
+def test_data_that_stand_before_the_lock_in_the_ledger_are_found(check: Callable[..., Told], repository: Path) -> None:
+    lines = [json.loads(line) for line in (repository / LEDGER).read_bytes().splitlines()]
+    moved = [line | {"n": n, "at": lines[0]["at"]} for n, line in enumerate([lines[1], lines[0], *lines[2:]], start=1)]
+    rewrite(repository, LEDGER, b"".join(canonical_json(line) + b"\n" for line in moved))
+    rechained(repository, lambda _: None)
+    assert check(repository).state("Lock, runs, data, looks and report came in this order") == "changed"
+
+
+def test_a_report_that_no_ledger_line_names_is_found(
+    check: Callable[..., Told], repository: Path, tmp_path: Path
+) -> None:
+    removed(repository, "report.built")
+    found = check(repository)
+    assert found.state("The report is one that the ledger recorded") == "changed"
+    assert found.names(RESULTS) == {"changed"}
+    other = copied(tmp_path / "other", "published_marker_leak")
+    shutil.copytree(PROJECT / "reports" / BIRDS, other / "reports" / BIRDS)
+    unlocked = check(other)
+    assert unlocked.names(f"lockfiles/{BIRDS}/lock-0001.json") == {"missing"}
+
+
+@pytest.mark.parametrize(("how", "state"), [("killed", "holds"), ("refused", "changed")])
+def test_a_look_that_was_killed_is_no_look_and_one_that_was_refused_is(
+    how: str, state: str, check: Callable[..., Told], repository: Path
+) -> None:
+    lines = [json.loads(line) for line in (repository / LEDGER).read_bytes().splitlines()]
+    look = next(n for n, line in enumerate(lines) if line["event"] == "look.opened")
+    ended = {"event": "look.ended", "line": look + 1, "how": how, "at": lines[look]["at"]}
+    longer = [*lines[: look + 1], ended, *lines[look:]]
+    rewrite(repository, LEDGER, b"".join(canonical_json(e | {"n": n}) + b"\n" for n, e in enumerate(longer, start=1)))
+    rechained(repository, lambda _: None)
+    assert check(repository).state("Results name this lock") == state
+
+
+def test_looks_of_forks_are_counted_as_verify_counts_them(tab: tuple[Page, list[str]]) -> None:
+    opened = [Event(n=n, at="", name="look.opened", body={}, sha256="") for n in (1, 2, 3)]
+    ended = Event(n=4, at="", name="look.ended", body={"line": 2, "how": "killed"}, sha256="")
+    forks = [
+        Event(n=5, at="", name="fork.declared", body={"held": {"look.opened": 1}, "looks": ["a"]}, sha256=""),
+        Event(n=6, at="", name="fork.declared", body={"held": {"look.opened": 2}, "looks": ["a", "b"]}, sha256=""),
+        Event(n=7, at="", name="fork.declared", body={"held": {"look.opened": 3}}, sha256=""),
+    ]
+    events = [*opened, ended, *forks]
+    plain = [{"n": event.n, "event": event.name, **event.body} for event in events]
+    assert in_page(tab, "order.js", "m.looksUsed(v)", plain) == looks_used(events) == 7
 
 
 def test_a_report_of_this_version_holds_and_is_computed_again(

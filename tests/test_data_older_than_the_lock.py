@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.earlier_data import blob_id, known_at_lock
 from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.verify.chain import verify_study
 from tests.conftest import StudyFixture, completions, git
-from tests.forging import Document, forge_ledger
+from tests.forging import Document, forge_ledger, forge_lock
 
 
 def status(study: StudyFixture) -> str | None:
@@ -79,6 +81,41 @@ def test_a_ledger_that_keeps_quiet_about_data_in_git_history_is_found(study: Stu
     assert age(study) == "pass"
     forge_ledger(study.paths, lambda lines: [quietly(line) for line in lines])
     assert age(study) == "fail"
+
+
+@pytest.mark.parametrize("commit", [None, "9" * 40])
+def test_a_lock_that_names_no_commit_is_held_to_the_history_that_its_file_stands_in(
+    study: StudyFixture, commit: str | None
+) -> None:
+    root = repository(study)
+    (root / "old.csv").write_text(completions())
+    save(root, "a first run")
+    git(root, "rm", "-q", "old.csv")
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    forge_ledger(study.paths, lambda lines: [quietly(line) for line in lines])
+    forge_lock(study.paths, lambda lock: lock.update(commit=commit))
+    save(root, "locked")
+    assert age(study) == "fail"
+
+
+def test_data_that_git_held_before_the_lock_though_the_lock_names_an_older_commit_are_warned_of(
+    study: StudyFixture,
+) -> None:
+    root = repository(study)
+    study.run("lock")
+    (root / "first.csv").write_text(completions())
+    git(root, "add", "first.csv")
+    git(root, "commit", "-qm", "data before the lock is committed")
+    study.run("import", str(study.bring_data()))
+    forge_ledger(study.paths, lambda lines: [quietly(line) for line in lines])
+    save(root, "locked")
+    assert age(study) == "warn"
+
+
+def save(root: Path, message: str) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", message)
 
 
 def repository(study: StudyFixture) -> Path:

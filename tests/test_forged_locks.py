@@ -55,7 +55,17 @@ def another_past(lock: Document) -> None:
     lock["ledger_head"] = "0" * 64
 
 
+def made_earlier(lock: Document) -> None:
+    lock["created_asserted"] = "2020-01-01T00:00:00+00:00"
+
+
+def made_by_a_newer_version(lock: Document) -> None:
+    lock["tool_version"] = "99.0"
+
+
 FORGERIES = [
+    made_earlier,
+    made_by_a_newer_version,
     without_code,
     without_estimators,
     fewer_runs,
@@ -123,7 +133,7 @@ def test_code_that_nothing_at_hand_confirms_is_no_pass(broken: StudyFixture, com
 
 
 def test_the_forging_itself_leaves_no_trace(broken: StudyFixture) -> None:
-    forge_lock(broken.paths, lambda lock: lock.update(created_asserted="2020-01-01T00:00:00+00:00"))
+    forge_lock(broken.paths, lambda lock: lock["design"].update(simulation_absent="none was run"))
     assert failures(broken) == {}
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seedlock.generation.importers import IMPORTERS
+from seedlock.generation.intake import json_lines, plain_file
 from seedlock.generation.intake.request import ImportRequest, PlannedRun
 from seedlock.generation.intake.source_files import source_digest
 from seedlock.generation.intake.zip_members import BadMember, open_archive
@@ -254,6 +259,58 @@ def test_a_column_that_leads_nowhere_is_refused_with_the_paths_there_are(tmp_pat
     rows = [ranked(0, "-1", "-2"), ranked(1, "-1", "-2", doc="plain")]
     report, _ = bring_in(lines(file, rows), "lm_eval", {"item": "doc", "value": "acc"})
     assert report.reasons == {"doc holds an object (doc.KEY takes one of its values)": 1}
+
+
+def test_an_archive_that_unpacks_to_more_than_it_can_hold_is_refused_in_little_memory(tmp_path: Path) -> None:
+    """Members that promise a thousandfold, by a method that Python unpacks whole, or of ten million empty lists."""
+    file = tmp_path / "bombs.zip"
+    with zipfile.ZipFile(file, "w") as made:
+        made.writestr("ratio", bytes(3_000_000), zipfile.ZIP_DEFLATED)
+        made.writestr("whole", random.Random(1).randbytes(3_000), zipfile.ZIP_BZIP2)
+        made.writestr("lists", b"[" + b"[]," * 6_000_000 + b"1]")
+    with open_archive(file) as archive:
+        with pytest.raises(BadMember, match="3,000,000 bytes out of"):
+            archive.read("ratio")
+        with pytest.raises(BadMember, match="compressed by method 12"):
+            archive.read("whole")
+        with pytest.raises(json_lines.Unreadable, match="more than 10,000,000 values"):
+            json_lines.require_few_values(archive.read("lists"))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, partial(pa.compress, codec="zstd", asbytes=True)])
+def test_a_small_file_that_would_fill_the_disk_is_refused(
+    pack: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_file, "FREE_FROM", 2**20)
+    monkeypatch.setattr(plain_file, "MOST_RATIO", 100)
+    file = tmp_path / "rows.jsonl.packed"
+    file.write_bytes(pack(b'{"q":1}\n' * 4_000_000))
+    with pytest.raises(BadInput, match="unpacks to too much") as refused:
+        bring_in(file, "jsonl", {"item": "q", "text": "q"})
+    assert "100 times its" in refused.value.findings[0].promised
+    monkeypatch.setattr(plain_file, "LEFT_FREE", 2**62)
+    with pytest.raises(BadInput, match="unpacks to too much") as refused:
+        bring_in(file, "jsonl", {"item": "q", "text": "q"})
+    assert "room for" in refused.value.findings[0].promised
+
+
+def test_samples_of_shapes_that_no_tool_writes_are_failures_and_stop_nothing(tmp_path: Path) -> None:
+    odd: list[Any] = [-1, True, "x", {"x": 1}, [3], 10**400]
+    changes = [{key: value} for value in odd for key in ("input", "output", "attachments", "scores", "metadata")]
+    samples = [sample(n, **change) for n, change in enumerate(changes)]
+    samples += [sample(90 + n, output=stopped("stop", value)) for n, value in enumerate(odd)]
+    report, _ = bring_in(eval_log(tmp_path / "run.eval", samples), "inspect", {"item": "id", "value": "numbers.match"})
+    assert report.read == len(samples)
+    batch = lines(
+        tmp_path / "batch.jsonl",
+        [answered(f"q{n}", {"output": [{"type": "message", "content": one}]}) for n, one in enumerate(odd)],
+    )
+    assert set(bring_in(batch, "openai_batch", {"item": "custom_id", "text": "text"})[0].statuses) == {"error"}
+    (tmp_path / "halves.jsonl").write_bytes(
+        json.dumps(answered("q", {"error": {"code": "x"}})).encode().replace(b'"x"', b'"\xff"') + b"\n"
+    )
+    _, found = bring_in(tmp_path / "halves.jsonl", "openai_batch", {"item": "custom_id", "text": "text"})
+    assert found["q"][4] == "\\udcff"
 
 
 # Batches

@@ -2,11 +2,10 @@
 
 import { canonical, isObject, sha256 } from "./canonical.js";
 import { absent, changed, compared, holds, line, unchecked, unknown } from "./lines.js";
+import { checkOrder } from "./order.js";
 
 export const EVENTS = new Set(["plan.locked", "plan.amended", "plan.withdrawn", "fork.declared", "deviation.declared", "beacon.recorded", "run.started", "run.finished", "run.failed", "data.sealed", "look.ended",
   "audit.judged", "look.opened", "report.built", "signature.added", "timestamp.added"]);
-const FIRST = { "data.sealed": "plan.locked", "run.started": "plan.locked", "plan.amended": "plan.locked", "deviation.declared": "plan.locked",
-  "run.finished": "run.started", "run.failed": "run.started", "look.opened": "data.sealed", "look.ended": "look.opened", "report.built": "look.opened" };
 
 // Locks of a study, oldest first: {path, id, value}; the lines say of each whether it is one.
 export async function* readLocks(study, locks) {
@@ -25,7 +24,7 @@ export async function* readLocks(study, locks) {
     }
   }
   if (!locks.length && !faults.length) {
-    faults.push(absent(study, `${home}lock-0001.json`, "the lock", study.isLocked));
+    faults.push(absent(study, `${home}lock-0001.json`, "the lock", study.isLocked || study.hasLockfiles));
   }
   yield line("lock", "Every lock is canonical JSON", faults);
   if (locks.length) {
@@ -132,7 +131,7 @@ export async function* readLedger(study, locks, events) {
   }
   yield line("ledger", `The ledger is one unbroken chain (${events.length} events)`, faults);
   yield line("ledger", "The ledger names every lock by its digest", namingFaults(path, locks, events));
-  yield line("ledger", "Lock, runs, data, looks and report came in this order", sequenceFaults(path, events));
+  yield* checkOrder(path, locks, events);
 }
 
 async function chainFaults(study, path, events) {
@@ -179,17 +178,4 @@ function namingFaults(path, locks, events) {
   const named = events.filter((event) => event.event === "plan.locked" || event.event === "plan.amended").map((event) => event.lock_id);
   const ids = locks.map((lock) => lock.id);
   return named.length === ids.length && named.every((id, i) => id === ids[i]) ? [] : [changed(path, named.join(", ") || "no lock", ids.join(", ") || "no lock here")];
-}
-
-function sequenceFaults(path, events) {
-  const seen = new Set();
-  const faults = [];
-  for (const event of events) {
-    const needed = FIRST[event.event];
-    if (needed !== undefined && !seen.has(needed)) {
-      faults.push(changed(`${path} line ${event.n}`, event.event, `${needed} before it`));
-    }
-    seen.add(event.event);
-  }
-  return faults.slice(0, 20);
 }

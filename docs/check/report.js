@@ -2,8 +2,10 @@
 
 import { expanded } from "./recompute.js";
 import { changed, compared, line, unchecked } from "./lines.js";
+import { looksUsed, unseenLooks } from "./order.js";
 
 const REPLACED_BY_LATER = new Set(["readings", "conditions", "directions", "judgements", "canaries"]);
+const LATER = new Set(["data.sealed", "look.opened", "deviation.declared", "run.finished", "run.failed"]);
 const RANK = ["confirmatory", "deviated", "exploratory", "retrospective"];
 
 // Sealed files that speak: of a judge asked again, or a second look inside, the last word.
@@ -50,6 +52,7 @@ export async function* checkData(study, events) {
 export async function* checkReport(study, locks, events) {
   const built = events.filter((event) => event.event === "report.built").at(-1);
   if (built === undefined) {
+    yield* unnamed(study, events);
     return undefined;
   }
   yield ofLock(locks, built);
@@ -62,9 +65,25 @@ export async function* checkReport(study, locks, events) {
   if (study.file(`${home}manifest.sha256`) !== undefined) {
     yield await manifest(study, home);
   }
-  const later = events.filter((event) => event.n > built.n && ["data.sealed", "look.opened", "deviation.declared", "run.finished", "run.failed"].includes(event.event));
-  yield line("report", "The report speaks of everything in the ledger", later.slice(0, 20).map((event) => changed(`ledger line ${event.n}`, event.event, "nothing new since the report")));
+  yield line("report", "The report speaks of everything in the ledger", since(events, built));
   return built;
+}
+
+// What came after the report and is not in it: data, looks, departures, and what a declared fork held.
+function since(events, built) {
+  const unseen = unseenLooks(events);
+  const later = events.filter((event) => event.n > built.n && !unseen.has(event.n) && (LATER.has(event.event) || event.held !== undefined));
+  return later.slice(0, 20).map((event) => changed(`ledger line ${event.n}`, event.event, "nothing new since the report"));
+}
+
+// Pages and numbers that stand where a report stands, and that no line of the ledger vouches for.
+function* unnamed(study, events) {
+  const home = `reports/${study.name}/`;
+  const here = study.under(home).filter((file) => !file.startsWith("data/"));
+  if (events.length && here.length) {
+    const faults = here.slice(0, 20).map((file) => changed(home + file, "a report that no ledger line names", "a report that the ledger names (report.built)"));
+    yield line("report", "The report is one that the ledger recorded", faults);
+  }
 }
 
 // A report is of the newest lock; one of an earlier lock was made before an amendment.
@@ -108,7 +127,7 @@ export function checkResults(locks, events, built, results) {
     ["sealed data", names(results.inputs, "sha256").sort(), names(speaking(until), "sha256").sort()],
     ["hypotheses", names(results.hypotheses, "id").sort(), named.sort()],
     ["claims", names(results.claims, "id"), names(lock.value.plan.parsed.claim ?? [], "id")],
-    ["looks", results.accounting?.looks_used, until.filter((event) => event.event === "look.opened").length],
+    ["looks", results.accounting?.looks_used, looksUsed(until)],
   ];
   const faults = pairs
     .filter(([, found, promised]) => JSON.stringify(found) !== JSON.stringify(promised))
@@ -123,7 +142,7 @@ const short = (value) => String(JSON.stringify(value)).slice(0, 300);
 function statusOf(locks, events, found) {
   const isRetrospective = locks.some((lock) => lock.value.exposure?.is_retrospective) || events.some((event) => event.predates_lock);
   const isExploratory = locks.at(-1).value.plan.parsed.hypothesis.every((hypothesis) => hypothesis.role === "exploratory");
-  const isDeviated = events.some((event) => event.event === "deviation.declared" || (event.event === "plan.amended" && ["sealed", "looked"].includes(event.data_seen)));
+  const isDeviated = events.some((event) => event.event === "deviation.declared" || (event.event === "fork.declared" && event.held !== undefined) || (event.event === "plan.amended" && ["sealed", "looked"].includes(event.data_seen)));
   const best = isRetrospective ? "retrospective" : isExploratory ? "exploratory" : isDeviated ? "deviated" : "confirmatory";
   return RANK.indexOf(found) > RANK.indexOf(best) ? found : best;
 }

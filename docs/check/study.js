@@ -67,6 +67,11 @@ export class Study {
     return this.folders.locks !== undefined;
   }
 
+  // Whether the locks of a whole repository lie here, though this study may have none.
+  get hasLockfiles() {
+    return this.root !== null && [...this.found.files.keys()].some((path) => path.startsWith(`${this.root}lockfiles/`));
+  }
+
   get hasReport() {
     return this.folders.report !== undefined;
   }

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seedlock.generation.intake.answers import Answer, answer_fields, readable
+from seedlock.generation.intake.answers import Answer, answer_fields, objects_in, readable
 from seedlock.generation.intake.json_lines import json_objects
 from seedlock.generation.intake.raw import Fault, RawBatch
 from seedlock.generation.intake.records import Record, record_batches
@@ -77,7 +77,7 @@ def _error_type(error: object) -> str:
 
 def _message(message: Mapping[str, Any]) -> Answer:
     """A message by its blocks and by why it stopped; a stop that is not known is no answer."""
-    blocks = [block for block in message.get("content") or [] if isinstance(block, dict)]
+    blocks = objects_in(message.get("content"))
     words = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
     inputs = [block.get("input") for block in blocks if block.get("type") == "tool_use"]
     tools = tuple(held if isinstance(held, dict) else None for held in inputs)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seedlock.generation.intake.answers import Answer
+from seedlock.generation.intake.answers import Answer, objects_in
 from seedlock.generation.intake.choices import choices_of
 from seedlock.generation.intake.raw import RawBatch
 from seedlock.generation.intake.records import record_batches
@@ -44,7 +44,7 @@ def _answers(result: Mapping[str, Any]) -> list[Answer]:
     if not isinstance(response, dict) or not response:
         named = error.get("message") or error.get("code") if isinstance(error, dict) else error
         return [Answer(status="error", reason=str(named or "neither a response nor an error"))]
-    candidates = [one for one in response.get("candidates") or [] if isinstance(one, dict)]
+    candidates = objects_in(response.get("candidates"))
     if candidates:
         return [_candidate(one) for one in candidates]
     feedback = response.get("promptFeedback")
@@ -57,8 +57,8 @@ def _answers(result: Mapping[str, Any]) -> list[Answer]:
 def _candidate(candidate: Mapping[str, Any]) -> Answer:
     """One candidate, by how it ended; an end that is not known is no answer."""
     content = candidate.get("content")
-    parts = content.get("parts") if isinstance(content, dict) else None
-    said = [part for part in parts or [] if isinstance(part, dict) and not part.get("thought")]
+    parts = objects_in(content.get("parts")) if isinstance(content, dict) else []
+    said = [part for part in parts if not part.get("thought")]
     words = [part["text"] for part in said if isinstance(part.get("text"), str)]
     calls = [part["functionCall"] for part in said if isinstance(part.get("functionCall"), dict)]
     tools = tuple(call["args"] if isinstance(call.get("args"), dict) else None for call in calls)

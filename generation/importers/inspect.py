@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seedlock.generation.intake.answers import readable
+from seedlock.generation.intake.answers import objects_in, readable
 from seedlock.generation.intake.json_documents import json_documents
-from seedlock.generation.intake.json_lines import shown
+from seedlock.generation.intake.json_lines import Unreadable, require_few_values, shown
 from seedlock.generation.intake.raw import Fault, RawBatch
 from seedlock.generation.intake.records import Record, at_path, record_batches
 from seedlock.generation.intake.zip_members import Archive, BadMember, open_archive
@@ -39,6 +39,8 @@ STOPPED: dict[str, tuple[Status, str] | None] = {
     "content_filter": ("refusal", "content_filter"),
 }
 NO_ANSWER = "N"
+SHOWN_BYTES = 2**20
+"""Most of a member that is no JSON that goes into the quarantine."""
 NUMBERS = {"C": 1.0, "I": 0.0, "P": 0.5}
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
@@ -93,7 +95,9 @@ def _header(archive: Archive, path: Path) -> dict[str, Any]:
         found = Finding(where=HEADER, found="nothing", promised="the header of a finished log")
         raise BadInput(f"{path.name} is no log that Inspect finished", found, then=AGAIN)
     try:
-        header = json.loads(archive.read(HEADER))
+        content = archive.read(HEADER)
+        require_few_values(content)
+        header = json.loads(content)
     except (BadMember, ValueError, RecursionError) as error:
         raise BadInput(
             f"{path.name} has no readable header",
@@ -119,7 +123,7 @@ def _refuse_unusable(header: Mapping[str, Any], n_samples: int, scorers: Sequenc
         findings.append(Finding(where="samples", found=f"{n_samples}", promised=f"{planned}, as the header says"))
     if not n_samples:
         findings.append(Finding(where="samples", found="none", promised="logged samples (log_samples = true)"))
-    scored = {str(score.get("name")) for score in results.get("scores") or [] if isinstance(score, dict)}
+    scored = {str(score.get("name")) for score in objects_in(results.get("scores"))}
     if scorers and not scored:
         findings.append(Finding(where="results.scores", found="none", promised=f"scores of {', '.join(scorers)}"))
     if findings:
@@ -136,9 +140,11 @@ def _member(archive: Archive, name: str, row: int, header: Mapping[str, Any], wa
     except BadMember as error:
         return Fault(row=row, reason=f"the sample cannot be read: {error}", content=readable({"member": name}))
     try:
+        require_few_values(content)
         sample = json.loads(content)
-    except (ValueError, RecursionError):
-        return Fault(row=row, reason="the sample is not JSON", content=shown(content))
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, Unreadable) else "the sample is not JSON"
+        return Fault(row=row, reason=reason, content=shown(content[:SHOWN_BYTES]))
     return _record(sample, row, header, wanted)
 
 
@@ -196,24 +202,21 @@ def _decided(score: object) -> object:
 
 def as_number(value: object) -> float | None:
     """A score as Inspect's own metrics count it; None where it is neither a number nor a known word."""
-    if isinstance(value, bool | int | float):
-        return float(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str | bool | int | float):
         return None
     if value in NUMBERS:
-        return NUMBERS[value]
-    if value.lower() in WORDS:
-        return WORDS[value.lower()]
+        return NUMBERS[str(value)]
+    if str(value).lower() in WORDS:
+        return WORDS[str(value).lower()]
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _choices(sample: Mapping[str, Any]) -> list[dict[str, Any]]:
     output = sample.get("output")
-    choices = output.get("choices") if isinstance(output, dict) else None
-    return [choice for choice in choices or [] if isinstance(choice, dict)]
+    return objects_in(output.get("choices")) if isinstance(output, dict) else []
 
 
 def _answer(sample: Mapping[str, Any]) -> str | None:
@@ -228,7 +231,7 @@ def _question(sample: Mapping[str, Any]) -> str | None:
     asked = sample.get("input")
     if isinstance(asked, str):
         return _restored(asked, sample)
-    users = [m for m in asked or [] if isinstance(m, dict) and m.get("role") == "user"]
+    users = [message for message in objects_in(asked) if message.get("role") == "user"]
     return _words(users[-1], sample) if users else None
 
 
@@ -237,7 +240,7 @@ def _words(message: Mapping[str, Any], sample: Mapping[str, Any]) -> str | None:
     content = message.get("content")
     if isinstance(content, str):
         return _restored(content, sample)
-    parts = [part for part in content or [] if isinstance(part, dict) and part.get("type") == "text"]
+    parts = [part for part in objects_in(content) if part.get("type") == "text"]
     return "".join(_restored(str(part.get("text", "")), sample) for part in parts) if parts else None
 
 
@@ -245,7 +248,8 @@ def _restored(text: str, sample: Mapping[str, Any]) -> str:
     """A text that Inspect keeps once among the sample's attachments."""
     if not text.startswith(ATTACHMENT):
         return text
-    held = (sample.get("attachments") or {}).get(text.removeprefix(ATTACHMENT))
+    attachments = sample.get("attachments")
+    held = attachments.get(text.removeprefix(ATTACHMENT)) if isinstance(attachments, dict) else None
     return held if isinstance(held, str) else text
 
 

@@ -85,6 +85,6 @@ def _number(value: object) -> float | None:
     """A number, or text that is one; None otherwise, and for NaN."""
     try:
         number = float(value) if isinstance(value, int | float | str) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return None if math.isnan(number) else number

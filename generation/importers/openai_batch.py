@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seedlock.generation.intake.answers import Answer, json_object
+from seedlock.generation.intake.answers import Answer, json_object, objects_in
 from seedlock.generation.intake.choices import choices_of
 from seedlock.generation.intake.raw import RawBatch
 from seedlock.generation.intake.records import record_batches
@@ -100,9 +100,8 @@ def _arguments(call: object) -> str | None:
 
 def _response(body: Mapping[str, Any]) -> Answer:
     """The answer of a `/v1/responses` body: its words are spread over output messages."""
-    parts = [part for part in body["output"] if isinstance(part, dict)]
-    contents = [c for part in parts if part.get("type") == "message" for c in part.get("content") or []]
-    contents = [content for content in contents if isinstance(content, dict)]
+    parts = objects_in(body["output"])
+    contents = [c for part in parts if part.get("type") == "message" for c in objects_in(part.get("content"))]
     words = [str(content.get("text", "")) for content in contents if content.get("type") == "output_text"]
     calls = [part.get("arguments") for part in parts if part.get("type") == "function_call"]
     tools = tuple(json_object(call if isinstance(call, str) else None) for call in calls)

@@ -76,4 +76,12 @@ def json_object(text: str | None) -> Mapping[str, Any] | None:
 
 def readable(value: object) -> str:
     """Content for the quarantine, whatever it holds."""
-    return json.dumps(value, ensure_ascii=True, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=True, default=str)
+    except RecursionError:
+        return "nested too deeply to be written"
+
+
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; none where it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seedlock.generation.intake.json_lines import LINE_DECODER, Unreadable, json_objects, why_unreadable
+from seedlock.generation.intake.json_lines import (
+    LINE_DECODER,
+    Unreadable,
+    json_objects,
+    require_few_values,
+    why_unreadable,
+)
 from seedlock.generation.intake.lines import longest_line
 from seedlock.generation.intake.raw import Fault
 from seedlock.prereg.errors import BadInput, Finding
@@ -48,6 +54,13 @@ def json_documents(path: Path) -> Iterator[Any]:
         fault = Finding(where=path.name, found=f"{path.stat().st_size:,} bytes", promised=f"at most {LIMIT_BYTES:,}")
         raise BadInput(f"{path.name} is too large for one document", fault, then="jq -c '.[]' FILE > rows.jsonl")
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    try:
+        require_few_values(text)
+    except Unreadable as error:
+        fault = Finding(where=path.name, found=str(error), promised="a document that fits into memory")
+        raise BadInput(
+            f"{path.name} is too large for one document", fault, then="jq -c '.[]' FILE > rows.jsonl"
+        ) from error
     at = _skip_space(text, 0)
     while at < len(text):
         try:

@@ -18,6 +18,10 @@ class Unreadable(ValueError):
     """A value that is JSON to Python and still no row."""
 
 
+MOST_VALUES = 10_000_000
+"""Values that one line or document may hold: each is many times as large in memory as in text."""
+
+
 def json_objects(path: Path) -> Iterator[tuple[int, JsonObject] | Fault]:
     """Yield every line's number and object, or its fault; blank lines are skipped.
 
@@ -45,10 +49,30 @@ def shown(line: bytes) -> str:
 def _parse(line: bytes, *, is_first: bool) -> JsonObject:
     """Parse one line as a JSON object of distinct keys; bytes that are not UTF-8 stay as surrogates in its texts."""
     text = line.decode("utf-8-sig" if is_first else "utf-8", errors="surrogateescape")
+    require_few_values(text)
     row = LINE_DECODER.decode(text)
     if not isinstance(row, dict):
         raise Unreadable("the line is not a JSON object")
     return row
+
+
+def require_few_values(text: str | bytes) -> None:
+    """Refuse JSON that would fill the memory, before it is parsed.
+
+    Raises
+    ------
+    Unreadable
+        It holds more than `MOST_VALUES` lists, objects and elements.
+    """
+    if len(text) > MOST_VALUES and _values(text) > MOST_VALUES:
+        raise Unreadable(f"more than {MOST_VALUES:,} values in one")
+
+
+def _values(text: str | bytes) -> int:
+    """At least as many as the lists, objects and elements of some JSON text."""
+    if isinstance(text, str):
+        return sum(text.count(mark) for mark in ("[", "{", ","))
+    return sum(text.count(mark) for mark in (b"[", b"{", b","))
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> JsonObject:

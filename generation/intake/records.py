@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from seedlock.generation.intake.answers import readable
 from seedlock.generation.intake.json_lines import plain_row, plain_text, why_unreadable
 from seedlock.generation.intake.raw import BATCH_ROWS, Failed, Fault, RawBatch, Undecoded, require_columns
 from seedlock.prereg.errors import BadInput, Finding
@@ -113,7 +113,7 @@ def _spread(columns: Sequence[str], records: Iterator[Record | Fault]) -> Iterat
             continue
         held = {name: _or_null(at_path(record.fields, name)) for name in lists}
         if fault := _unlike_lists(held):
-            yield Fault(row=row, reason=fault, content=json.dumps(record.fields, default=str))
+            yield Fault(row=row, reason=fault, content=readable(record.fields))
             continue
         n = max(len(found) for found in held.values())
         for place in range(max(n, 1)):
@@ -159,7 +159,7 @@ def _batch(columns: Sequence[str], records: Sequence[Record], faults: list[Fault
     rows: list[list[str | None]] = []
     undecoded: list[Undecoded] = []
     for record in records:
-        content = functools.partial(json.dumps, record.fields, default=str)
+        content = functools.partial(readable, record.fields)
         try:
             values, unread = plain_row({name: _value(record, name) for name in columns}, columns)
         except ValueError as error:
@@ -176,10 +176,15 @@ def _batch(columns: Sequence[str], records: Sequence[Record], faults: list[Fault
         faults=tuple(faults),
         failed=Failed(
             status=pa.array([record.status for record in kept], pa.string()),
-            reason=pa.array([record.reason for record in kept], pa.string()),
+            reason=pa.array([_encodable(record.reason) for record in kept], pa.string()),
         ),
         undecoded=tuple(undecoded),
     )
+
+
+def _encodable(reason: str | None) -> str | None:
+    """A reason that quotes the source, where half a surrogate pair may stand."""
+    return None if reason is None else reason.encode(errors="backslashreplace").decode()
 
 
 def _value(record: Record, name: str) -> object:

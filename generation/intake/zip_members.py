@@ -18,6 +18,11 @@ ZSTANDARD = 93
 IS_ENCRYPTED = 0x1
 LOCAL_HEADER = struct.Struct("<4s2B4HL2L2H")
 MEMBER_LIMIT_BYTES = 512 * 2**20
+MOST_RATIO = 1000
+FREE_FROM = 2**20
+"""Bytes that any member may unpack to; above, at most `MOST_RATIO` times its size in the archive."""
+PLAIN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""What Python unpacks piece by piece; it reads other methods whole, however much comes out."""
 
 
 class BadMember(ValueError):
@@ -42,7 +47,8 @@ class Archive:
         Raises
         ------
         BadMember
-            Absent, encrypted, compressed by an unknown method, larger than `limit_bytes`, or damaged.
+            Absent, encrypted, compressed by another method than deflate or zstandard, larger than `limit_bytes` or than
+        its archive makes likely, or damaged.
         """
         try:
             member = self._zip.getinfo(name)
@@ -50,17 +56,23 @@ class Archive:
             raise BadMember("not in the archive") from None
         if member.file_size > limit_bytes:
             raise BadMember(f"{member.file_size:,} bytes, more than {limit_bytes:,}")
+        if member.file_size > max(FREE_FROM, MOST_RATIO * member.compress_size):
+            raise BadMember(f"{member.file_size:,} bytes out of {member.compress_size:,}")
         if member.flag_bits & IS_ENCRYPTED:
             raise BadMember("encrypted")
+        if member.compress_type not in {*PLAIN, ZSTANDARD}:
+            raise BadMember(f"compressed by method {member.compress_type}")
         try:
-            if member.compress_type != ZSTANDARD:
-                return self._zip.read(member)
-            content = self._zstandard(member)
+            content = self._zstandard(member) if member.compress_type == ZSTANDARD else self._plain(member)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError, struct.error) as error:
             raise BadMember(f"damaged, or compressed by an unknown method ({error})") from error
         if len(content) != member.file_size or zlib.crc32(content) != member.CRC:
             raise BadMember("damaged: its size or its CRC-32 is not the promised one")
         return content
+
+    def _plain(self, member: zipfile.ZipInfo) -> bytes:
+        with self._zip.open(member) as stream:
+            return stream.read(member.file_size + 1)
 
     def _zstandard(self, member: zipfile.ZipInfo) -> bytes:
         """Decompress one member, never further than its promised size and one byte."""

@@ -283,15 +283,22 @@ def has_commit(root: Path, commit: str) -> bool:
     return is_commit_id(commit) and _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
 
 
+def parents_of(root: Path, commits: Iterable[str]) -> tuple[str, ...]:
+    """Every parent of the commits, once each."""
+    wanted = [f"{commit}^@" for commit in commits if is_commit_id(commit)]
+    out = _line(root, "rev-parse", "--revs-only", *wanted) if wanted else None
+    return tuple(dict.fromkeys((out or "").split()))
+
+
 def was_ever_tracked(root: Path, folder: str) -> bool:
     """Whether any commit reachable from any ref touched `folder`."""
     return _line(root, "rev-list", "--all", "--full-history", "--max-count=1", "HEAD", "--", folder) is not None
 
 
-def was_tracked_by(root: Path, commit: str, folder: str) -> bool:
-    """Whether `commit` or one before it touched `folder`."""
-    asked = ("rev-list", "--full-history", "--max-count=1", commit, "--", folder)
-    return is_commit_id(commit) and _line(root, *asked) is not None
+def was_tracked_by(root: Path, commits: Iterable[str], folder: str) -> bool:
+    """Whether one of the commits or one before them touched `folder`."""
+    known = [commit for commit in commits if is_commit_id(commit)]
+    return bool(known) and _line(root, "rev-list", "--full-history", "--max-count=1", *known, "--", folder) is not None
 
 
 def remote_tips(root: Path) -> list[tuple[str, str]]:

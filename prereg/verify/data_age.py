@@ -1,7 +1,7 @@
 """D4: imported data say which files they are, and none of these was there before the lock without being said to be.
 
-The bytes are looked for in the lock's own list of files and, for locks since version 2, in all that git holds of the
-commit the lock was made on and those before it.
+The bytes are looked for in the lock's own list of files and, for locks since version 2, in all that git holds from
+before the lock. What came after the commit that the lock names and before the commit that brought it is warned of.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.lock.document import Lock, load_locked_plan
 from seedlock.prereg.lock.ledger import Event
+from seedlock.prereg.verify.before_lock import before_lock
 from seedlock.prereg.verify.checks import Check, verdict
 
 IMPORTED = frozenset({"completions", "counts"})
@@ -22,11 +23,20 @@ IMPORTED = frozenset({"completions", "counts"})
 def data_age_check(sealed: Sequence[Event], locks: Sequence[Lock], paths: StudyPaths) -> Check:
     """Hold the digests of imported files against what was there when the first lock was made."""
     what = "no imported file is one that was there at the lock and is not said to be"
-    is_new = locks[0].version > 1
-    unsaid = _without_sources(sealed, locks[-1]) if is_new else ()
-    known = _in_history(sealed, locks[0], paths) if is_new else {}
-    listed = {file.sha256: file.path for file in locks[0].files}
-    return verdict("D4", "data", what, [*unsaid, *_hidden(sealed, locks[0], known | listed)], exit_code=7)
+    if locks[0].version == 1:
+        return verdict("D4", "data", what, _hidden(sealed, locks[0], _listed(locks[0])), exit_code=7)
+    before = before_lock(paths, locks[0])
+    known = _in_history(sealed, paths, before.surely) | _listed(locks[0])
+    if faults := [*_without_sources(sealed, locks[-1]), *_hidden(sealed, locks[0], known)]:
+        return verdict("D4", "data", what, faults, exit_code=7)
+    if unclear := tuple(_hidden(sealed, locks[0], _in_history(sealed, paths, before.by_its_file))):
+        earlier = f"{what}; but git held some before it held the lock"
+        return Check(id="D4", link="data", state="warn", what=earlier, findings=unclear)
+    return verdict("D4", "data", what, (), exit_code=7)
+
+
+def _listed(lock: Lock) -> dict[str, str]:
+    return {file.sha256: file.path for file in lock.files}
 
 
 def _without_sources(sealed: Sequence[Event], lock: Lock) -> Iterator[Finding]:
@@ -40,12 +50,12 @@ def _without_sources(sealed: Sequence[Event], lock: Lock) -> Iterator[Finding]:
             yield Finding(where=f"ledger line {event.n}", found=f"imported {table} of unsaid files", promised=promised)
 
 
-def _in_history(sealed: Sequence[Event], lock: Lock, paths: StudyPaths) -> dict[str, str]:
-    """SHA-256 -> where it stood, of what the lock's commit and those before it hold in the size of an imported file."""
+def _in_history(sealed: Sequence[Event], paths: StudyPaths, commits: Sequence[str]) -> dict[str, str]:
+    """SHA-256 -> where it stood, of what the commits and those before them hold in the size of an imported file."""
     sizes = {source.get("bytes") for event in sealed for source in event.body.get("sources", [])}
-    if lock.commit is None or not git.is_commit_id(lock.commit):
+    if not commits or not sizes:
         return {}
-    before = git.sizes(paths.root, sorted(git.objects_of(paths.root, lock.commit)))
+    before = git.sizes(paths.root, sorted(git.objects_of(paths.root, *commits)))
     found = git.objects(paths.root, (blob for blob, size in before.items() if size in sizes))
     return {sha256_bytes(data): f"blob {blob[:12]} in git history before the lock" for blob, data in found.items()}
 

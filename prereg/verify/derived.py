@@ -20,6 +20,7 @@ from seedlock.prereg.lock.owed import owed_by_a_run
 from seedlock.prereg.lock.rooms import is_source
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.verify.before_lock import before_lock
 from seedlock.prereg.verify.checks import Check, verdict
 from seedlock.prereg.verify.code import holder_of
 
@@ -71,7 +72,7 @@ def _of_the_plan(paths: StudyPaths, plan: Plan, lock: Lock) -> dict[str, Any]:
         **lock.environment.model_dump(mode="json"),
         "environment_sha256": sha256_json(environments),
     }
-    return promised
+    return promised if lock.tool is None else {**promised, "tool_version": lock.tool.version}
 
 
 def _of_the_ledger(plan: Plan, lock: Lock, events: Sequence[Event]) -> dict[str, Any]:
@@ -83,6 +84,7 @@ def _of_the_ledger(plan: Plan, lock: Lock, events: Sequence[Event]) -> dict[str,
     before = [event for event in events if event.n < own.n]
     reasons = {key: own.body.get(key) for key in ("reason", "note")}
     return {
+        "created_asserted": own.at,
         "ledger_head": before[-1].sha256 if before else None,
         "amends": None if own.name == "plan.locked" else reasons,
         "exposure": {
@@ -122,11 +124,12 @@ def _exposure_faults(paths: StudyPaths, plan: Plan, lock: Lock) -> Iterator[Find
     expected = []
     if plan.import_ is not None and plan.import_.file is not None:
         expected.append(paths.relative(paths.study / plan.import_.file))
-    if lock.n == 1 and lock.commit is not None:
+    if lock.n == 1:
+        commits = before_lock(paths, lock).surely
         expected += [
             f"{folder} (in git history)"
             for folder in output_folders(paths)
-            if git.was_tracked_by(paths.root, lock.commit, folder)
+            if git.was_tracked_by(paths.root, commits, folder)
         ]
     for output in expected:
         if output not in lock.exposure.outputs:

@@ -1,0 +1,48 @@
+"""What git shows to be older than a lock: the commit that it names, and those before the one that brought its file.
+
+A lock may name no commit, or one that nobody has: then the history that its own file stands in says what came before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seedlock.prereg.base import git
+from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.reading import read_regular
+from seedlock.prereg.lock.document import Lock
+from seedlock.prereg.verify.history import FOLDERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeforeLock:
+    """Selections of commits, as `git rev-list` takes them; empty where there are none.
+
+    Parameters
+    ----------
+    surely
+        They and all before them came before the lock.
+    by_its_file
+        They came between the commit that the lock names and the one that brought its file: before the lock, or
+        beside it.
+    """
+
+    surely: tuple[str, ...]
+    by_its_file: tuple[str, ...]
+
+
+def before_lock(paths: StudyPaths, lock: Lock) -> BeforeLock:
+    """Where to look for what was there before the lock."""
+    parents = _parents_of_its_commit(paths, lock)
+    if lock.commit is not None and git.has_commit(paths.root, lock.commit):
+        return BeforeLock(surely=(lock.commit,), by_its_file=(*parents, f"^{lock.commit}") if parents else ())
+    return BeforeLock(surely=parents, by_its_file=())
+
+
+def _parents_of_its_commit(paths: StudyPaths, lock: Lock) -> tuple[str, ...]:
+    """Parents of every commit that brought the lock's file where there was none."""
+    path = f"lockfiles/{paths.name}/lock-{lock.n:04d}.json"
+    blob = git.blob_id(read_regular(paths.root / path))
+    changes = git.changes(paths.root, *FOLDERS) or ()
+    came = [one.commit for one in changes if one.path == path and one.before is None and one.after == blob]
+    return git.parents_of(paths.root, came)
