@@ -18,6 +18,7 @@ type Spreads = Mapping[str, float]
 DEFAULT_SEED_SD = (0.25, 0.5, 1.0)
 DEFAULT_ITEMS = 60
 DEFAULT_BASE_RATE = 0.5
+DEFAULT_RIGHT = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,9 @@ class Variation:
         Between items in what an arm does to them; used where items are a sample too.
     answer_sd
         Between answers of one run to one item; a rate has none, its answers are Bernoulli.
+    right
+        Arm -> share of hits and of misses that a checked judge gets right, or its correlation with what is right; empty
+        where no judge is checked.
     """
 
     measure: str
@@ -64,6 +68,7 @@ class Variation:
     arm_sd: tuple[Mapping[str, float], ...] = ()
     missing: Mapping[str, float] = field(default_factory=dict)
     missing_at: Literal["random", "high", "low"] = "random"
+    right: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def loses_answers(self) -> bool:
@@ -160,8 +165,12 @@ def _variation(plan: Plan, name: str, points: int, record: list[Assumption]) -> 
     lost = table.missing or {}
     if lost:
         taken(f"answers missing, {table.missing_at}", lost, lost)
+    right: float | dict[str, float] = {}
+    if plan.gold_of(plan.measures[name].judge) is not None:
+        right = taken("how often its judge is right", table.judge_right, DEFAULT_RIGHT)
     return Variation(
         measure=name,
+        right=right if isinstance(right, dict) else dict.fromkeys([*plan.planned_arms, BASELINE_ARM], right),
         is_rate=is_rate,
         base=_base_by_arm(plan, name, base, is_rate=is_rate),
         seed_sd=seed_sd,

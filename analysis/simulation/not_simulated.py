@@ -21,6 +21,7 @@ def not_simulated(design: Design) -> Iterator[NotSimulated]:
     yield from _gates(design)
     yield from _audit(design)
     yield from _scales(design)
+    yield from _judges(design)
     if slow := design.slow_targets():
         says = f"computed study by study, in the first {design.one_by_one} studies only"
         yield _one("fewer-studies", ", ".join(slow), says)
@@ -53,6 +54,17 @@ def _audit(design: Design) -> Iterator[NotSimulated]:
             "the agreement of measures is not simulated: the audit is taken to pass, so power is at most what is shown"
         )
         yield _one("audit-held-open", ", ".join(resting), says)
+
+
+def _judges(design: Design) -> Iterator[NotSimulated]:
+    """Hypotheses on judges that are checked: labels are drawn as the error that they make."""
+    checked = [t.id for t in design.layout.targets if design.assumed.variation[t.estimand.measure].right]
+    if checked:
+        says = (
+            "gold labels are drawn as a normal error of the run's mean, under a judge that is right as often as "
+            "judge_right says; labels that never come are not lost here"
+        )
+        yield _one("labels-as-error", ", ".join(checked), says)
 
 
 def _scales(design: Design) -> Iterator[NotSimulated]:

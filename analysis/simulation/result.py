@@ -145,10 +145,18 @@ class NotSimulated(Part):
     """Something that decides in this plan and that no rate of its simulation covers: what, for which ids, and how far.
 
     `gate-held-open` and `audit-held-open`: taken to pass. `scale-known`: an SD scale without its error.
-    `fewer-studies`: covered, in the first studies only.
+    `labels-as-error`: gold labels as the error they make. `fewer-studies`: covered, in the first studies only.
     """
 
-    code: Literal["lost-runs", "posteriors", "gate-held-open", "audit-held-open", "scale-known", "fewer-studies"]
+    code: Literal[
+        "lost-runs",
+        "posteriors",
+        "gate-held-open",
+        "audit-held-open",
+        "scale-known",
+        "labels-as-error",
+        "fewer-studies",
+    ]
     where: str
     says: str
 
@@ -158,6 +166,29 @@ class Share(Part):
 
     name: str
     inside_80: float
+
+
+class LabelsNeeded(Part):
+    """Fewest gold labels a run with the wanted power in the expected scenario, at the planned seeds.
+
+    Parameters
+    ----------
+    planned
+        Level -> labels a run that the plan draws.
+    labels, total, power
+        A run, over all runs of the hypothesis, and the power there; null with a `reason` where no number is enough.
+    judge_shift
+        How far the judge's own estimate would be off, on the hypothesis's scale; null for measures that are no rates.
+    """
+
+    id: str
+    point: int
+    planned: dict[str, int]
+    labels: int | None
+    total: int | None
+    power: Measured | None
+    judge_shift: float | None
+    reason: str | None
 
 
 class CalibrationRow(Part):
@@ -214,6 +245,7 @@ class SimulationResult(Part):
     arms_at: list[dict[str, dict[str, float]]] = []
     worst: list[Worst] = []
     findings: list[str] = []
+    labels_needed: list[LabelsNeeded] = []
 
     def to_bytes(self) -> bytes:
         """Canonical JSON and one line feed."""

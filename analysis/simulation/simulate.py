@@ -13,6 +13,7 @@ from seedlock.analysis.measures.base.measure import Params
 from seedlock.analysis.simulation.assumptions import Assumed, assume
 from seedlock.analysis.simulation.draw import Drawing, common_effects, draw_cells, planned_spread, run_levels
 from seedlock.analysis.simulation.evaluate import is_vectorised, runs_at
+from seedlock.analysis.simulation.labels import label_noise
 from seedlock.analysis.simulation.layout import Layout, lay_out
 from seedlock.analysis.simulation.missing import Came, lose_answers
 from seedlock.analysis.simulation.rules import Endings, LookRule, look_rules, play
@@ -48,8 +49,8 @@ class Design:
 
     @property
     def rates(self) -> frozenset[str]:
-        """Measures that are yes/no rates."""
-        return frozenset(name for name, v in self.assumed.variation.items() if v.is_rate)
+        """Measures that are yes/no rates; means that gold labels correct are none any more."""
+        return frozenset(name for name, v in self.assumed.variation.items() if v.is_rate and not v.right)
 
     @property
     def spans(self) -> dict[str, tuple[float, float]]:
@@ -180,12 +181,13 @@ def play_world(
         key = (1, point, number, batch)
         cells = _draw_all(design, world, key, point=point, simulations=size)
         came = _lose_all(design, world, key, cells)
+        off = _label_all(design, key, cells)
         parts.append(
             play(
                 design.plan,
                 design.layout,
                 design.rules,
-                cells | {block: found.mean_KRI for block, found in came.items()},
+                {b: found + off.get(b, 0.0) for b, found in (cells | _means(came)).items()},
                 draws=design.assumed.draws,
                 raw=raw,
                 rates=design.rates,
@@ -235,6 +237,22 @@ def _draw_all(
             common_KR=common_KR,
         )
     return cells
+
+
+def _means(came: Mapping[int, Came]) -> dict[int, FloatArray]:
+    return {block: found.mean_KRI for block, found in came.items()}
+
+
+def _label_all(design: Design, key: tuple[int, ...], cells: Mapping[int, FloatArray]) -> dict[int, FloatArray]:
+    """What few labels make wrong with the means of every block whose judge is checked."""
+    off = {}
+    for block, at in enumerate(design.layout.blocks):
+        gold = design.plan.gold_of(design.plan.measures[at.measure].judge)
+        if gold is not None:
+            rng = np.random.default_rng(np.random.SeedSequence(design.seed, spawn_key=(*key, 4, block)))
+            variation, answers = design.assumed.variation[at.measure], at.n_items * design.assumed.draws
+            off[block] = label_noise(variation, gold, design.layout.runs, cells[block], answers=answers, rng=rng)
+    return off
 
 
 def _lose_all(design: Design, world: World, key: tuple[int, ...], cells: Mapping[int, FloatArray]) -> dict[int, Came]:

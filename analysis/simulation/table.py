@@ -36,6 +36,8 @@ def tables(result: SimulationResult) -> Iterator[Table]:
         yield _looks(result, Table(title="studies that go as far as a look"))
     if result.seeds_needed:
         yield _seeds(result, Table(title=f"seeds an arm for power {result.wanted_power:g} at the expected effect"))
+    if result.labels_needed:
+        yield _labels(result, Table(title=f"gold labels a run for power {result.wanted_power:g} at the planned seeds"))
     if result.calibration:
         yield _calibration(result, Table(title="is the truth as often in the posterior as that says?"))
 
@@ -89,6 +91,26 @@ def _seeds(result: SimulationResult, table: Table) -> Table:
     for row in result.seeds_needed:
         seeds = str(row.seeds) if row.seeds is not None else row.reason or "-"
         table.add_row(row.id, _sds(result, row.point), seeds, in_words(row.power, 2))
+    return table
+
+
+def _labels(result: SimulationResult, table: Table) -> Table:
+    for column in (
+        "hypothesis",
+        "seed SD",
+        "planned",
+        "labels a run",
+        "in all",
+        "power there",
+        "judge alone is off by",
+    ):
+        table.add_column(column)
+    for row in result.labels_needed:
+        planned = ", ".join(f"{level} {n}" for level, n in row.planned.items())
+        labels = str(row.labels) if row.labels is not None else row.reason or "-"
+        shift = "-" if row.judge_shift is None else f"{row.judge_shift:+.3g}"
+        total = "-" if row.total is None else str(row.total)
+        table.add_row(row.id, _sds(result, row.point), planned, labels, total, in_words(row.power, 2), shift)
     return table
 
 

@@ -260,6 +260,8 @@ def _design(plan: Plan) -> Iterator[Finding]:
             yield from unknown(f"design.measures.{name}.base", arm, arms, what="arm")
         for arm in measure.missing if isinstance(measure.missing, dict) else {}:
             yield from unknown(f"design.measures.{name}.missing", arm, arms, what="arm")
+        for arm in measure.judge_right if isinstance(measure.judge_right, dict) else {}:
+            yield from unknown(f"design.measures.{name}.judge_right", arm, arms, what="arm")
     yield from _seed_sds(plan)
     for name in design.items if isinstance(design.items, dict) else {}:
         yield from unknown("design.items", name, plan.items, what="item set")

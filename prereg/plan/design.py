@@ -12,6 +12,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=Fals
 type Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 type Share = Annotated[float, Field(ge=0, le=1)]
 type Lost = Annotated[float, Field(ge=0, lt=1)]
+type Right = Annotated[float, Field(ge=0.5, le=1)]
 type Spread = Annotated[float, Field(ge=0)]
 type SeedSds = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1, max_length=10)]
 
@@ -23,7 +24,8 @@ class MeasureDesign(BaseModel):
     mean where no hypothesis says otherwise, and `seed_sd` the grid of SDs between seeds; both for all arms or one an
     arm. `missing` is the probability that an answer never comes, for all arms or one an arm: of any answer
     (`missing_at = "random"`), or only of those above ("high") or below ("low") the arm's own mean, which for a rate are
-    its hits or its misses.
+    its hits or its misses. `judge_right`, where gold labels check its judge: the share of hits and of misses that the
+    judge gets right, or, of other measures, the correlation of its scores with the right ones; one, or one an arm.
     """
 
     model_config = STRICT
@@ -35,6 +37,7 @@ class MeasureDesign(BaseModel):
     answer_sd: Spread | None = None
     missing: Lost | dict[str, Lost] | None = None
     missing_at: Literal["random", "high", "low"] = "random"
+    judge_right: Right | dict[str, Right] | None = None
 
 
 class Design(BaseModel):
