@@ -22,6 +22,7 @@ LIFE = [
     "simulate",
     "estimate",
     "lock",
+    "register",
     "amend",
     "deviate",
     "status",

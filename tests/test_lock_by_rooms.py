@@ -44,6 +44,7 @@ DRAWS = (
     "prereg/cost/estimate.py",
     "prereg/cost/page.py",
     "prereg/paper",
+    "prereg/register",
     "prereg/verify",
     "prereg/workflow",
     "src/seedlock/cli",

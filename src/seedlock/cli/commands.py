@@ -69,6 +69,11 @@ COMMANDS = (
         kept="what seedlock status prints",
     ),
     Command(
+        name="register",
+        home="evidence:register",
+        says="Print a locked plan in the words of a registry's form; with --json, for the OSF's API.",
+    ),
+    Command(
         name="amend",
         home="plan:amend",
         says="Supersede the newest lock by a new one; the ledger records why and what had been seen.",

@@ -1,4 +1,4 @@
-"""Evidence of who and when: sign, stamp, beacon."""
+"""Evidence of who and when: register, sign, stamp, beacon."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from seedlock.cli.common import RootOption, StudyArgument, find, say
+from seedlock.cli.common import JsonOption, RootOption, StudyArgument, find, say, say_json
 from seedlock.prereg.errors import BadInput, Finding
 
 if TYPE_CHECKING:
@@ -111,6 +111,31 @@ def stamp(
     append_event(paths.ledger, "timestamp.added", {"file": beside.name, "sha256": sha256_bytes(data)})
     say(f"stamped   {paths.relative(beside)}")
     say(f"Next: seedlock verify {paths.name} --tsa-ca FILE,  and commit it")
+
+
+def register(
+    study: StudyArgument,
+    form: Annotated[
+        Literal["osf", "aspredicted"], typer.Option("--form", help="OSF Preregistration, or AsPredicted.")
+    ] = "osf",
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a locked plan in the words of a registry's form; with --json, for the OSF's API.
+
+    Example:  seedlock register my_study --form aspredicted
+    """
+    from seedlock.prereg.lock.gate import require_lock
+    from seedlock.prereg.register import forms
+
+    locked = require_lock(find(study, root), only_reading=True)
+    found = forms.answers(locked, form)
+    if as_json:
+        say_json(forms.as_json(locked, form, found))
+    else:
+        say(forms.as_text(found).rstrip("\n"))
+    site = {"osf": "https://osf.io/registries", "aspredicted": "https://aspredicted.org"}[form]
+    typer.echo(f"Next: copy it to {site},  and  seedlock stamp {locked.paths.name}", err=True)
 
 
 def beacon(
