@@ -99,7 +99,7 @@ def _aspredicted(state: StudyState, lock_id: str) -> list[Answer]:
          words.paragraphs([words.sample_size(state), words.stopping(plan)])),
         ("other", "Anything else you would like to pre-register?", words.paragraphs(other)),
         ("name", "Give a title for this AsPredicted pre-registration.", plan.study.title),
-        ("study_type", "Finally. For record keeping purposes, please tell us the type of study you are pre-registering.",
+        ("study_type", "For record keeping purposes, please tell us the type of study you are pre-registering.",
          "Experiment"),
     ]  # fmt: skip
     return _answered(rows)
