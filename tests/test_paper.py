@@ -22,6 +22,7 @@ from seedlock.prereg.paper.source import loose_numbers
 from seedlock.prereg.paper.tex import latex
 from seedlock.prereg.paper.typed import is_so
 from seedlock.prereg.verify.checks import Check
+from seedlock.prereg.verify.pages import read_pages
 from tests.conftest import StudyFixture
 
 needs_latex = pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex: Debian's texlive-latex-base")
@@ -81,10 +82,10 @@ def test_the_example_paper_compiles_to_pages_that_print_the_reports_numbers(
     folder: Path, reported: StudyFixture
 ) -> None:
     text = " ".join(compiled(folder / "out" / "example.tex").split())
-    page = (reported.paths.report / "report.html").read_text("utf-8")
+    pages = read_pages(reported.paths.report).values()
     results = json.loads((reported.paths.report / "results.json").read_bytes())
     for key in ("H1.estimate", "H1.ci", "H1.decision", "title", "accounting.runs_planned"):
-        assert bound_values(results, page)[key].text.replace("−", "-") in text.replace("−", "-")
+        assert bound_values(results, pages)[key].text.replace("−", "-") in text.replace("−", "-")
     assert text.count("\f") == 0
     assert re.search(
         r"Output written on example.pdf \([23] pages", (folder / "out" / "example.log").read_text("latin-1")
@@ -100,9 +101,9 @@ def test_a_paper_whose_numbers_are_the_reports_passes(folder: Path, reported: St
 
 def test_a_wrong_number_is_named_with_its_line_and_what_the_results_say(folder: Path, reported: StudyFixture) -> None:
     changed(folder / "main.tex", "48.4 points", "49.4 points")
-    page = (reported.paths.report / "report.html").read_text("utf-8")
+    pages = read_pages(reported.paths.report).values()
     results = json.loads((reported.paths.report / "results.json").read_bytes())
-    promised = bound_values(results, page)["H1.estimate"].text
+    promised = bound_values(results, pages)["H1.estimate"].text
     bound, _ = checks(folder / "main.tex", reported)
     [fault] = bound.findings
     assert (bound.state, bound.exit_code) == ("fail", 7)
@@ -247,7 +248,7 @@ def test_numbers_that_look_like_results_are_told_from_the_rest(text: str, number
 
 def test_a_negative_number_stands_without_its_sign_under_a_key_that_ends_when_the_sign_turns() -> None:
     results = {"hypotheses": [{"id": "H1", "estimate": -0.25, "ci": [-0.5, 0.125]}], "samples": [{"text": "9"}]}
-    values = bound_values(results, "")
+    values = bound_values(results, [])
     shown = {key: one.text for key, one in values.items()}
     assert shown == {
         "H1.id": "H1",
@@ -261,7 +262,7 @@ def test_a_negative_number_stands_without_its_sign_under_a_key_that_ends_when_th
 
 
 def test_two_names_that_are_spelt_alike_in_a_key_keep_apart() -> None:
-    values = bound_values({"contrast": {"a b": 1, "a/b": 2, "a-b": 3}}, "")
+    values = bound_values({"contrast": {"a b": 1, "a/b": 2, "a-b": 3}}, [])
     assert {key: one.value for key, one in values.items()} == {
         "contrast.a-b": 1,
         "contrast.a-b-2": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -54,17 +55,25 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> LockedPlan:
     return locked
 
 
+PAGES = ("report.html", "appendix.html")
+
+
 def opened(
-    browser: Browser, locked: LockedPlan, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
+    browser: Browser,
+    locked: LockedPlan,
+    name: str = "report.html",
+    *,
+    width: int = 1280,
+    scheme: Literal["light", "dark"] = "light",
 ) -> tuple[Page, list[str]]:
-    """The report in a tab, and everything the console or the network said."""
+    """A page of the report in a tab, and everything the console or the network said."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(120_000)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: said.append(request.url) if not request.url.startswith("file:") else None)
-    page.goto((locked.paths.report / "report.html").as_uri())
+    page.goto((locked.paths.report / name).as_uri())
     return page, said
 
 
@@ -100,46 +109,61 @@ def test_the_first_screen_holds_the_answer_its_figure_what_limits_it_and_the_sco
     page.close()
 
 
-def test_a_mark_of_the_scoreboard_leads_to_its_hypothesis_and_opens_its_fold(
+def test_a_mark_of_the_scoreboard_leads_to_its_row_and_the_row_to_its_fold_in_the_appendix(
     browser: Browser, locked: LockedPlan
 ) -> None:
     page, _ = opened(browser, locked)
     marks = page.locator(".scoreboard .marks a")
     assert marks.count() == page.locator("article.hypothesis").count()
     marks.nth(1).click()
-    assert page.locator("article.hypothesis:target > details[open]").count() == 1
+    row = page.locator("article.hypothesis:target")
+    assert row.count() == 1
+    row.locator(".id a").click()
+    assert page.url.split("/")[-1].startswith("appendix.html#")
+    assert page.locator("article.whole:target > details[open]").count() == 1
     page.close()
 
 
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_never_scrolls_sideways_and_says_nothing_to_the_console(
-    width: int, browser: Browser, locked: LockedPlan
+def test_a_page_never_scrolls_sideways_and_says_nothing_to_the_console(
+    width: int, name: str, browser: Browser, locked: LockedPlan
 ) -> None:
-    page, said = opened(browser, locked, width=width)
+    page, said = opened(browser, locked, name, width=width)
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert said == []
     page.close()
 
 
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_word_can_be_read_on_its_ground(
-    scheme: Literal["light", "dark"], browser: Browser, locked: LockedPlan
+    scheme: Literal["light", "dark"], name: str, browser: Browser, locked: LockedPlan
 ) -> None:
-    page, _ = opened(browser, locked, scheme=scheme)
+    page, _ = opened(browser, locked, name, scheme=scheme)
     page.evaluate("document.querySelectorAll('details:not(.whole)').forEach((details) => { details.open = true; })")
     assert page.evaluate(CONTRAST) == []
     page.close()
 
 
-def test_on_paper_the_status_heads_every_page_and_details_are_open(browser: Browser, locked: LockedPlan) -> None:
+def sheets(page: Page) -> int:
+    """Sheets of A4 that a page prints on."""
+    return len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+
+
+def test_the_report_prints_on_eight_sheets_and_the_appendix_in_full(browser: Browser, locked: LockedPlan) -> None:
     page, _ = opened(browser, locked)
+    assert 1 < sheets(page) <= 8
+    page.emulate_media(media="print")
+    assert page.locator("#how").is_hidden()
+    page.close()
+    page, _ = opened(browser, locked, "appendix.html")
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert (
-        page.locator("article.hypothesis details[open]").count() == page.locator("article.hypothesis details").count()
-    )
-    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    folds = page.locator("article.whole details:not(.whole)")
+    assert folds.count() == page.locator("article.whole details[open]:not(.whole)").count() > 0
+    assert sheets(page) > 1
     page.close()
 
 
@@ -152,12 +176,12 @@ def serious_faults(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_axe_finds_no_serious_accessibility_fault(
-    browser: Browser, locked: LockedPlan, width: int, scheme: Literal["light", "dark"]
+    browser: Browser, locked: LockedPlan, name: str, width: int, scheme: Literal["light", "dark"]
 ) -> None:
-    page, _ = opened(browser, locked, width=width, scheme=scheme)
+    page, _ = opened(browser, locked, name, width=width, scheme=scheme)
     assert serious_faults(page) == []
     page.close()
 

@@ -14,6 +14,7 @@ from seedlock.analysis.report.lint import lint_report
 from seedlock.analysis.report.overstatements import overstatements
 from seedlock.analysis.results.schema import Results
 from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.verify.pages import read_pages
 from tests.report_fixture import make_hypotheses, make_locked, make_posteriors, make_results
 
 
@@ -23,17 +24,16 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> LockedPlan:
 
 
 @pytest.fixture(scope="module")
-def report(locked: LockedPlan) -> tuple[str, str, Results]:
+def report(locked: LockedPlan) -> tuple[dict[str, str], str, Results]:
     results = make_results(locked.lock_id)
     out: Path = locked.paths.report
     build_report(results, locked, make_posteriors(), out)
-    page, markdown = ((out / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
-    return page, markdown, results
+    return read_pages(out), (out / "report.md").read_text(encoding="utf-8"), results
 
 
-def test_a_sound_report_has_no_fault(report: tuple[str, str, Results], locked: LockedPlan) -> None:
-    page, markdown, results = report
-    assert lint_report(page, markdown, results, locked.plan) == []
+def test_a_sound_report_has_no_fault(report: tuple[dict[str, str], str, Results], locked: LockedPlan) -> None:
+    pages, markdown, results = report
+    assert lint_report(pages, markdown, results, locked.plan) == []
 
 
 @pytest.mark.parametrize(
@@ -55,18 +55,37 @@ def test_a_sound_report_has_no_fault(report: tuple[str, str, Results], locked: L
     ],
 )  # fmt: skip
 def test_a_planted_fault_of_the_page_is_found(
-    pattern: str, planted: str, complaint: str, report: tuple[str, str, Results]
+    pattern: str, planted: str, complaint: str, report: tuple[dict[str, str], str, Results]
 ) -> None:
-    page, markdown, results = report
-    broken = re.sub(pattern, planted, page, count=0 if "chip" in pattern else 1)
-    assert broken != page
-    faults = lint_report(broken, markdown, results)
+    pages, markdown, results = report
+    broken = re.sub(pattern, planted, pages["report.html"], count=0 if "chip" in pattern else 1)
+    assert broken != pages["report.html"]
+    faults = lint_report({**pages, "report.html": broken}, markdown, results)
     assert any(complaint in str(fault) for fault in faults), [str(fault) for fault in faults]
 
 
-def test_a_number_only_the_markdown_prints_is_found(report: tuple[str, str, Results]) -> None:
-    page, markdown, results = report
-    faults = lint_report(page, markdown + "\nThe true rate is 31.4159%.\n", results)
+@pytest.mark.parametrize(
+    ("pattern", "planted", "complaint"),
+    [
+        (r"</main>", r"<p>We found 12 more.</p>\g<0>", "no number outside results.json"),
+        (r">11\.7%<", ">12.7%<", "11.7%"),
+        (r"</main>", "<p>TODO: say more</p>\\g<0>", "finished prose"),
+        (r'<span class="chip retrospective">Retrospective</span>', "", "on every section"),
+    ],
+)
+def test_a_planted_fault_of_the_appendix_is_found(
+    pattern: str, planted: str, complaint: str, report: tuple[dict[str, str], str, Results]
+) -> None:
+    pages, markdown, results = report
+    broken = re.sub(pattern, planted, pages["appendix.html"], count=0 if "chip" in pattern else 1)
+    assert broken != pages["appendix.html"]
+    faults = lint_report({**pages, "appendix.html": broken}, markdown, results)
+    assert any(complaint in str(fault) and "appendix.html" in str(fault) for fault in faults), faults
+
+
+def test_a_number_only_the_markdown_prints_is_found(report: tuple[dict[str, str], str, Results]) -> None:
+    pages, markdown, results = report
+    faults = lint_report(pages, markdown + "\nThe true rate is 31.4159%.\n", results)
     assert [fault.found for fault in faults] == ["31.4159"]
 
 

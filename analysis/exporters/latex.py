@@ -22,12 +22,13 @@ from seedlock.analysis.report.sections.method import Paragraph, method_paragraph
 from seedlock.analysis.results.schema import read_results
 from seedlock.prereg.base.canonical import sha256_bytes, write_atomic
 from seedlock.prereg.base.paths import StudyPaths
-from seedlock.prereg.base.reading import is_regular, read_regular, read_regular_text
+from seedlock.prereg.base.reading import is_regular, read_regular
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.paper.keys import Bound, bound_values
 from seedlock.prereg.paper.numbers import MARK, NAME, numbers_file
 from seedlock.prereg.paper.tex import latex
+from seedlock.prereg.verify.pages import read_pages
 
 _EXAMPLE = "example.tex"
 
@@ -61,10 +62,10 @@ def latex_files(locked: LockedPlan, raw: Mapping[str, Any], results_sha256: str)
         results.json as it is written: its numbers, and no defaults that a later version would add.
     """
     paths, study = locked.paths, locked.paths.name
-    page = read_regular_text(paths.report / "report.html")
-    values = bound_values(raw, page)
+    pages = read_pages(paths.report).values()
+    values = bound_values(raw, pages)
     figures = _figures(locked)
-    numbers = numbers_file(study, raw, page, results_sha256=results_sha256) + "".join(
+    numbers = numbers_file(study, raw, pages, results_sha256=results_sha256) + "".join(
         f"\\seedlockfigure{{{name}}}{{{sha256_bytes(content)}}}\n" for name, content in figures.items()
     )
     mark = f"{MARK} {study} --format latex\n"

@@ -1,4 +1,4 @@
-"""Build the report: the page, its Markdown twin, and every figure with the numbers it plots."""
+"""Build the report: the page, its appendix, their Markdown twin, and every figure with the numbers it plots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seedlock.analysis.report.figures.design import design_picture
 from seedlock.analysis.report.figures.headline import headline_figure
 from seedlock.analysis.report.figures.style import Figure
 from seedlock.analysis.report.markdown import render_markdown
-from seedlock.analysis.report.page import Digest, render_page
+from seedlock.analysis.report.page import Digest, render_appendix, render_page
 from seedlock.analysis.report.reading_order import in_reading_order
 from seedlock.analysis.report.view import gather
 from seedlock.analysis.results.schema import Results
@@ -31,7 +31,7 @@ _ACTIVE = re.compile(r"<\s*(?:script|foreignObject|a|image|iframe|animate|set)\b
 
 
 def build_report(results: Results, locked: LockedPlan, posteriors: Mapping[str, PosteriorDraws], out: Path) -> None:
-    """Write report.html, report.md, REVIEW.md and figures/ into `out`. The same inputs give the same bytes.
+    """Write pages, Markdown, REVIEW.md and figures/ into `out`. The same inputs give the same bytes.
 
     Parameters
     ----------
@@ -76,9 +76,10 @@ def report_files(
     drawn = (headline_figure(data, locked.plan), *draw_figures(data, posteriors), *_design_figure(locked))
     figures = tuple(_as_published(figure, pictures) for figure in drawn)
     view = gather(data, locked, figures[0], figures[1:])
-    page = render_page(view, data, posteriors, [*_digests(results, locked), *_figure_digests(figures)])
+    digests = [*_digests(results, locked), *_figure_digests(figures)]
     return {
-        "report.html": page.encode(),
+        "report.html": render_page(view, data).encode(),
+        "appendix.html": render_appendix(view, data, posteriors, digests).encode(),
         "report.md": render_markdown(view, data).encode(),
         "REVIEW.md": review_page(locked, results.check_page_sha256).encode(),
         **{f"figures/{name}": content for figure in figures for name, content in _files(figure).items()},

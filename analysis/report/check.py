@@ -21,6 +21,7 @@ from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.lock.lock import code_faults
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
+from seedlock.prereg.verify.pages import read_pages
 
 
 def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> None:
@@ -40,9 +41,9 @@ def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> 
 
 
 def read_report(folder: Path, results: Results, plan: Plan | None, *, knows_tests: bool = True) -> list[Finding]:
-    """Faults of the report.html and report.md in a folder; `knows_tests` as in `lint_report`."""
-    page, markdown = (read_regular_text(folder / name) for name in ("report.html", "report.md"))
-    return lint_report(page, markdown, results, plan, knows_tests=knows_tests)
+    """Faults of the pages and the Markdown in a folder; `knows_tests` as in `lint_report`."""
+    markdown = read_regular_text(folder / "report.md")
+    return lint_report(read_pages(folder), markdown, results, plan, knows_tests=knows_tests)
 
 
 def stale_answer(results: Results, plan: Plan) -> list[Finding]:

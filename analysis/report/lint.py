@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
 
+from seedlock.analysis.findings.tally import ROLES
 from seedlock.analysis.report.contradictions import contradictions, fault
 from seedlock.analysis.report.overstatements import overstatements
 from seedlock.analysis.report.sections.answer import confidence_words
@@ -16,6 +17,7 @@ from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.verify.marks import Mark, attributes_of, marks
 from seedlock.prereg.verify.number_binding import check_markdown, check_page, strange_marks
+from seedlock.prereg.verify.pages import REPORT
 
 _LEFTOVER = re.compile(
     r"\bTODO\b|\bFIXME\b|\bTBD\b|\{\{|\}\}|\{%|\blorem ipsum\b|\bundefined\b"
@@ -28,14 +30,16 @@ _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "me
 
 
 def lint_report(
-    page: str, markdown: str, results: Results, plan: Plan | None = None, *, knows_tests: bool = True
+    pages: Mapping[str, str], markdown: str, results: Results, plan: Plan | None = None, *, knows_tests: bool = True
 ) -> list[Finding]:
     """Every fault of a report, all at once; an empty list lets it out.
 
     Parameters
     ----------
-    page, markdown
-        report.html and report.md.
+    pages
+        Name and text of report.html and, but for older reports, appendix.html.
+    markdown
+        report.md.
     results
         What results.json says.
     plan
@@ -44,12 +48,13 @@ def lint_report(
         Whether the results' tests are this Seedlock's.
     """
     data = results.model_dump(mode="json")
-    if strange_marks(page):
-        return list(check_page(page, data))
+    unbound = [fault for name, page in pages.items() for fault in check_page(page, data, name)]
+    if any(map(strange_marks, pages.values())):
+        return unbound
     return [
-        *check_page(page, data),
-        *check_markdown(markdown, page),
-        *_reading(page, data),
+        *unbound,
+        *check_markdown(markdown, *pages.values()),
+        *(found for name, page in pages.items() for found in _reading(name, page, data)),
         *contradictions(data, knows_tests=knows_tests),
         *overstatements(data, plan),
     ]
@@ -131,43 +136,53 @@ class _Reading:
             self.confidence += data
 
 
-def _reading(page: str, results: Mapping[str, Any]) -> Iterator[Finding]:
+def _reading(name: str, page: str, results: Mapping[str, Any]) -> Iterator[Finding]:
     reader = _Reading()
     for mark in marks(page):
         reader.mark(mark)
     for line, text in reader.prose:
         for found in _LEFTOVER.findall(text):
-            yield fault(f"report.html line {line}", f"{found!r} in {_brief(text)}", "finished prose")
-    for (name, line), words in zip(reader.figures, reader.captions, strict=True):
-        for part in _CAPTION_PARTS:
-            if not re.search(re.escape(part) + r"\s*\S", "".join(words)):
-                yield fault(f"figure {name!r}, line {line}", f"no {part[:-1]!r}", "a caption that says how to read it")
+            yield fault(f"{name} line {line}", f"{found!r} in {_brief(text)}", "finished prose")
+    yield from _captions(name, reader)
     for line in reader.unlabelled:
-        yield fault(f"report.html line {line}", "a picture without words", "aria-label")
+        yield fault(f"{name} line {line}", "a picture without words", "aria-label")
     for line, caption in reader.tables:
         if not caption.strip():
-            yield fault(f"report.html line {line}", "a table without a caption", "a caption that says what it holds")
+            yield fault(f"{name} line {line}", "a table without a caption", "a caption that says what it holds")
     for line, address in reader.loads:
-        yield fault(f"report.html line {line}", f"loads {address}", "a page that loads nothing")
+        yield fault(f"{name} line {line}", f"loads {address}", "a page that loads nothing")
     for ref, formats in reader.formats.items():
         if len(formats) > 1:
             yield fault(ref, f"printed as {', '.join(sorted(formats))}", "one number, one way to write it")
-    yield from _verdict_words(reader, results, sections=len(re.findall(r"<section\b", page)))
+    yield from _statuses(name, reader, results["status"].capitalize(), sections=len(re.findall(r"<section\b", page)))
+    if name == REPORT:
+        yield from _verdict_words(reader, results)
 
 
-def _verdict_words(reader: _Reading, results: Mapping[str, Any], *, sections: int) -> Iterator[Finding]:
-    """Words that say how strong a verdict is, which no binding of numbers holds."""
-    status = results["status"].capitalize()
+def _captions(name: str, reader: _Reading) -> Iterator[Finding]:
+    for (slug, line), words in zip(reader.figures, reader.captions, strict=True):
+        for part in _CAPTION_PARTS:
+            if not re.search(re.escape(part) + r"\s*\S", "".join(words)):
+                where = f"{name} figure {slug!r}, line {line}"
+                yield fault(where, f"no {part[:-1]!r}", "a caption that says how to read it")
+
+
+def _statuses(name: str, reader: _Reading, status: str, *, sections: int) -> Iterator[Finding]:
     if reader.chips.count(status) < sections:
         found = f"{status} in {reader.chips.count(status)} of {sections} places"
-        yield fault("report.html", found, "the status on every section")
+        yield fault(name, found, "the status on every section")
     if other := sorted({chip for chip in reader.chips if chip != status}):
-        yield fault("report.html", f"status {', '.join(other)}", f"{status} everywhere")
-    promised = [outcome_words(outcome_of(h), results["status"]) for h in results["hypotheses"]]
+        yield fault(name, f"status {', '.join(other)}", f"{status} everywhere")
+
+
+def _verdict_words(reader: _Reading, results: Mapping[str, Any]) -> Iterator[Finding]:
+    """Words that say how strong a verdict is, which no binding of numbers holds."""
+    hypotheses = sorted(results["hypotheses"], key=lambda h: ROLES.index(h["role"]))
+    promised = [outcome_words(outcome_of(h), results["status"]) for h in hypotheses]
     found_words = [" ".join(text.split()[1:]) for text in reader.outcomes]
     if len(found_words) != len(promised):
         yield fault("report.html", f"{len(found_words)} verdicts", f"{len(promised)}, one a hypothesis")
-    for h, found, expected in zip(results["hypotheses"], found_words, promised, strict=False):
+    for h, found, expected in zip(hypotheses, found_words, promised, strict=False):
         if found != expected:
             yield fault(f"report.html {h['id']}", found, expected)
     confidence = confidence_words(results["answer"]["confidence"])

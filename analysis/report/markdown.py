@@ -8,22 +8,13 @@ from dataclasses import fields
 from typing import Any
 
 from seedlock.analysis.report.page import templates
-from seedlock.analysis.report.text.pieces import Quote
-from seedlock.analysis.report.view import View, level_line
+from seedlock.analysis.report.view import View
 from seedlock.analysis.report.writers import MarkdownWriter
 
 
 def render_markdown(view: View, results: Mapping[str, Any]) -> str:
     """The whole report as Markdown."""
     said = {field.name: getattr(view, field.name) for field in fields(view)}
-    said["hypotheses"] = [
-        {
-            **{field.name: getattr(h, field.name) for field in fields(h)},
-            "level": level_line(h),
-            "id_line": (Quote(f"{h.ref}/id"),),
-        }
-        for h in view.hypotheses
-    ]
     text = templates().get_template("report.md.j2").render(**said, w=MarkdownWriter(results), fenced=fenced)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

@@ -1,4 +1,4 @@
-"""The page: one self-contained HTML file that may load nothing."""
+"""The page and its appendix: self-contained HTML files that may load nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,31 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
-from seedlock.analysis.report.figures.bands import Scale, band_picture, shown_range
+from seedlock.analysis.report.figures.bands import band_picture, row_layout, shown_range
 from seedlock.analysis.report.figures.style import Figure
 from seedlock.analysis.report.sections.first_screen import GLYPHS
 from seedlock.analysis.report.sections.hypotheses import HypothesisView
-from seedlock.analysis.report.text.pieces import Quote
-from seedlock.analysis.report.view import View, level_line
+from seedlock.analysis.report.view import View
 from seedlock.analysis.report.writers import HtmlWriter
 
 TEMPLATES = Path(__file__).parent / "templates"
 _SECTIONS = (
     ("answer", "Answer"),
     ("found", "Promised and found"),
-    ("accounting", "Nothing swept away"),
-    ("figures", "Figures"),
     ("samples", "Samples"),
-    ("how", "How"),
+    ("figures", "Figures"),
+    ("accounting", "Nothing swept away"),
+    ("how", "Plan"),
     ("check", "Check"),
+)
+_SHOWN_SAMPLES = 4
+_OPTIONAL = {"samples", "figures", "cells"}
+_APPENDIX = (
+    ("hypotheses", "Hypotheses"),
+    ("figures", "Figures"),
+    ("cells", "Cells"),
+    ("counts", "Counts and checks"),
+    ("data", "Data and digests"),
 )
 
 
@@ -57,13 +64,8 @@ def templates() -> Environment:
     )
 
 
-def render_page(
-    view: View,
-    results: Mapping[str, Any],
-    posteriors: Mapping[str, PosteriorDraws],
-    digests: Sequence[Digest],
-) -> str:
-    """The whole page.
+def render_page(view: View, results: Mapping[str, Any]) -> str:
+    """The page that is read: answer, promised and found, samples, figures, what became of everything.
 
     Parameters
     ----------
@@ -71,47 +73,71 @@ def render_page(
         What it says.
     results
         results.json as plain data, to which every number is bound.
+    """
+    return _render(
+        "page.html.j2",
+        view,
+        results,
+        sections=[entry for entry in _SECTIONS if entry[0] not in _OPTIONAL or getattr(view, entry[0])],
+        row_picture=_row_picture,
+        shown_samples=_SHOWN_SAMPLES,
+        picture=_drawn(view.headline.figure),
+    )
+
+
+def render_appendix(
+    view: View, results: Mapping[str, Any], posteriors: Mapping[str, PosteriorDraws], digests: Sequence[Digest]
+) -> str:
+    """What only a statistician opens: every hypothesis in full, every figure, cell, count and digest.
+
+    Parameters
+    ----------
+    view, results
+        As for the page.
     posteriors
         Hypothesis id -> draws, for the curves of the band pictures.
     digests
-        Files that the page was made from and with.
+        Files that the report was made from and with.
     """
-    said = {field.name: getattr(view, field.name) for field in fields(view)}
-    said["hypotheses"] = [
-        {
-            **{field.name: getattr(h, field.name) for field in fields(h)},
-            "picture": band_picture(h.raw, posteriors.get(h.raw["id"]), _shared_scale(h, posteriors)),
-            "glyph": GLYPHS[h.outcome],
-            "level": level_line(h),
-            "id_line": (Quote(f"{h.ref}/id"),),
-        }
-        for h in view.hypotheses
-    ]
-    said["picture"] = Markup(view.headline.figure.in_page())  # noqa: S704 - drawn here, escaped there
-    said["figures"] = [_question(title, tuple(some)) for title, some in groupby(view.figures, key=lambda f: f.title)]
+
+    def whole_picture(h: HypothesisView) -> Markup:
+        scale = shown_range(h.siblings, [posteriors.get(sibling["id"]) for sibling in h.siblings])
+        return band_picture(h.raw, posteriors.get(h.raw["id"]), scale)
+
+    return _render(
+        "appendix.html.j2",
+        view,
+        results,
+        sections=[entry for entry in _APPENDIX if entry[0] not in _OPTIONAL or getattr(view, entry[0])],
+        whole_picture=whole_picture,
+        digests=digests,
+    )
+
+
+def _render(template: str, view: View, results: Mapping[str, Any], **more: Any) -> str:
     script = _asset("page.js")
-    page = templates().get_template("page.html.j2").render(
-        **said,
+    page = templates().get_template(template).render(
+        **{field.name: getattr(view, field.name) for field in fields(view)},
+        **more,
         w=HtmlWriter(results),
         title=results["title"],
-        sections=[entry for entry in _SECTIONS if entry[0] != "samples" or view.samples],
+        glyphs=GLYPHS,
+        drawn=_drawn,
         style=Markup(_asset("page.css").replace("{{ print_header }}", _print_header(view))),  # noqa: S704 - ours
         script=Markup(script),  # noqa: S704 - ours
         policy=_policy(script),
-        digests=digests,
     )  # fmt: skip
     return page.rstrip() + "\n"
 
 
-def _shared_scale(h: HypothesisView, posteriors: Mapping[str, PosteriorDraws]) -> Scale:
-    """Siblings are drawn on one scale, so that their pictures can be compared."""
-    return shown_range(h.siblings, [posteriors.get(sibling["id"]) for sibling in h.siblings])
+def _row_picture(h: HypothesisView, *, is_first: bool, is_last: bool) -> Markup:
+    """One row of its claim, on the scale that the claim's rows share."""
+    scale = shown_range(h.siblings, [None] * len(h.siblings))
+    return band_picture(h.raw, None, scale, row_layout(is_first=is_first, is_last=is_last))
 
 
-def _question(title: str, figures: tuple[Figure, ...]) -> dict[str, Any]:
-    """Figures that answer one question stand together over one caption."""
-    plots = [{"slug": f.slug, "svg": Markup(f.in_page())} for f in figures]  # noqa: S704 - drawn here, escaped there
-    return {"title": title, "caption": figures[0].caption, "plots": plots}
+def _drawn(figure: Figure) -> Markup:
+    return Markup(figure.in_page())  # noqa: S704 - drawn here, escaped there
 
 
 def _asset(name: str) -> str:

@@ -18,8 +18,8 @@ from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 from seedlock.prereg.verify.manifest import MANIFEST
 
 ID, LINK = "R7", "report"
-WHAT = "page, Markdown and figures are those that results, plan and ledger give when they are built again"
-_FIRST = ("report.html", "report.md", "REVIEW.md")
+WHAT = "page, appendix, Markdown and figures are those that results, plan and ledger give when they are built again"
+_FIRST = ("report.html", "appendix.html", "report.md", "REVIEW.md")
 _GIVEN = ("data/", "posteriors/")
 """Folders of the report that are copied or kept, not drawn; other links of the chain hold them."""
 _AROUND = 60

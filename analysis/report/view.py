@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedlock.analysis.report.figures.headline import headline_hypotheses
+from seedlock.analysis.report.figures.questions import QuestionView, in_the_appendix, on_the_page
 from seedlock.analysis.report.figures.style import Figure
 from seedlock.analysis.report.sections import FOUND
 from seedlock.analysis.report.sections.accounting import (
@@ -26,12 +27,12 @@ from seedlock.analysis.report.sections.first_screen import (
     citation,
     scoreboard_views,
 )
-from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothesis_views, left_though_outside
+from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothesis_views
 from seedlock.analysis.report.sections.judges import JudgesView, judges_view
 from seedlock.analysis.report.sections.method import Paragraph, method_paragraphs
+from seedlock.analysis.report.sections.promised import RoleView, role_views
 from seedlock.analysis.report.sections.samples import SampleView, sample_views
-from seedlock.analysis.report.text.formats import exact_spec
-from seedlock.analysis.report.text.pieces import Line, Number, Quote, Table
+from seedlock.analysis.report.text.pieces import Line, Table
 from seedlock.analysis.report.text.records import bullets
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.verify.review_page import review_commands
@@ -61,11 +62,14 @@ class View:
     scoreboard: tuple[ScoreView, ...]
     citation: str
     hypotheses: tuple[HypothesisView, ...]
+    roles: tuple[RoleView, ...]
     found: tuple[Table, ...]
     accounting: tuple[Fact, ...]
     answers: Table | None
     missing_runs: tuple[Line, ...]
+    lost_answers: Table | None
     gates: Table | None
+    all_gates: Table | None
     judges: JudgesView | None
     audit: AuditView | None
     deviations: tuple[DeviationView, ...]
@@ -73,7 +77,8 @@ class View:
     caveats: tuple[Line, ...]
     next_steps: tuple[Line, ...]
     cannot_know: tuple[Line, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[QuestionView, ...]
+    all_figures: tuple[QuestionView, ...]
     cells: tuple[Table, ...]
     samples: tuple[SampleView, ...]
     method: tuple[Paragraph, ...]
@@ -85,21 +90,25 @@ class View:
 def gather(results: Mapping[str, Any], locked: LockedPlan, headline: Figure, figures: tuple[Figure, ...]) -> View:
     """Gather the report of `results` (plain JSON data) under its lock; the first screen shows `headline`."""
     hypotheses = hypothesis_views(results)
+    shown = headline_hypotheses(results)
     return View(
         study=locked.paths.name,
         lock_id=locked.lock_id,
         tool_version=results["tool_version"],
         status=status_view(results),
         answer=answer_view(results, locked),
-        headline=headline_view(headline, hypotheses, headline_hypotheses(results)),
+        headline=headline_view(headline, hypotheses, shown),
         scoreboard=scoreboard_views(results, hypotheses),
         citation=citation(results, locked),
         hypotheses=hypotheses,
+        roles=role_views(hypotheses, results["status"]),
         found=tuple(table for section in FOUND if (table := section(results)) is not None),
         accounting=accounting_facts(results),
         answers=answers_table(results),
         missing_runs=missing_runs(results),
-        gates=gate_table(results),
+        lost_answers=answers_table(results, only_lost=True),
+        gates=gate_table(results, has_correlations=False),
+        all_gates=gate_table(results, has_correlations=True),
         judges=judges_view(results),
         audit=audit_view(results),
         deviations=deviation_views(results),
@@ -107,7 +116,8 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, headline: Figure, fig
         caveats=bullets("/caveats", results["caveats"]),
         next_steps=bullets("/next_steps", results["next_steps"]),
         cannot_know=bullets("/cannot_know", results["cannot_know"]),
-        figures=figures,
+        figures=on_the_page(results, figures, shown[0]["measure"]),
+        all_figures=in_the_appendix(figures),
         cells=cell_tables(results),
         samples=sample_views(results),
         method=method_paragraphs(locked, results),
@@ -121,7 +131,7 @@ def headline_view(
     figure: Figure, hypotheses: Sequence[HypothesisView], shown: Sequence[Mapping[str, Any]]
 ) -> HeadlineView:
     """The figure of the first screen and, as its caption, the number of each hypothesis in it."""
-    finding = [(*_named(h), *h.number) for h in hypotheses if any(h.raw is s for s in shown)]
+    finding = [(*h.name, ": ", *h.number) for h in hypotheses if any(h.raw is s for s in shown)]
     return HeadlineView(figure=figure, findings=tuple(finding), key=key_of(figure))
 
 
@@ -136,16 +146,3 @@ def key_of(figure: Figure) -> str:
     ]
     said = "; ".join(words for words, is_drawn in marks if is_drawn)
     return f"{said[0].upper()}{said[1:]}."
-
-
-def _named(h: HypothesisView) -> Line:
-    return (Quote(f"{h.ref}/id"), ": ")
-
-
-def level_line(h: HypothesisView) -> Line:
-    """Alpha and the interval of level 1 - 2 alpha, which matches it but where a band is left outside it."""
-    alpha = Number(f"{h.ref}/alpha", exact_spec(h.raw["alpha"]))
-    level = Number(f"{h.ref}/ci_level", exact_spec(h.raw["ci_level"], "percent"))
-    if left_though_outside(h.raw):
-        return ("alpha ", alpha, " a band; the interval, ", level, ", tests one edge at a time and excludes more")
-    return ("alpha ", alpha, " a band, matching interval ", level)

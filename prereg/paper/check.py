@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from seedlock.prereg.paper.numbers import MARK, numbers_file, other_lines, read_
 from seedlock.prereg.paper.source import Loose, Use, loose_numbers, paper_files, uses
 from seedlock.prereg.paper.typed import is_so
 from seedlock.prereg.verify.checks import Check, not_checked, verdict
+from seedlock.prereg.verify.pages import read_pages
 
 BOUND, LOOSE = "N1", "N2"
 LINK = "paper"
@@ -82,15 +83,15 @@ def paper_checks(paper: Paper, paths: StudyPaths, *, is_first: bool) -> Iterator
     else:
         try:
             written = read_regular(paths.report / "results.json")
-            results, page = read_json(written), read_regular_text(paths.report / "report.html")
+            results, pages = read_json(written), read_pages(paths.report).values()
         except (UnreadableFile, ValueError) as error:
             fault = Finding(where=paths.relative(paths.report), found=str(error), promised="results and a report")
             yield verdict(BOUND, LINK, what, [fault], exit_code=EXIT_CODE)
             return
-        values = bound_values(results, page)
+        values = bound_values(results, pages)
         ours = _of_study(paper, paths.name)
         faults = [*_uses(paper, ours, values)]
-        faults += _export(paper, paths, results, page, sha256_bytes(written))
+        faults += _export(paper, paths, results, pages, sha256_bytes(written))
         yield verdict(BOUND, LINK, f"{what} ({len(ours)} of {paths.name})", faults, exit_code=EXIT_CODE)
     if is_first:
         yield _unbound(paper, values)
@@ -121,11 +122,11 @@ def _uses(paper: Paper, ours: list[tuple[Use, str]], values: Mapping[str, Bound]
             yield Finding(where=where, found=use.shown, promised=f"{bound.text}, as results.json has it at {bound.ref}")
 
 
-def _export(paper: Paper, paths: StudyPaths, results: Any, page: str, digest: str) -> Iterator[Finding]:
+def _export(paper: Paper, paths: StudyPaths, results: Any, pages: Collection[str], digest: str) -> Iterator[Finding]:
     """`numbers.tex` against the lines that the results give now, and its figures against their digests."""
     file = paper.exports[paths.name]
     written = read_regular_text(file)
-    wanted_text = numbers_file(paths.name, results, page, results_sha256=digest)
+    wanted_text = numbers_file(paths.name, results, pages, results_sha256=digest)
     promised = {(kind, name): content for _, kind, name, content in read_lines(wanted_text)}
     seen = set()
     if [*other_lines(written)] != [*other_lines(wanted_text)]:

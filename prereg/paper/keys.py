@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +45,17 @@ class Bound:
     text: str
 
 
-def bound_values(results: Mapping[str, Any], page: str) -> dict[str, Bound]:
+def bound_values(results: Mapping[str, Any], pages: Collection[str]) -> dict[str, Bound]:
     """Every value of results.json by its key, in the order of the file.
 
     Parameters
     ----------
     results
         results.json as plain data.
-    page
-        The report: a number that it prints has the format that it has there, any other three significant digits.
+    pages
+        Of the report: a number that they print has the format that it has there, any other three significant digits.
     """
-    formats = page_formats(page)
+    formats = page_formats(*pages)
     found: dict[str, Bound] = {}
     wanted = {key: value for key, value in results.items() if key not in WITHOUT}
     for key, ref, value in _leaves(wanted, "", ""):

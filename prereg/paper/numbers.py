@@ -3,7 +3,7 @@ r"""`numbers.tex`: what a paper inputs to print a study's numbers by their keys,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from seedlock.prereg.paper.keys import bound_values
@@ -30,20 +30,20 @@ MACROS = r"""\makeatletter
 """
 
 
-def numbers_file(study: str, results: Mapping[str, Any], page: str, *, results_sha256: str) -> str:
+def numbers_file(study: str, results: Mapping[str, Any], pages: Collection[str], *, results_sha256: str) -> str:
     """The whole of `numbers.tex` but its figures: macros, a line for the study and its digests, a line a value.
 
     Parameters
     ----------
-    results, page
-        results.json as plain data, and the report that says how each number is rounded.
+    results, pages
+        results.json as plain data, and the report's pages, which say how each number is rounded.
     """
     lines = [
         f"{MARK} {study} --format latex;  seedlock verify --paper  holds it.",
         *MACROS.splitlines(),
         rf"\seedlockstudy{{{study}}}{{{results_sha256}}}{{{results['lock_id']}}}",
     ]
-    values = bound_values(results, page)
+    values = bound_values(results, pages)
     lines += [rf"\seedlocknumber{{{key}}}{{{number(one.text)}}}" for key, one in values.items()]
     return "".join(f"{line}\n" for line in lines)
 

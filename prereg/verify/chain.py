@@ -33,6 +33,7 @@ from seedlock.prereg.verify.manifest import manifest_checks
 from seedlock.prereg.verify.meaning import meaning_check
 from seedlock.prereg.verify.number_binding import check_markdown, check_page
 from seedlock.prereg.verify.order import order_check
+from seedlock.prereg.verify.pages import read_pages
 from seedlock.prereg.verify.trust import Trust
 
 UNFORESEEN = "S1"
@@ -345,9 +346,10 @@ def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, .
 def _binding(paths: StudyPaths, results: Any) -> Check:
     faults: list[Finding] = []
     try:
-        page = read_regular_text(paths.report / "report.html")
-        faults += check_page(page, results)
-        faults += check_markdown(read_regular_text(paths.report / "report.md"), page)
+        pages = read_pages(paths.report)
+        for name, page in pages.items():
+            faults += check_page(page, results, name)
+        faults += check_markdown(read_regular_text(paths.report / "report.md"), *pages.values())
     except UnreadableFile as error:
         faults += error.findings
     what = "every number the report prints is the one in results.json"

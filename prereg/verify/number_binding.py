@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
+from itertools import chain
 from typing import Any
 
 from seedlock.prereg.base.canonical import canonical_json
@@ -163,7 +164,7 @@ class _Reader:
             self.page.loose.append((mark.line, " ".join(text.split())))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _parsed(page: str) -> _Page:
     """Read a page once for both of its checks."""
     reader = _Reader()
@@ -177,23 +178,21 @@ def strange_marks(page: str) -> list[tuple[int, str]]:
     return _parsed(page).strange
 
 
-def check_page(page: str, results: Any) -> Iterator[Finding]:
-    """Every number in an HTML report that is not what results.json says, and every number bound to nothing."""
+def check_page(page: str, results: Any, name: str = "report.html") -> Iterator[Finding]:
+    """Every number in a page that is not what results.json says, and every number bound to nothing."""
     found = _parsed(page)
     for line, text in found.strange:
-        yield Finding(
-            where=f"report.html line {line}", found=text, promised="a tag as the report's templates write them"
-        )
+        yield Finding(where=f"{name} line {line}", found=text, promised="a tag as the report's templates write them")
     for element in found.bound:
-        yield from _check_element(element, results)
+        yield from _check_element(element, results, name)
     for line, text in found.loose:
-        yield Finding(where=f"report.html line {line}", found=text[:100], promised="no number outside results.json")
+        yield Finding(where=f"{name} line {line}", found=text[:100], promised="no number outside results.json")
 
 
-def _check_element(element: _Open, results: Any) -> Iterator[Finding]:
+def _check_element(element: _Open, results: Any, name: str) -> Iterator[Finding]:
     quoted = element.attributes.get("data-quoted")
     ref = quoted if quoted is not None else element.attributes["data-ref"]
-    where = f"report.html line {element.line} {ref}"
+    where = f"{name} line {element.line} {ref}"
     try:
         value = resolve(results, ref)
         promised = str(value) if quoted is not None else format_value(value, element.attributes.get("data-format", ""))
@@ -212,23 +211,27 @@ def page_numbers(page: str) -> set[str]:
     return {token for element in _parsed(page).bound for token in _NUMBER.findall(element.text)}
 
 
-def page_formats(page: str) -> dict[str, str]:
-    """Pointer of every number that a page prints, and the format it has there."""
+def page_formats(*pages: str) -> dict[str, str]:
+    """Pointer of every number that a report's pages print, and the format it has there."""
     found: dict[str, str] = {}
-    for element in _parsed(page).bound:
+    for element in chain.from_iterable(_parsed(page).bound for page in pages):
         if "data-ref" in element.attributes:
             found.setdefault(element.attributes["data-ref"], element.attributes.get("data-format", ""))
     return found
 
 
-def check_markdown(markdown: str, page: str) -> Iterator[Finding]:
-    """Every number in the Markdown report that its HTML twin does not print bound.
+def check_markdown(markdown: str, *pages: str) -> Iterator[Finding]:
+    """Every number in the Markdown report that its HTML twins do not print bound.
 
     Code spans, fenced blocks, links and HTML comments are quoted material and free.
     """
-    allowed = page_numbers(page)
+    allowed = set().union(*map(page_numbers, pages))
     text = without_quoted(markdown)
     for number, line in enumerate(text.splitlines(), start=1):
         for token in _NUMBER.findall(line):
             if token not in allowed:
-                yield Finding(where=f"report.md line {number}", found=token, promised="a number report.html prints")
+                yield Finding(
+                    where=f"report.md line {number}",
+                    found=token,
+                    promised="a number that a page prints",
+                )

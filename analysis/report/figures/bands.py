@@ -18,7 +18,6 @@ from seedlock.prereg.verify.number_binding import format_value
 WIDTH, LEFT, RIGHT = 360.0, 6.0, 354.0
 _LETTER = 5.1
 _ROW = 13.0
-_FIELD = 62.0
 _BAND = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
 _EDGE = Markup('<line class="edge" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>')
 _CURVE = Markup('<path class="posterior" d="{}"/>')
@@ -61,7 +60,45 @@ def shown_range(hypotheses: Sequence[Mapping[str, Any]], draws: Sequence[Posteri
     return Scale(low=low, high=high)
 
 
-def band_picture(hypothesis: Mapping[str, Any], posterior: PosteriorDraws | None, scale: Scale | None = None) -> Markup:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How much of a hypothesis is drawn, and how high: places are below the top of the bands, in units of the picture.
+
+    Parameters
+    ----------
+    field
+        Height of the bands.
+    curve
+        Foot of the posterior's curve; None leaves it out.
+    interval, next_unit
+        Where the interval and the stretch of the next unit run.
+    has_names, has_ticks
+        Whether bands are named above and edges numbered below; rows of one claim share both.
+    """
+
+    field: float
+    curve: float | None
+    interval: float
+    next_unit: float
+    has_names: bool = True
+    has_ticks: bool = True
+
+
+WHOLE = Layout(field=62, curve=36, interval=44, next_unit=54)
+"""With the posterior's curve, names and edges."""
+
+
+def row_layout(*, is_first: bool, is_last: bool) -> Layout:
+    """A row among those of one claim: the first names the bands, the last numbers their edges."""
+    return Layout(field=24, curve=None, interval=10, next_unit=18, has_names=is_first, has_ticks=is_last)
+
+
+def band_picture(
+    hypothesis: Mapping[str, Any],
+    posterior: PosteriorDraws | None,
+    scale: Scale | None = None,
+    layout: Layout = WHOLE,
+) -> Markup:
     """Draw one hypothesis.
 
     Parameters
@@ -72,17 +109,20 @@ def band_picture(hypothesis: Mapping[str, Any], posterior: PosteriorDraws | None
         Its draws; the curve is left out where there are none.
     scale
         The stretch to show; by default what this hypothesis needs.
+    layout
+        How much is drawn.
     """
     scale = scale or shown_range([hypothesis], [posterior])
-    labels = _labels(hypothesis, scale)
-    top = _ROW * (1 + max(row for _, _, row in labels)) + 3
-    height = top + _FIELD + 15
+    labels = _labels(hypothesis, scale) if layout.has_names else []
+    top = _ROW * (1 + max(row for _, _, row in labels)) + 3 if labels else 2
+    height = top + layout.field + (15 if layout.has_ticks else 2)
+    draws = posterior.contrast_K if posterior is not None and layout.curve is not None else None
     parts = [
-        *_bands(hypothesis, scale, top),
+        *_bands(hypothesis, scale, top, layout.field),
         *(_label(text, x, row) for text, x, row in labels),
-        *(_posterior(density_of(posterior.contrast_K), scale, top) if posterior else []),
-        *_interval(hypothesis, scale, top),
-        *_ticks(hypothesis, scale, top + _FIELD),
+        *(_posterior(density_of(draws), scale, top + (layout.curve or 0)) if draws is not None else []),
+        *_interval(hypothesis, scale, top, layout),
+        *(_ticks(hypothesis, scale, top + layout.field) if layout.has_ticks else []),
     ]
     return Markup(
         '<svg class="bandpicture" viewBox="0 0 {width:.0f} {height:.1f}" role="img" aria-label="{label}">{body}</svg>'
@@ -132,23 +172,23 @@ def _label(text: Markup, x: float, row: int) -> Markup:
     return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(x, 10 + _ROW * row, text)
 
 
-def _bands(h: Mapping[str, Any], scale: Scale, top: float) -> list[Markup]:
+def _bands(h: Mapping[str, Any], scale: Scale, top: float, field: float) -> list[Markup]:
     parts = []
     for band in h["bands"]:
         left = scale.x(band["lower"]) if band["lower"] is not None else LEFT
         right = scale.x(band["upper"]) if band["upper"] is not None else RIGHT
         marks = ("out" if band["excluded"] else "", "predicted" if band["name"] == h["predicted"] else "")
         css = " ".join(["band", *filter(None, marks)])
-        parts.append(_BAND.format(css, left, top, max(0.0, right - left), _FIELD))
+        parts.append(_BAND.format(css, left, top, max(0.0, right - left), field))
         if band["upper"] is not None:
-            parts.append(_EDGE.format(right, top, top + _FIELD))
+            parts.append(_EDGE.format(right, top, top + field))
     return parts
 
 
-def _posterior(density: Density | None, scale: Scale, top: float) -> list[Markup]:
+def _posterior(density: Density | None, scale: Scale, base: float) -> list[Markup]:
     if density is None:
         return []
-    base, tall = top + 36, 30.0
+    tall = 30.0
     peak = float(density.y.max())
     inside = (density.x >= scale.low) & (density.x <= scale.high) & (density.y > 0.004 * peak)
     if not inside.any():
@@ -162,15 +202,15 @@ def _posterior(density: Density | None, scale: Scale, top: float) -> list[Markup
     return [_CURVE.format(path)]
 
 
-def _interval(h: Mapping[str, Any], scale: Scale, top: float) -> list[Markup]:
+def _interval(h: Mapping[str, Any], scale: Scale, top: float, layout: Layout) -> list[Markup]:
     if h["estimate"] is None:
-        return [_NOTE.format((LEFT + RIGHT) / 2, top + 36)]
+        return [_NOTE.format((LEFT + RIGHT) / 2, top + layout.field / 2 + 4)]
     parts = []
     if h["next_unit_ci"] is not None:
         low, high = (scale.x(end) for end in h["next_unit_ci"])
-        y = top + 54
+        y = top + layout.next_unit
         parts.append(_NEXT.format(low, high, y, y - 3))
-    y = top + 44
+    y = top + layout.interval
     if h["ci"] is not None:
         low, high = (scale.x(end) for end in h["ci"])
         parts.append(_INTERVAL.format(low, high, y))

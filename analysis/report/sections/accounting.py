@@ -96,15 +96,25 @@ def _lost(i: int, entry: Mapping[str, Any]) -> Line:
     )
 
 
-def answers_table(results: Mapping[str, Any]) -> Table | None:
-    """What every arm owes each measure, and what became of it; ties apart, with the rate without them."""
-    entries = results["accounting"].get("by_arm", [])
+def answers_table(results: Mapping[str, Any], *, only_lost: bool = False) -> Table | None:
+    """What every arm owes each measure, and what became of it; ties apart, with the rate without them.
+
+    Parameters
+    ----------
+    only_lost
+        Leave out arms that lack no answer.
+    """
+    entries = [
+        (i, entry)
+        for i, entry in enumerate(results["accounting"].get("by_arm", []))
+        if entry["missing"] or not only_lost
+    ]
     if not entries:
         return None
-    has_ties = any(entry["ties"] is not None for entry in entries)
+    has_ties = any(entry["ties"] is not None for _, entry in entries)
     keys: tuple[str, ...] = ("measure", "arm", "owed", "scored", "missing", "reasons", "share_of_scored")
     keys += ("ties", "share_without_ties") if has_ties else ()
-    rows = tuple(tuple(_value(i, key, entry[key]) for key in keys) for i, entry in enumerate(entries))
+    rows = tuple(tuple(_value(i, key, entry[key]) for key in keys) for i, entry in entries)
     numeric = frozenset(at for at, key in enumerate(keys) if key not in {"measure", "arm", "reasons"})
     caption = "Answers owed, scored and missing by arm; shares are of the scored answers, all counted alike"
     return Table(caption=caption, head=tuple(map(words, keys)), rows=rows, numeric=numeric)
@@ -150,8 +160,8 @@ def missing_runs(results: Mapping[str, Any]) -> tuple[Line, ...]:
     return bullets("/accounting/runs_missing", results["accounting"]["runs_missing"])
 
 
-def gate_table(results: Mapping[str, Any]) -> Table | None:
-    """Every gate of the plan, its verdict and whether it held."""
+def gate_table(results: Mapping[str, Any], *, has_correlations: bool) -> Table | None:
+    """Every gate of the plan, its verdict and whether it held; how far it is the same as what it guards."""
     if not results["gates"]:
         return None
     rows = []
@@ -166,9 +176,10 @@ def gate_table(results: Mapping[str, Any]) -> Table | None:
             " ",
             *(interval(f"{ref}/ci", gate["ci"], spec) if gate["ci"] else ()),
         )
-        alike = _correlations(ref, gate)
-        rows.append(((Quote(f"{ref}/name"),), (Quote(f"{ref}/need"),), left, number, (held,), alike, why))
-    head = ("Gate", "Needs", "Left", "Estimate", "Held", "Correlation with what it guards, over runs", "Reasons")
+        alike = (_correlations(ref, gate),) if has_correlations else ()
+        rows.append(((Quote(f"{ref}/name"),), (Quote(f"{ref}/need"),), left, number, (held,), why, *alike))
+    head: tuple[str, ...] = ("Gate", "Needs", "Left", "Estimate", "Held", "Reasons")
+    head += ("Correlation with what it guards, over runs",) if has_correlations else ()
     return Table(caption="Gates that stand before the hypotheses", head=head, rows=tuple(rows), is_prose=True)
 
 

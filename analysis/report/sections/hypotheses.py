@@ -50,10 +50,13 @@ class HypothesisView:
     is_first: bool
     outcome: Outcome
     outcome_words: str
+    name: Line
     decision: Line
     claim: Line
     number: Line
-    replication: Line
+    level: Line
+    about: Line
+    counted: Line
     promised: tuple[Fact, ...]
     found: tuple[Fact, ...]
     bayes: tuple[Fact, ...]
@@ -104,10 +107,13 @@ def _view(ref: str, h: Mapping[str, Any], siblings: tuple[Mapping[str, Any], ...
         is_first=h is siblings[0],
         outcome=outcome_of(h),
         outcome_words=outcome_words(outcome_of(h), status),
+        name=(Quote(f"{ref}/id"),),
         decision=(Quote(f"{ref}/decision"),),
         claim=(Quote(f"{ref}/claim"),),
         number=_number(ref, h, spec),
-        replication=_replication(ref, h),
+        level=_level(ref, h),
+        about=_about(ref, h),
+        counted=_counted(ref, h),
         promised=tuple(_promised(ref, h)),
         found=tuple(_found(ref, h, spec)),
         bayes=bayes_facts(ref, h, spec),
@@ -122,6 +128,15 @@ def _number(ref: str, h: Mapping[str, Any], spec: str) -> Line:
         return ("Estimate ", Number(f"{ref}/estimate", spec))
     level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
     return (Number(f"{ref}/estimate", spec), " ", level, " interval ", *interval(f"{ref}/ci", h["ci"], spec))
+
+
+def _level(ref: str, h: Mapping[str, Any]) -> Line:
+    """Alpha and the interval of level 1 - 2 alpha, which matches it but where a band is left outside it."""
+    alpha = Number(f"{ref}/alpha", exact_spec(h["alpha"]))
+    level = Number(f"{ref}/ci_level", exact_spec(h["ci_level"], "percent"))
+    if left_though_outside(h):
+        return ("alpha ", alpha, " a band; the interval, ", level, ", tests one edge at a time and excludes more")
+    return ("alpha ", alpha, " a band, matching interval ", level)
 
 
 def _reasons(ref: str, h: Mapping[str, Any]) -> tuple[Line, ...]:
@@ -140,19 +155,19 @@ def _as_deviated(ref: str, h: Mapping[str, Any], spec: str) -> Line:
     return joined((value_line(f"{at}{pointer(key)}", deviated[key], key, spec) for key in keys), " ")
 
 
-def _replication(ref: str, h: Mapping[str, Any]) -> Line:
-    """In what unit the number is, where it does not say so itself, and over how many of what it is replicated."""
+def _about(ref: str, h: Mapping[str, Any]) -> Line:
+    """In what unit the number is, where it does not say so itself, and over what it is replicated."""
     unit: Line = ("in ", Quote(f"{ref}/unit_text"), "; ") if hypothesis_kind(h) == "number" else ()
-    return (*unit, "unit of replication: ", Quote(f"{ref}/unit"), *_counted(ref, h))
+    return (*unit, "unit of replication: ", Quote(f"{ref}/unit"))
 
 
 def _counted(ref: str, h: Mapping[str, Any]) -> Line:
     """Replicates of each level with weight, or of the only one."""
     each = h.get("units_per_level") or {}
     if h["n_units"] is None or len(each) < 2:
-        return (", n = ", Number(f"{ref}/n_units", "integer")) if h["n_units"] is not None else ()
+        return ("n = ", Number(f"{ref}/n_units", "integer")) if h["n_units"] is not None else ()
     levels = ((Number(f"{ref}{pointer('units_per_level', level)}", "integer"), " ", Code(level)) for level in each)
-    return (", n = ", *joined(levels, " + "))
+    return ("n = ", *joined(levels, " + "))
 
 
 def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:

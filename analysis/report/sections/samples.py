@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seedlock.analysis.report.text.pieces import Line, Strong, has_hidden, joined, pointer, shows_hidden
 from seedlock.analysis.report.text.records import mapping_line
+from seedlock.prereg.plan.plan import BASELINE_ARM
 
 FOLD_AFTER = 600
 _ASKED = {"system": "told first", "prompt": "asked", "question": "asked"}
@@ -49,8 +52,16 @@ class SampleView:
 
 
 def sample_views(results: Mapping[str, Any]) -> tuple[SampleView, ...]:
-    """Every sample, in the order of results.json."""
-    return tuple(_view(pointer("samples", i), sample) for i, sample in enumerate(results["samples"]))
+    """Every sample: the first of each cell, then the second; those of unmodified models last, for they stand beside."""
+    seen: Counter[str] = Counter()
+    placed = []
+    for i, sample in enumerate(results["samples"]):
+        cell = sample.get("cell")
+        key = json.dumps(cell, sort_keys=True)
+        is_base = isinstance(cell, Mapping) and cell.get("arm") == BASELINE_ARM
+        placed.append((is_base, seen[key], i, sample))
+        seen[key] += 1
+    return tuple(_view(pointer("samples", i), sample) for *_, i, sample in sorted(placed, key=lambda p: p[:3]))
 
 
 def _view(ref: str, sample: Mapping[str, Any]) -> SampleView:

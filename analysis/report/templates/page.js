@@ -1,11 +1,14 @@
 "use strict";
-window.addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details:not(.whole)")) { details.open = true; }
-});
 function openFold() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const details = target && target.matches("article, figure") && target.querySelector("details");
-  if (details) { details.open = true; }
+  for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) { fold.open = true; }
+  const inside = target && target.matches("article, figure, section") && target.querySelector("details");
+  if (inside) { inside.open = true; }
 }
 window.addEventListener("hashchange", openFold);
 openFold();
+if (document.body.classList.contains("appendix")) {
+  window.addEventListener("beforeprint", () => {
+    for (const fold of document.querySelectorAll("details:not(.whole)")) { fold.open = true; }
+  });
+}
