@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seedlock.analysis.sealed import miscounted
+from seedlock.analysis.row_counts import miscounted
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import found_at
 from seedlock.prereg.lock.ledger import read_ledger

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
-from seedlock.prereg.errors import Finding, LockedFileChanged
+from seedlock.analysis.row_counts import miscounted
+from seedlock.prereg.errors import LockedFileChanged
 from seedlock.prereg.lock.gate import LockedPlan, SealedTable, require_seals
-from seedlock.prereg.lock.ledger import Event
-from seedlock.schemas.seal import count_rows, count_rows_of_runs, unseal
-
-OF_RUNS = frozenset({"completions", "counts"})
-"""Tables whose seal says how many rows each run has."""
+from seedlock.schemas.seal import unseal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +53,3 @@ def open_sealed(locked: LockedPlan) -> Sealed:
             f"the ledger of {study} miscounts its sealed rows", *faults[:20], then=f"seedlock verify {study}"
         )
     return Sealed(tables=tables)
-
-
-def miscounted(event: Event, file: Path) -> Iterator[Finding]:
-    """Where a seal's `rows`, `runs` and `audited` are not what its file holds."""
-    body, said = event.body, f"(ledger line {event.n})"
-    try:
-        rows = count_rows(file)
-        if rows != body["rows"]:
-            yield Finding(where=file.name, found=f"{rows} rows", promised=f"{body['rows']} rows {said}")
-        elif body["table"] in OF_RUNS or body.keys() & {"runs", "audited"}:
-            promised = Counter(body.get("runs", {})) + Counter(body.get("audited", {}))
-            found = count_rows_of_runs(file)
-            for run in sorted(found.keys() | promised.keys()):
-                if found[run] != promised[run]:
-                    told = f"{promised[run]} rows {said}"
-                    yield Finding(where=f"{file.name}: {run}", found=f"{found[run]} rows", promised=told)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        yield Finding(where=file.name, found=str(error)[:200], promised=f"a sealed table {said}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,29 +73,6 @@ def unseal(file: Path, *, sha256: str | None = None) -> Iterator[pa.Table]:
     with pq.ParquetFile(file, memory_map=True) as parquet:
         for group in range(parquet.num_row_groups):
             yield parquet.read_row_group(group, use_threads=False)
-
-
-def count_rows(file: Path) -> int:
-    """How many rows a sealed file holds, by its footer."""
-    return int(pq.read_metadata(file).num_rows)
-
-
-def count_rows_of_runs(file: Path) -> Counter[str]:
-    """Run -> rows of it in a sealed file, a row group at a time.
-
-    Raises
-    ------
-    pyarrow.ArrowException
-        It is no Parquet file, has no column `run_id`, or a row group is larger than any that is sealed.
-    """
-    total: Counter[str] = Counter()
-    with pq.ParquetFile(file, memory_map=True) as parquet:
-        for group in range(parquet.num_row_groups):
-            if (rows := parquet.metadata.row_group(group).num_rows) > ROW_GROUP_ROWS:
-                raise pa.ArrowInvalid(f"row group {group} has {rows} rows, {ROW_GROUP_ROWS} at most are sealed")
-            runs = parquet.read_row_group(group, columns=["run_id"], use_threads=False)["run_id"]
-            total.update({str(run["values"]): int(run["counts"]) for run in runs.value_counts().to_pylist()})
-    return total
 
 
 def restore(store: Store, table: str, file: Path, *, sha256: str) -> Appended:

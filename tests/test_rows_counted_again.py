@@ -10,11 +10,13 @@ import pytest
 
 from seedlock.analysis.recount import recount_check
 from seedlock.analysis.replay import replay_check
+from seedlock.analysis.row_counts import MOST_ROWS
 from seedlock.analysis.sealed import open_sealed
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import LockedFileChanged
 from seedlock.prereg.lock.gate import require_lock
 from seedlock.prereg.verify.chain import verify_study
+from seedlock.schemas.seal import ROW_GROUP_ROWS
 from tests.conftest import StudyFixture
 from tests.forging import Document, forge_ledger
 
@@ -60,6 +62,10 @@ def test_the_rows_of_every_table_are_counted(broken: StudyFixture, table: str) -
     recounted(broken, table, rows=10**6)
     check = recount_check(broken.paths)
     assert {(f.where, f.promised.split(" (")[0]) for f in check.findings} == {(f"{table}.parquet", "1000000 rows")}
+
+
+def test_row_groups_are_read_that_are_as_large_as_a_seal_writes_them() -> None:
+    assert MOST_ROWS == ROW_GROUP_ROWS
 
 
 def test_a_seal_that_keeps_its_runs_to_itself_is_a_miscount(broken: StudyFixture) -> None:
