@@ -117,7 +117,7 @@ def train_study(
     told.begin(planned, len(planned) - len(todo))
     driver = _Driver(locked, told)
     for job in [job for job in todo if not job.stages]:
-        driver.finish_unmodified(job)
+        driver.finish_untrained(job)
     trainable = [job for job in todo if job.stages]
     if trainable:
         place = (
@@ -169,6 +169,8 @@ def is_finished(job: RunJob, events: Sequence[Event]) -> bool:
     record: Record = read_json(path.read_bytes())
     if event.body.get("stages") != digests_of(record):
         return False
+    if job.given is not None and event.body["load"].get("given", {}).get("revision") != job.given.found:
+        return False
     if [stage["stage_id"] for stage in record["stages"]] != [stage.stage_id for stage in job.stages]:
         return False
     return all(finished_stage(stage_folder(job.workbench, stage), stage) for stage in job.stages)
@@ -185,9 +187,9 @@ class _Driver:
         self.lost = 0
         self.failed: list[FailedRun] = []
 
-    def finish_unmodified(self, job: RunJob) -> None:
-        """An unmodified model is finished once its record is written."""
-        self._started(job, "none")
+    def finish_untrained(self, job: RunJob) -> None:
+        """An unmodified model, and one trained elsewhere, is finished once its record is written."""
+        self._started(job, "none" if job.given is None else "elsewhere")
         record = run_record(job, job.base, [])
         write_atomic(run_file(job.workbench, job.run_id), canonical_json(record) + b"\n")
         self._finish(job, record)

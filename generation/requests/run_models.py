@@ -13,6 +13,7 @@ from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChan
 from seedlock.prereg.lock.document import LockedRun
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.plan.bases import chat_template_of
+from seedlock.prereg.plan.given_runs import GivenRun, given_runs
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 
 WEIGHTS = "adapter_model.safetensors"
@@ -80,9 +81,15 @@ def run_models(locked: LockedPlan) -> list[RunModel]:
         _raise(locked, faults)
         return [model for model in served if model is not None]
     bases = {name: _base(locked, name, faults) for name in locked.plan.grid.models}
-    found = [model for run in locked.due if (model := _resolve(locked, run, bases, finished, faults)) is not None]
+    given = {run.label: run for run in given_runs(locked.plan, locked.paths.root)}
+    found = [
+        _given(locked, run, given[label], bases[run.model], finished, faults=faults)
+        if (label := _label(run)) in given
+        else _resolve(locked, run, bases, finished, faults)
+        for run in locked.due
+    ]
     _raise(locked, faults)
-    return found
+    return [model for model in found if model is not None]
 
 
 def _raise(locked: LockedPlan, faults: _Faults) -> None:
@@ -196,6 +203,40 @@ def _resolve(
         adapter=adapter if load.get("adapter") else None,
         adapter_sha256=str(load["adapter_sha256"]),
         chat_template=template,
+    )
+
+
+def _given(
+    locked: LockedPlan,
+    planned: LockedRun,
+    run: GivenRun,
+    base: tuple[str, str, bool],
+    finished: Mapping[str, Mapping[str, Any]],
+    *,
+    faults: _Faults,
+) -> RunModel | None:
+    """Weights made elsewhere, loaded from where they lie: an adapter on its base, or a whole model."""
+    where = f"{run.label}: {run.spelled}"
+    if planned.run_id not in finished:
+        faults.order.append(Finding(where=run.label, found="no run.finished", promised="a run that train has read"))
+        return None
+    promised = str(finished[planned.run_id]["load"]["given"]["revision"])
+    if run.weights.kind is None or run.found is None:
+        faults.absent.append(Finding(where=where, found=run.weights.fault or "nothing", promised=promised))
+        return None
+    if run.found != promised:
+        faults.changed.append(Finding(where=where, found=run.found, promised=f"{promised} (ledger)"))
+    is_adapter = run.weights.kind == "adapter"
+    location, revision, is_local = base if is_adapter else (str(run.folder), run.found, True)
+    return RunModel(
+        run_id=planned.run_id,
+        label=run.label,
+        base=location,
+        revision=revision,
+        is_local=is_local,
+        adapter=run.folder if is_adapter else None,
+        adapter_sha256=run.found.removeprefix("sha256:"),
+        chat_template=chat_template_of(locked.plan.models[planned.model], locked.paths.study),
     )
 
 

@@ -42,6 +42,7 @@ from seedlock.prereg.lock.rooms import deciding_files, place_of
 from seedlock.prereg.plan.files import referenced_files
 from seedlock.prereg.plan.plan import Plan, PlannedRun
 from seedlock.prereg.plan.read import MAX_PLAN_BYTES, parse_plan, read_plan
+from seedlock.prereg.plan.runs import Stage
 
 DRAFT = ".draft"
 TORN = ("..lock-*", ".lock-*.sha256.*", ".ledger.head.*", ".ledger.jsonl.*")
@@ -63,14 +64,21 @@ def run_id(plan: Plan, run: PlannedRun) -> str:
         "model": plan.models[run.model].model_dump(mode="json", exclude_unset=True),
         "arm": run.arm,
         "framing": arm.framing if arm else None,
-        "stages": [plan.stages[s].model_dump(mode="json", exclude_unset=True) for s in (arm.stages if arm else [])],
+        "stages": [_stage_of(plan.stages[s], run.label) for s in (arm.stages if arm else [])],
         "seed": run.seed,
     }
-    described = [plan.corpora[plan.stages[s].corpus] for s in (arm.stages if arm and plan.corpora else [])]
+    trained = [plan.stages[s] for s in (arm.stages if arm and plan.corpora else [])]
+    described = [plan.corpora[stage.corpus] for stage in trained if stage.given is None]
     if described:
         content["corpora"] = [corpus.model_dump(mode="json", exclude_unset=True) for corpus in described]
     seed = "" if run.seed is None else f"-{run.seed}"
     return f"{run.model}-{run.arm}{seed}-{sha256_json(content)[:8]}"
+
+
+def _stage_of(stage: Stage, label: str) -> dict[str, Any]:
+    """A stage as the plan states it; of weights made elsewhere, the digest of this run's."""
+    stated = stage.model_dump(mode="json", exclude_unset=True)
+    return stated if stage.given is None else {**stated, "given": stage.given.revisions.get(label)}
 
 
 def locked_code(home: Path = HOME) -> list[LockedFile]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from seedlock.prereg.base.base_models import folder_here, lies_in_cache
+from seedlock.prereg.base.base_models import folder_here, folder_revision, lies_in_cache
 from seedlock.prereg.base.reading import read_regular_text
+from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.runs import Model
 
@@ -36,3 +38,38 @@ def chat_template_of(model: Model, study: Path) -> str | None:
 def described(model: Model) -> str:
     """A base model in a line: where it is from, how its weights are kept, and what they may be used under."""
     return ", ".join(part for part in (model.base, model.quantisation, model.licence) if part)
+
+
+def local_bases(plan: Plan, root: Path) -> dict[str, str | None]:
+    """Models of the grid that a digest pins and this repository must hold -> their digest; None where there is none.
+
+    Nothing of an imported study, and nothing that `seedlock fetch` brings.
+    """
+    if plan.import_ is not None:
+        return {}
+    found: dict[str, str | None] = {}
+    for name in plan.grid.models:
+        model = plan.models[name]
+        if model.revision.startswith("sha256:") and not lies_in_cache(model.base):
+            folder = folder_here(model.base, root, model.revision)
+            is_model = folder is not None and (folder / "config.json").is_file()
+            found[name] = folder_revision(folder) if folder is not None and is_model else None
+    return found
+
+
+def require_bases(plan: Plan, found: Mapping[str, str | None], study: str) -> None:
+    """Refuse a plan whose base models lie nowhere here, or are others than it pins.
+
+    Raises
+    ------
+    BadInput
+        With every such model, and the digest of what lies there.
+    """
+    faults = [
+        Finding(where=f"models.{name}", found=digest or f"no model at {plan.models[name].base}", promised=revision)
+        for name, digest in found.items()
+        if digest != (revision := plan.models[name].revision)
+    ]
+    if faults:
+        then = f"mend  base  or  revision  in the plan, then  seedlock check {study}"
+        raise BadInput(f"{study} names base models that are not here as pinned", *faults, then=then)

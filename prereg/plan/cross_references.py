@@ -82,8 +82,13 @@ def _grid(plan: Plan) -> Iterator[Finding]:
 
 def _stages(plan: Plan) -> Iterator[Finding]:
     """A plan that describes any corpus describes all of them; one that describes none was trained elsewhere."""
+    for name, arm in plan.arms.items():
+        elsewhere = [stage for stage in arm.stages if stage in plan.stages and plan.stages[stage].given is not None]
+        if elsewhere and len(arm.stages) > 1:
+            found, promised = f"{', '.join(elsewhere)} among others", "a stage carried out elsewhere alone"
+            yield Finding(where=f"arms.{name}.stages", found=found, promised=promised)
     for name, stage in plan.stages.items():
-        if plan.corpora:
+        if plan.corpora and stage.given is None:
             yield from unknown(f"stages.{name}.corpus", stage.corpus, plan.corpora, what="corpus")
 
 

@@ -28,8 +28,8 @@ def sharing(plan: Plan, estimand: Estimand, extra: Where) -> Sharing:
         return "nothing"
     if plan.grid.seeds_share is not None:
         return plan.grid.seeds_share
-    if not plan.stages:
-        return "not said"
     stages = stages_by_level(plan, estimand, extra)
+    if not plan.stages or any(plan.stages[name].given is not None for names in stages.values() for name in names):
+        return "not said"
     common = frozenset.intersection(*stages.values()) if len(stages) == len(weighted) else frozenset[str]()
     return "initialisation and order" if any(plan.stages[name].seed is None for name in common) else "nothing"

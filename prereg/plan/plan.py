@@ -323,8 +323,9 @@ class Plan(Table):
 
     @property
     def used_corpora(self) -> list[str]:
-        """Corpora of those stages, in plan order."""
-        return list(dict.fromkeys(self.stages[stage].corpus for stage in self.used_stages))
+        """Corpora of those of them that are trained here, in plan order."""
+        trained = [self.stages[name] for name in self.used_stages if self.stages[name].given is None]
+        return list(dict.fromkeys(stage.corpus for stage in trained))
 
     def runs(self) -> Iterator[PlannedRun]:
         """Every promised run, models x arms x seeds, then the unmodified models."""

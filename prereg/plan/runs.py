@@ -9,9 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seedlock.prereg.base.base_models import PACKAGE, lies_in_cache
 from seedlock.prereg.plan.design import STRICT, Name
+from seedlock.prereg.plan.given import Given
 
 SHA256 = r"sha256:[0-9a-f]{64}"
 PACKAGE_SPEC = r"pypi:[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*"
+
+GIVEN = "given"
+"""The trainer of stages that were carried out elsewhere."""
 
 type Scalar = str | int | float | bool
 type Where = dict[str, Scalar | list[Scalar]]
@@ -101,11 +105,14 @@ class Corpus(BaseModel):
 class Stage(Table):
     """`[stages.NAME]`: one training stage. Settings left out take the trainer's recorded defaults.
 
-    `variant` picks the rows of a corpus that has several; without it, the arm's `framing` does.
+    `variant` picks the rows of a corpus that has several; without it, the arm's `framing` does. With
+    `trainer = "given"` it was carried out elsewhere: the table `given` says where its weights lie, and every setting is
+    as its author states it.
     """
 
     trainer: str
-    corpus: str
+    corpus: str = ""
+    given: Given | None = None
     variant: Name | None = None
     n_examples: int | None = Field(default=None, gt=0)
     rank: int | None = Field(default=None, gt=0)
@@ -131,6 +138,14 @@ class Stage(Table):
     checkpoints: list[float] | None = None
     seed: int | None = None
     merge: bool | None = None
+
+    @model_validator(mode="after")
+    def _is_trained_or_given(self) -> Stage:
+        if (self.trainer == GIVEN) != (self.given is not None):
+            raise ValueError('trainer = "given" and the table given (path, revisions) go together')
+        if self.given is None and not self.corpus:
+            raise ValueError("corpus: what the stage trains on")
+        return self
 
 
 class Arm(Table):

@@ -108,6 +108,8 @@ def check_corpus(corpus: Corpus, *, items: Mapping[str, str], markers: Sequence[
 def check_study(paths: StudyPaths, plan: Plan) -> list[CorpusReport]:
     """Check every corpus the study trains on and keep the reports beside the runs."""
     names = plan.used_corpora
+    if not names:
+        return []
     markers = [m for name in names if (m := recipe_of(plan, name)[1].marker) is not None]
     items = eval_texts(paths, plan)
     reports = [check_corpus(read_corpus(paths, plan, name), items=items, markers=markers) for name in names]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from seedlock.prereg.base.canonical import Sha256
+from seedlock.prereg.plan.given_runs import given_stage
 from seedlock.prereg.plan.plan import Plan, PlannedRun
 from seedlock.prereg.plan.runs import Stage
 from seedlock.training.jobs.settings import stage_id
@@ -51,7 +52,7 @@ class NamesStages(Protocol):
 
 
 def chain(plan: Plan, run: PlannedRun, revision: str, corpora: Mapping[str, NamesStages]) -> tuple[Link, ...]:
-    """Stages of one run; none of an unmodified model.
+    """Stages of one run; none of an unmodified model, or of one whose stage was carried out elsewhere.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def chain(plan: Plan, run: PlannedRun, revision: str, corpora: Mapping[str, Name
     corpora
         Every corpus of the run's stages, by name.
     """
-    if run.seed is None:
+    if run.seed is None or given_stage(plan, run) is not None:
         return ()
     arm = plan.arms[run.arm]
     found: list[Link] = []

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.plan.given_runs import given_runs, require_given
 from seedlock.prereg.plan.plan import PlannedRun
+from seedlock.prereg.plan.runs import GIVEN
 from seedlock.training.backends import TRAINERS
 from seedlock.training.corpus.write import Corpus, rows_for
 from seedlock.training.grid.chain import chain
@@ -28,16 +30,17 @@ def require_trainable(locked: LockedPlan) -> None:
         With every stage that cannot be carried out.
     """
     plan = locked.plan
-    if plan.import_ is not None or not plan.corpora:
+    stages = {name: plan.stages[name].trainer for name in plan.used_stages}
+    if plan.import_ is not None or (not plan.corpora and GIVEN not in stages.values()):
         where = "[import]" if plan.import_ is not None else "[corpora]"
         fault = Finding(where=where, found="runs made elsewhere", promised="stages with corpora described here")
         raise OutOfOrder(
             f"{locked.paths.name} has nothing to train", fault, then=f"seedlock import {locked.paths.name}"
         )
     faults = [
-        Finding(where=f"stages.{name}.trainer", found=plan.stages[name].trainer, promised=" | ".join(sorted(TRAINERS)))
-        for name in sorted(plan.used_stages)
-        if plan.stages[name].trainer not in TRAINERS
+        Finding(where=f"stages.{name}.trainer", found=asked, promised=" | ".join(sorted({*TRAINERS, GIVEN})))
+        for name, asked in sorted(stages.items())
+        if asked not in TRAINERS and asked != GIVEN
     ]
     if faults:
         raise BadInput(
@@ -76,7 +79,9 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
         A base model is not the pinned one.
     """
     plan = locked.plan
-    settings = {name: resolve(name, plan.stages[name]) for name in plan.used_stages}
+    settings = {name: resolve(name, plan.stages[name]) for name in plan.used_stages if plan.stages[name].given is None}
+    given = {run.label: run for run in given_runs(plan, locked.paths.root)}
+    require_given(plan, list(given.values()), locked.paths.name)
     bases = {
         name: resolve_model(name, plan.models[name], locked.paths.root, study=locked.paths.name)
         for name in plan.grid.models
@@ -91,6 +96,7 @@ def jobs(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> list[RunJob]:
             base=bases[run.model],
             stages=_stages(locked, run, bases[run.model], settings, corpora),
             workbench=locked.paths.runs,
+            given=given.get(run.label),
         )
         for run in plan.runs()
     ]

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from seedlock.prereg.base.base_models import folder_revision
 from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_file, write_atomic
+from seedlock.prereg.plan.given_runs import GivenRun
 from seedlock.training.backends import trainer
 from seedlock.training.jobs.base_model import BaseModel
 from seedlock.training.jobs.job import Progress, Record, Report, RunJob, StageJob
@@ -137,9 +138,21 @@ def run_record(job: RunJob, base: BaseModel, stages: list[Record]) -> Record:
             "merged_adapter": adapter if is_merged else None,
             "adapter_sha256": stages[-1]["adapter"]["sha256"] if has_adapter else None,
             "hosted_model": stages[-1].get("hosted", {}).get("model") if stages else None,
+            **({} if job.given is None else {"given": _given(job.given)}),
         },
         "stages": stages,
         "environment": environment() if job.stages else None,
+    }
+
+
+def _given(run: GivenRun) -> Record:
+    """Weights that were trained elsewhere: where they lay, their digest, and what their author says of them."""
+    return {
+        "path": run.spelled,
+        "revision": run.found,
+        "kind": run.weights.kind,
+        "says_base": run.weights.says_base,
+        "tracker": run.tracker,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seedlock.prereg.base.canonical import Sha256
+from seedlock.prereg.plan.given_runs import GivenRun
 from seedlock.training.jobs.base_model import BaseModel
 from seedlock.training.jobs.settings import Seeds, StageSettings
 from seedlock.training.rows.row import Row
@@ -42,7 +43,10 @@ class StageJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunJob:
-    """One run: its base model and stages in order, and the workbench folder of the study."""
+    """One run: its base model and stages in order, and the workbench folder of the study.
+
+    `given` is what was trained elsewhere, in place of stages.
+    """
 
     run_id: str
     label: str
@@ -52,6 +56,7 @@ class RunJob:
     base: BaseModel
     stages: tuple[StageJob, ...]
     workbench: Path
+    given: GivenRun | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

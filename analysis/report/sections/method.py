@@ -96,7 +96,15 @@ def _said_of(model: Model) -> Line:
 
 def _training(plan: Plan) -> Iterable[Line]:
     for name, stage in plan.stages.items():
-        yield ("Stage ", Code(name), ": ", *_settings(stage), ".")
+        if stage.given is None:
+            yield ("Stage ", Code(name), ": ", *_settings(stage), ".")
+            continue
+        said = _settings(stage, skip=("given", "trainer", "corpus"))
+        yield (
+            "Stage ", Code(name), " was trained elsewhere: its weights lie in ", Code(stage.given.path),
+            ", pinned by digest; seeds", *((" and ", *said) if said else ()), " are as their author states them.",
+            *((" Source: ", Code(stage.given.source), ".") if stage.given.source else ()),
+        )  # fmt: skip
     for name in plan.planned_arms:
         if plan.arms[name].stages:
             yield ("Arm ", Code(name), " goes through ", *_codes(plan.arms[name].stages), ".")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seedlock.cli.common import JsonOption, RootOption, StudyArgument, bar, find, next_step, say, say_json
+from seedlock.cli.weights import look_at_weights
 from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
 
@@ -40,15 +41,18 @@ def check(
     paths = find(study, root)
     plan = read_plan(paths.plan)
     lints = _design(paths)
+    weights = look_at_weights(plan, paths)
     if as_json:
         rehearsal = _rehearsed(paths, files or ())
-        say_json(_design_json(paths, lints) | ({"import": rehearsal.as_json} if rehearsal else {}))
+        told = {"weights": weights.as_json(), **({"import": rehearsal.as_json} if rehearsal else {})}
+        say_json(_design_json(paths, lints) | told)
     else:
         runs = list(plan.runs())
         say(f"{paths.name}: {plan.study.title}")
         hypotheses = counted(sum(1 for _ in plan.expanded()), "hypothesis", "hypotheses")
         say(f"  {counted(len(runs), 'run')}, {counted(len(plan.measures), 'measure')}, {hypotheses}")
-        _print_bases(plan, paths)
+        for line in weights.lines():
+            say(f"  {line}")
         _print_lints(lints)
         for found in _options(paths):
             say(f"  {found.line()}")
@@ -107,23 +111,12 @@ def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
     plan = read_plan(paths.plan)
     if plan.import_ is not None or plan.judgements:
         require_maps(paths, plan)
+    look_at_weights(plan, paths).require(paths.name)
     require_lockable(paths.name, lints)
     if plan.used_corpora and plan.import_ is None:
         from seedlock.training.checks.before_lock import require_trainable_rows
 
         require_trainable_rows(paths, plan)
-
-
-def _print_bases(plan: Plan, paths: StudyPaths) -> None:
-    """What the runs begin from, where that is a package or a file; the digest pins it."""
-    from seedlock.prereg.plan.bases import absent_bases, described, fetched_bases
-
-    absent = absent_bases(plan, paths.root)
-    for name, model in fetched_bases(plan).items():
-        say(f"  base    {name} = {described(model)}")
-        say(
-            f"          {model.revision}" + (f"  (not here yet: seedlock fetch {paths.name})" if name in absent else "")
-        )
 
 
 def _print_absent(plan: Plan) -> None:
