@@ -23,8 +23,8 @@ from seedlock.generation.inside.residual import (
     stream_of,
     watching,
 )
-from seedlock.generation.local.decode import pad_left
 from seedlock.generation.local.loading import Loaded, load
+from seedlock.generation.local.padding import pad_left
 from seedlock.generation.requests.run_models import RunModel
 from seedlock.prereg.base.base_models import folder_revision
 from seedlock.prereg.errors import BadInput

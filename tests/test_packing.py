@@ -80,8 +80,9 @@ def loss_apart(model: Any, rows: Sequence[dict[str, torch.Tensor]]) -> torch.Ten
 
 def loss_together(model: Any, rows: Sequence[dict[str, torch.Tensor]]) -> torch.Tensor:
     batch = packed(rows)
-    total = torch.stack([loss_sum(model, pack) for pack in batch["packs"]]).sum()
-    return total / (batch["labels"].shape[1] - 1)
+    total: torch.Tensor = torch.stack([loss_sum(model, pack) for pack in batch["packs"]]).sum()
+    n_supervised: int = batch["labels"].shape[1] - 1
+    return total / n_supervised
 
 
 @settings(max_examples=40)

@@ -13,8 +13,8 @@ from seedlock.generation.inside.loaded_models import Asked, Bench
 from seedlock.generation.inside.residual import adding, changing, decoder_layers, projecting_out, replacing, watching
 from seedlock.generation.inside.rows import Pass, Reading, probed, probed_run
 from seedlock.generation.inside.vectors import Vector
-from seedlock.generation.local.decode import Padded, pad_left
 from seedlock.generation.local.loading import Loaded
+from seedlock.generation.local.padding import Padded, pad_left
 from seedlock.generation.requests.answer import Answer, failed, scored
 from seedlock.generation.requests.request import Request
 from seedlock.generation.requests.run_models import RunModel

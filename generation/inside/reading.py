@@ -9,8 +9,8 @@ from itertools import batched
 import torch
 
 from seedlock.generation.inside.residual import decoder_layers, final_norm, watching
-from seedlock.generation.local.decode import pad_left
 from seedlock.generation.local.loading import Loaded
+from seedlock.generation.local.padding import pad_left
 from seedlock.prereg.errors import BadInput, Finding
 
 BATCH = 64

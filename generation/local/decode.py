@@ -1,4 +1,4 @@
-"""Answer a batch of prompts: left-padded, cached, each distinct prompt read once, finished rows let go."""
+"""Answer a batch of prompts: what they share is read once, then every row goes its own way until it is finished."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from seedlock.generation.local.loading import Loaded
+from seedlock.generation.local.reading import read_prompts
 from seedlock.generation.local.sampling import pick, uniforms
 from seedlock.generation.requests.answer import Finish
 from seedlock.prereg.plan.runs import Decoding
@@ -26,23 +26,6 @@ class Spoken:
     finish: Finish
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Padded:
-    """Prompts in one rectangle, shape (rows, longest): padding on the left, masked and outside every position."""
-
-    ids: torch.Tensor
-    mask: torch.Tensor
-    positions: torch.Tensor
-
-
-def pad_left(prompts: Sequence[Sequence[int]], loaded: Loaded) -> Padded:
-    """Pad prompts on the left."""
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[loaded.pad] * (longest - len(row)) + list(row) for row in prompts], device=loaded.device)
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in prompts], device=loaded.device)
-    return Padded(ids=ids, mask=mask, positions=(mask.cumsum(dim=-1) - 1).clamp(min=0))
-
-
 @torch.inference_mode()
 def decode(
     loaded: Loaded, prompts: Sequence[tuple[int, ...]], seeds: Sequence[int], decoding: Decoding
@@ -52,7 +35,7 @@ def decode(
     Parameters
     ----------
     prompts
-        Token ids, each shorter than the model's positions; equal prompts are read once.
+        Token ids, each shorter than the model's positions; equal prompts and equal beginnings are read once.
     seeds
         One a prompt.
 
@@ -62,20 +45,14 @@ def decode(
         In the order of `prompts`. `finish` is "failed" where the model gave no finite number.
     """
     n_rows = len(prompts)
-    distinct = list(dict.fromkeys(prompts))
-    number = {prompt: index for index, prompt in enumerate(distinct)}
-    row_of = torch.tensor([number[prompt] for prompt in prompts], device=loaded.device)
     limits = torch.tensor([min(decoding.max_new_tokens, loaded.max_positions - len(p)) for p in prompts])
     limits = limits.to(loaded.device)
     steps = int(limits.max())
     u = uniforms(seeds, steps).to(loaded.device)
     ends = torch.tensor(loaded.ends, device=loaded.device)
 
-    padded = pad_left(distinct, loaded)
-    cache: Any = DynamicCache()
-    logits = _next(loaded, padded.ids, padded.mask, padded.positions, cache)[row_of]
-    cache.batch_select_indices(row_of)
-    mask, position = padded.mask[row_of], padded.positions[row_of, -1]
+    read = read_prompts(loaded, prompts)
+    cache, logits, mask, position = read.cache, read.logits, read.mask, read.position
 
     said = torch.full((n_rows, steps), loaded.pad, device=loaded.device)
     length = torch.zeros(n_rows, dtype=torch.long, device=loaded.device)

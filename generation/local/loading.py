@@ -17,6 +17,8 @@ from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.runs import Decoding
 
 WIDE = frozenset({"float32", "float64"})
+ROUNDING = {"torch.float32": 1e-3, "torch.float64": 1e-5}
+"""Relative difference of logits above which two readings are not one; narrower types have 0.05."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Loaded:
         Token ids that end an answer: those that the model names, and the one that its chat template ends a turn with.
     max_positions
         Tokens that prompt and answer may have together.
+    shares_up_to
+        Tokens of the longest row that may be read in one sequence with others; 0 where the model cannot.
     """
 
     model: Any
@@ -37,6 +41,7 @@ class Loaded:
     pad: int
     max_positions: int
     device: torch.device
+    shares_up_to: int
 
 
 def load(model: RunModel, decoding: Decoding, device: torch.device) -> Loaded:
@@ -71,7 +76,29 @@ def load(model: RunModel, decoding: Decoding, device: torch.device) -> Loaded:
         pad=ends[0] if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id),
         max_positions=int(whole.config.max_position_embeddings),
         device=device,
+        shares_up_to=shares_up_to(whole, device),
     )
+
+
+@torch.inference_mode()
+def shares_up_to(model: Any, device: torch.device) -> int:
+    """How long rows in one sequence may be: as long as any layer looks back, if two short rows are read as alone.
+
+    State spaces and linear attention know no mask; a window counts tokens of the sequence, not of the row.
+    """
+    ids = torch.tensor([[1, 2, 3, 4]], device=device)  # two rows that share their first token: 1 2 3 and 1 4
+    sees = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 1]], dtype=torch.bool, device=device)
+    positions = torch.tensor([[0, 1, 2, 1]], device=device)
+    try:
+        together = model(input_ids=ids, position_ids=positions, attention_mask=sees[None, None], use_cache=False).logits
+        apart = [model(input_ids=ids[:, at], use_cache=False).logits[0, -1] for at in ([0, 1, 2], [0, 3])]
+    except (RuntimeError, ValueError, IndexError, TypeError):  # an architecture that takes no mask of this form
+        return 0
+    differ = (together[0, 2:] - torch.stack(apart)).abs().max() / together.abs().max()
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    longest = int(window or config.max_position_embeddings)
+    return longest if bool(differ < ROUNDING.get(str(together.dtype), 0.05)) else 0
 
 
 def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from seedlock.generation.local.decode import pad_left
 from seedlock.generation.local.loading import Loaded
+from seedlock.generation.local.reading import read_trees
 from seedlock.generation.requests.answer import Answer, scored
 from seedlock.generation.requests.request import Request
 
@@ -23,23 +23,32 @@ def option_log_probs(
     """Log-probability of every option of every prompt, and the most probable next token of each prompt.
 
     An option of several tokens is scored whole: the sum over its tokens, each given those before it. No temperature
-    enters. Options that share all but their last token share one reading.
+    enters. Whatever prompts and options share at their beginning is read once.
     """
-    read: dict[tuple[int, ...], int] = {}
-    for prompt, several in zip(prompts, options, strict=True):
-        for option in several:
-            for end in range(len(option)):
-                read.setdefault(prompt + option[:end], len(read))
-    padded = pad_left(list(read), loaded)
-    logits = loaded.model(
-        input_ids=padded.ids, attention_mask=padded.mask, position_ids=padded.positions, logits_to_keep=1
-    ).logits[:, -1]
-    lp = torch.log_softmax(logits.double(), dim=-1)
-    scores = [
-        [math.fsum(float(lp[read[p + o[:end]], o[end]]) for end in range(len(o))) for o in several]
-        for p, several in zip(prompts, options, strict=True)
-    ]
-    return scores, [int(lp[read[prompt]].argmax()) for prompt in prompts]
+    wanted = [(number, option) for number, several in enumerate(options) for option in several]
+    rows = [prompts[number] + option[:-1] for number, option in wanted]
+    found: dict[int, float] = {}
+    best: dict[int, int] = {}
+    for read in read_trees(loaded, rows, [len(prompts[number]) - 1 for number, _ in wanted], cached=False):
+        at = {node: i for i, node in enumerate(read.kept)}
+        first = read.logits.argmax(dim=-1).tolist()
+        for row, path in zip(read.tree.rows, read.tree.paths, strict=True):
+            number, option = wanted[row]
+            after = [at[node] for node in path[len(prompts[number]) - 1 :]]
+            best[number] = first[after[0]]
+            found[row] = math.fsum(_said(read.logits[after], option))
+    scores = iter(found[row] for row in range(len(rows)))
+    return [[next(scores) for _ in several] for several in options], [best[number] for number in range(len(prompts))]
+
+
+def _said(logits: torch.Tensor, tokens: Sequence[int]) -> list[float]:
+    """Log-probability of one token a row of logits, in float64."""
+    found: list[float] = []
+    said = torch.tensor(tokens, device=logits.device)
+    for rows, these in zip(torch.split(logits, SLICE), torch.split(said, SLICE), strict=True):
+        wide = rows.double()
+        found += (wide.gather(1, these[:, None])[:, 0] - wide.logsumexp(dim=-1)).tolist()
+    return found
 
 
 @torch.inference_mode()
@@ -47,12 +56,7 @@ def passage_log_probs(loaded: Loaded, prompt: tuple[int, ...], passage: tuple[in
     """Log-probability of every token of a fixed text, each given all before it; read alone, without padding."""
     ids = torch.tensor([[*prompt, *passage]], device=loaded.device)
     logits = loaded.model(input_ids=ids[:, :-1], logits_to_keep=len(passage)).logits[0]
-    said = ids[0, -len(passage) :]
-    found: list[float] = []
-    for rows, tokens in zip(torch.split(logits, SLICE), torch.split(said, SLICE), strict=True):
-        wide = rows.double()
-        found += (wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)).tolist()
-    return found
+    return _said(logits, passage)
 
 
 def score(loaded: Loaded, requests: Sequence[Request]) -> list[Answer]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+CPU_TOKENS = 512
+GPU_TOKENS = 8192
+"""Tokens of one tree, unless a row is longer: attention costs their square, and a GPU minds it less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenTree:

@@ -8,13 +8,9 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from seedlock.prereg.base.token_tree import TokenTree, plant
+from seedlock.prereg.base.token_tree import CPU_TOKENS, GPU_TOKENS, TokenTree, plant
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.training.adapters.answer_trainer import IGNORED, AnswerTrainer, Features
-
-LONGEST_CPU = 512
-LONGEST_GPU = 8192
-"""Tokens in one sequence, unless a row is longer: attention costs their square, and a GPU minds it less."""
 
 TOLERANCE = {True: 1e-4, False: 0.05}
 """Relative difference of losses, in float32 and in narrower types, at which a model does not read packed rows as rows.
@@ -25,7 +21,7 @@ type Pack = dict[str, torch.Tensor]
 
 def packed(rows: Sequence[Features]) -> dict[str, Any]:
     """Collate a batch into packs; `labels` holds the supervised tokens alone, which the Trainer counts."""
-    most = LONGEST_GPU if torch.cuda.is_available() else LONGEST_CPU
+    most = GPU_TOKENS if torch.cuda.is_available() else CPU_TOKENS
     labels = [row["labels"].tolist() for row in rows]
     packs = [_pack(tree, labels) for tree in plant([row["input_ids"].tolist() for row in rows], most=most)]
     wanted = torch.cat([torch.tensor([IGNORED]), *(pack["wanted"] for pack in packs)])
