@@ -12,6 +12,7 @@ from seedlock.generation.backends import Backend, Setting, backend
 from seedlock.generation.local.option_check import count_options
 from seedlock.generation.progress import GenerateProgress, Quiet
 from seedlock.generation.requests.answer import Answer, tables_of
+from seedlock.generation.requests.due import Due
 from seedlock.generation.requests.items import Item, audit_items, read_items
 from seedlock.generation.requests.request import Prompt, Request, requests_of
 from seedlock.generation.requests.run_models import RunModel, run_models
@@ -100,6 +101,13 @@ class _Work:
         """The batches of probes; none holds anything else."""
         return replace(self, batches=tuple(b for b in self.batches if b[0].prompt.probe is not None))
 
+    def due(self, stored: set[str]) -> Due:
+        """What has no row yet."""
+        left = [request for request in self.requests() if request.request_id not in stored]
+        names = {request.request_id for request in left}
+        batches = [batch for batch in self.batches if any(request.request_id in names for request in batch)]
+        return Due(model=self.model, batches=batches, left=left)
+
     def requests(self) -> Iterator[Request]:
         """Every request."""
         return chain.from_iterable(self.batches)
@@ -167,11 +175,11 @@ def generate_study(
             stage = [(whole, one) for whole, one in zip(work, asked, strict=True) if one.is_audit == is_audit]
             if audit is not None and not is_audit and _is_due(work, seals):
                 audit(locked)
-            place.prepare([(one.model, left) for _, one in stage if (left := _left(one, stored))])
+            place.prepare([due for _, one in stage if (due := one.due(stored)).left])
             for whole, one in stage:
                 _account(locked, store, len(planned))
                 _carry_out(one, place, store, stored, told, account=lambda: _account(locked, store, len(planned)))
-                if not seals.holds(whole.part) and not _left(whole, stored):
+                if not seals.holds(whole.part) and not whole.due(stored).left:
                     seals.seal(whole.part, {**how, **_made(whole, place)})
         _account(locked, store, len(planned))
         _require_all(locked, wanted - stored)
@@ -264,12 +272,12 @@ def _carry_out(
     account: Callable[[], None],
 ) -> None:
     """Answer what has no row yet, whole batches at a time; store every few seconds, and note in `stored` what has."""
-    todo = [batch for batch in one.batches if any(request.request_id not in stored for request in batch)]
-    if not todo:
+    due = one.due(stored)
+    if not due.left:
         return
     held: list[Answer] = []
     since = time.monotonic()
-    for answers in place.answer(one.model, todo):
+    for answers in place.answer(one.model, due.batches):
         new = [answer for answer in answers if answer.request.request_id not in stored]
         held += new
         told.answered(new)
@@ -278,10 +286,6 @@ def _carry_out(
             account()
             held, since = [], time.monotonic()
     _store(store, held, stored)
-
-
-def _left(one: _Work, stored: set[str]) -> list[Request]:
-    return [request for request in one.requests() if request.request_id not in stored]
 
 
 def _store(store: Store, answers: Sequence[Answer], stored: set[str]) -> None:

@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 import torch
 
+from seedlock.generation.backends.transformers import parts_of
 from seedlock.generation.generate import Generated, generate_study
+from seedlock.generation.local import answering
+from seedlock.generation.requests.request import Request
 from seedlock.generation.requests.run_models import run_models
 from seedlock.prereg.base.canonical import sha256_file
 from seedlock.prereg.errors import BadInput, Incomplete, LockedFileChanged, OutOfOrder
@@ -58,6 +61,30 @@ def test_every_planned_request_has_exactly_one_row(done: Done) -> None:
     assert rows.groupby("run_id").size().to_dict() == {run.run_id: PER_RUN for run in done.locked.lock.runs}
     assert not rows.duplicated(["run_id", "item_id", "draw"]).any()
     assert set(done.sealed("requests")["request_id"]) == set(rows["request_id"])
+
+
+def test_helpers_seal_the_same_bytes(done: Done, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answering, "MUCH_WORK", 0.0)
+    monkeypatch.setattr(answering, "n_cores", lambda: 2)
+    answered_here = []
+    monkeypatch.setattr(answering.Desk, "answer", lambda *_: answered_here.append(1))
+    locked = locked_study(tmp_path / "r", base)
+    assert generate_study(locked).answered == 5 * PER_RUN
+    assert not answered_here
+    for path in (done.locked.paths.runs / "sealed").iterdir():
+        assert sha256_file(locked.paths.runs / "sealed" / path.name) == sha256_file(path)
+
+
+def test_helpers_begin_where_there_is_much_to_do_and_keep_to_whole_runs(
+    done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert done.locked.plan.decoding is not None
+    batch: list[Request] = []
+    work = [(model, batch) for model in run_models(done.locked) for _ in range(3)]
+    monkeypatch.setattr(answering, "n_cores", lambda: 4)
+    assert answering.helpers_for(work, done.locked.plan.decoding) == 1
+    assert parts_of(work, 4) == [(0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11), (12, 13, 14)]
+    assert parts_of(work[:6], 4) == [(0,), (1,), (2,), (3,), (4,), (5,)]
 
 
 def test_the_ledger_says_how_answers_ended_and_where_they_were_made(done: Done) -> None:

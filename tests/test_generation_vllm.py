@@ -16,6 +16,7 @@ import torch
 
 from seedlock.generation.backends import Setting, backend
 from seedlock.generation.requests.answer import Answer
+from seedlock.generation.requests.due import Due
 from seedlock.generation.requests.items import Item, Turn
 from seedlock.generation.requests.probes import parse_probe
 from seedlock.generation.requests.request import Request, requests_of
@@ -101,7 +102,7 @@ def asked(models: list[RunModel], place: Any, settings: Decoding) -> list[tuple[
 def answers(models: list[RunModel], settings: Decoding, folder: Path) -> dict[tuple[str, str, int], Answer]:
     place = backend(settings, Setting(workbench=folder))
     work = asked(models, place, settings)
-    place.prepare(work)
+    place.prepare([Due(model=model, batches=[requests], left=requests) for model, requests in work])
     found = [a for model, requests in work for some in place.answer(model, [requests]) for a in some]
     assert [a.request for a in found] == [r for _, requests in work for r in requests]
     if settings.backend == "vllm":

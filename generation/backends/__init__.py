@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seedlock.generation.requests.answer import Answer
+from seedlock.generation.requests.due import Due
 from seedlock.generation.requests.items import Item
 from seedlock.generation.requests.request import Prompt, Request
 from seedlock.generation.requests.run_models import RunModel
@@ -54,7 +55,7 @@ class Backend(Protocol):
         """Write items for a run's base model."""
         ...
 
-    def prepare(self, work: Sequence[tuple[RunModel, Sequence[Request]]]) -> None:
+    def prepare(self, work: Sequence[Due]) -> None:
         """Hear of everything that will be asked, run by run, before the first of it is."""
         ...
 

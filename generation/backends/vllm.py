@@ -13,6 +13,7 @@ from seedlock.generation.backends import Setting
 from seedlock.generation.local.loading import Loaded, load
 from seedlock.generation.local.tokenizers import load_tokenizer
 from seedlock.generation.requests.answer import Answer, failed, said, scored
+from seedlock.generation.requests.due import Due
 from seedlock.generation.requests.items import Item
 from seedlock.generation.requests.prompts import prompts_for
 from seedlock.generation.requests.request import Prompt, Request
@@ -51,9 +52,9 @@ class VllmBackend:
         """Write items for a run's base model."""
         return prompts_for(items, load_tokenizer(model))
 
-    def prepare(self, work: Sequence[tuple[RunModel, Sequence[Request]]]) -> None:
+    def prepare(self, work: Sequence[Due]) -> None:
         """Refuse adapters that vLLM cannot carry, and make room for the largest on each base model."""
-        models = [model for model, _ in work]
+        models = [due.model for due in work]
         self._room = {base: room_for(m for m in models if m.base == base) for base in {m.base for m in models}}
 
     def answer(self, model: RunModel, batches: Iterable[Sequence[Request]]) -> Iterator[list[Answer]]:

@@ -12,6 +12,7 @@ from seedlock.generation.hosted.asking import Ask, Outcome
 from seedlock.generation.hosted.journal import Journal
 from seedlock.generation.hosted.open import JOURNAL, Place, Provider, open_place
 from seedlock.generation.requests.answer import Answer, failed, said, scored
+from seedlock.generation.requests.due import Due
 from seedlock.generation.requests.items import Item
 from seedlock.generation.requests.request import Prompt, Request
 from seedlock.generation.requests.run_models import RunModel
@@ -78,11 +79,11 @@ class HostedBackend:
             item_id=item.item_id, tokens=(), sha256=sha256_json(spelled), probe=item.probe, options=(), turns=item.turns
         )
 
-    def prepare(self, work: Sequence[tuple[RunModel, Sequence[Request]]]) -> None:
+    def prepare(self, work: Sequence[Due]) -> None:
         """Put everything into batches, all runs at once, where the plan says so."""
         if work and self._hosted.mode == "batch":
             with self._open() as place:
-                place.submit([self._ask(model, request) for model, requests in work for request in requests])
+                place.submit([self._ask(due.model, request) for due in work for request in due.left])
 
     def answer(self, model: RunModel, batches: Iterable[Sequence[Request]]) -> Iterator[list[Answer]]:
         """Yield answers as they come."""

@@ -8,7 +8,7 @@ from itertools import batched
 
 import torch
 
-from seedlock.generation.backends.transformers import CPU_THREADS
+from seedlock.generation.local.answering import CPU_THREADS
 from seedlock.generation.local.loading import Loaded, load
 from seedlock.generation.local.scoring import score
 from seedlock.generation.local.tokenizers import load_tokenizer

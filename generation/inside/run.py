@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import batched, groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from seedlock.generation.inside.loaded_models import Bench
 from seedlock.generation.inside.passes import passes_of, runs_by_model, sight_of
 from seedlock.generation.inside.progress import InsideProgress, Quiet
 from seedlock.generation.inside.rows import Pass, Reading, readings_table
-from seedlock.generation.inside.worker_pool import LayOut, carried_out, parts_of
+from seedlock.generation.local.worker_pool import LayOut, Part, carried_out
 from seedlock.generation.requests.items import Item, read_items
 from seedlock.generation.requests.run_models import RunModel, run_models
 from seedlock.generation.sealing.restore import restore_sealed
@@ -37,6 +38,8 @@ from seedlock.schemas.store import Store
 BATCH = 64
 FLUSH_ROWS = 8192
 FLUSH_S = 5.0
+PART = 24
+"""Passes handed out at a time, all of one run."""
 MANY_ROWS = 20_000
 """Readings for which a helper process is worth its start of some seconds."""
 SMALL_MODEL_BYTES = 1 << 28
@@ -184,13 +187,19 @@ def _laid_out_again(locked: LockedPlan, batch_size: int) -> list[Pass]:
     return work
 
 
+def _parts(work: Sequence[Pass], todo: Sequence[int]) -> list[Part]:
+    """Indices of passes to do, in order, in parts that stay with one run."""
+    by_run = groupby(todo, key=lambda index: work[index].run.run_id)
+    return [part for _, own in by_run for part in batched(own, PART)]
+
+
 def _made(
-    work: Sequence[Pass], todo: Sequence[int], again: LayOut, workers: int
+    work: Sequence[Pass], todo: Sequence[int], again: LayOut[list[Reading]], workers: int
 ) -> Generator[tuple[int, list[Reading]]]:
     """Every pass to do with its readings: by helpers where there are several, and what they leave out here."""
     left = dict.fromkeys(todo)
     if workers > 1:
-        for index, rows in carried_out(again, parts_of(work, todo), workers=workers, preload=__name__):
+        for index, rows in carried_out(again, _parts(work, todo), workers=workers, preload=__name__):
             left.pop(index)
             yield index, rows
     for index in left:

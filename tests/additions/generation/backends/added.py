@@ -7,6 +7,7 @@ from typing import Any
 
 from seedlock.generation.backends import Setting
 from seedlock.generation.requests.answer import Answer, said
+from seedlock.generation.requests.due import Due
 from seedlock.generation.requests.items import Item
 from seedlock.generation.requests.request import Prompt, Request
 from seedlock.generation.requests.run_models import RunModel
@@ -27,7 +28,7 @@ class Echo:
         """No prompt is written."""
         return []
 
-    def prepare(self, work: Sequence[tuple[RunModel, Sequence[Request]]]) -> None:
+    def prepare(self, work: Sequence[Due]) -> None:
         """Nothing to hear of."""
 
     def answer(self, model: RunModel, batches: Iterable[Sequence[Request]]) -> Iterator[list[Answer]]:

@@ -1,4 +1,4 @@
-"""Passes on every core: helper processes lay out the same work and carry out parts of it; one process stores."""
+"""Work on every core: helper processes lay out the same work and carry out parts of it; one process stores."""
 
 from __future__ import annotations
 
@@ -8,38 +8,36 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import batched, groupby
 from multiprocessing.connection import Connection, wait
-
-from seedlock.generation.inside.rows import Pass, Reading
-
-PART = 24
-"""Passes handed out at a time, all of one run."""
+from typing import Protocol
 
 GRACE_S = 10.0
 """How long a helper without work may take to end by itself."""
 
-type LayOut = Callable[[], Sequence[Pass]]
+
+class Task[T](Protocol):
+    """Something to be made, on its own, in any process."""
+
+    def make(self) -> T:
+        """Make it."""
+        ...
+
+
+type LayOut[T] = Callable[[], Sequence[Task[T]]]
 type Part = tuple[int, ...]
 
 
-def parts_of(work: Sequence[Pass], todo: Sequence[int]) -> list[Part]:
-    """Indices of passes to do, in order, in parts that stay with one run."""
-    by_run = groupby(todo, key=lambda index: work[index].run.run_id)
-    return [part for _, own in by_run for part in batched(own, PART)]
+def carried_out[T](lay_out: LayOut[T], parts: Sequence[Part], *, workers: int, preload: str) -> Iterator[tuple[int, T]]:
+    """Yield each task by its index with what it made, as helpers finish them.
 
-
-def carried_out(
-    lay_out: LayOut, parts: Sequence[Part], *, workers: int, preload: str
-) -> Iterator[tuple[int, list[Reading]]]:
-    """Yield each pass by its index with its readings, as helpers finish them.
-
-    A pass that fails, or whose helper dies, is left out: the caller makes it itself, and meets the failure there.
+    A task that fails, or whose helper dies, is left out: the caller makes it itself, and meets the failure there.
 
     Parameters
     ----------
     lay_out
-        Gives the same passes in the same order in any process.
+        Gives the same tasks in the same order in any process.
+    parts
+        Indices of tasks, handed out together.
     preload
         Module that helpers have imported before they are forked.
     """
@@ -69,7 +67,7 @@ def carried_out(
             helper.join()
 
 
-def _heard(pipe: Connection, pipes: list[Connection], left: deque[Part]) -> Iterator[tuple[int, list[Reading]]]:
+def _heard[T](pipe: Connection, pipes: list[Connection], left: deque[Part]) -> Iterator[tuple[int, T]]:
     """Yield what a helper sent; give an idle one its next part, and forget one that is gone or not needed."""
     try:
         told = pipe.recv()
@@ -85,7 +83,7 @@ def _heard(pipe: Connection, pipes: list[Connection], left: deque[Part]) -> Iter
     pipe.close()
 
 
-def _serve(pipe: Connection, lay_out: LayOut, environment: Mapping[str, str]) -> None:
+def _serve[T](pipe: Connection, lay_out: LayOut[T], environment: Mapping[str, str]) -> None:
     """Carry out parts until the driver is gone; what fails ends the helper, and Ctrl-C is the driver's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.clear()
