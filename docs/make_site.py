@@ -1,4 +1,6 @@
-"""Build the documentation as pages: stage docs/, name files that the site does not carry, and call zensical.
+"""Build the documentation as pages: stage docs/, the registry and the reports, and call zensical.
+
+Files that the site does not carry are named by their path in the repository.
 
 Usage: python -m docs.make_site
 """
@@ -10,6 +12,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from seedlock.prereg.site.registry import as_markdown, registry
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "check"
@@ -28,6 +32,15 @@ def stage() -> None:
             target.write_text(_with_paths(source.read_text("utf-8"), source), "utf-8")
         else:
             shutil.copyfile(source, target)
+    stage_registry(HERE.parent, STAGED)
+
+
+def stage_registry(root: Path, to: Path) -> None:
+    """Write the registry of the repository's studies as a page, with the reports that it leads to beside it."""
+    entries = registry(root)
+    (to / "registry.md").write_text(as_markdown(entries), "utf-8")
+    for report in [Path(entry.report).parent for entry in entries if entry.report]:
+        shutil.copytree(root / report, to / report, ignore=shutil.ignore_patterns("data", "posteriors", "*.md"))
 
 
 def _with_paths(text: str, page: Path) -> str:

@@ -37,6 +37,7 @@ LIFE = [
     "analyze",
     "show",
     "verify",
+    "registry",
     "export",
     "notebook",
     "sign",

@@ -45,6 +45,7 @@ DRAWS = (
     "prereg/cost/page.py",
     "prereg/paper",
     "prereg/register",
+    "prereg/site",
     "prereg/verify",
     "prereg/workflow",
     "src/seedlock/cli",

@@ -160,6 +160,12 @@ COMMANDS = (
         kept="everything as it was: verify writes nothing",
     ),
     Command(
+        name="registry",
+        home="report:registry",
+        says="Print a page (Markdown) of every study here and what became of it: reported, running, locked, withdrawn, "
+        "removed.",
+    ),
+    Command(
         name="export",
         home="report:export",
         says="Write a study in a form that others read: an archive that describes itself, a paper's numbers.",

@@ -140,6 +140,9 @@ def verify(
     paper: Annotated[
         Path | None, typer.Option("--paper", help="A LaTeX paper: are its numbers the report's? (--format latex)")
     ] = None,
+    badge: Annotated[
+        Path | None, typer.Option("--badge", help="Write an SVG that says whether all of it holds.")
+    ] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -163,6 +166,8 @@ def verify(
     if read is not None:
         pairs = zip(verified, found, strict=True)
         verified = [_with_paper(done, read, paths, is_first=paths is found[0]) for done, paths in pairs]
+    if badge is not None:
+        _write_badge(badge, verified)
     if as_json:
         say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
     for one in [] if as_json else verified:
@@ -182,6 +187,13 @@ def verify(
     if require is not None:
         for one in verified:
             require_level(one.level, int(require[1]), one.study)
+
+
+def _write_badge(file: Path, verified: list[Verification]) -> None:
+    from seedlock.prereg.base.canonical import write_atomic
+    from seedlock.prereg.site.badge import badge
+
+    write_atomic(file, badge(verified).encode())
 
 
 def _say_verified(one: Verification) -> None:
@@ -215,6 +227,21 @@ def _with_paper(done: Verification, read: Paper, paths: StudyPaths, *, is_first:
     from seedlock.prereg.paper.check import paper_checks
 
     return replace(done, checks=(*done.checks, *paper_checks(read, paths, is_first=is_first)))
+
+
+def registry(root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Print a page (Markdown) of every study here and what became of it: reported, running, locked, withdrawn, removed.
+
+    Example:  seedlock registry > REGISTRY.md
+    """
+    from seedlock.prereg.site.registry import as_markdown
+    from seedlock.prereg.site.registry import registry as entries_of
+
+    entries = entries_of((root or Path.cwd()).resolve())
+    if as_json:
+        say_json([entry.as_json() for entry in entries])
+    else:
+        say(as_markdown(entries).rstrip("\n"))
 
 
 def _recount(paths: StudyPaths) -> Check:
