@@ -100,8 +100,8 @@ def test_an_open_headline_has_no_confidence_and_says_what_would_settle_it() -> N
     assert found.sentences == [
         "The data leave this claim open: Only old names matter; of the 2 findings it needs 1 came out, and torn may "
         "still be lower or negligible.",
-        "The number for torn is \u22120.6 pp (95% interval \u22125.2 pp to 4.0 pp, 8 seeds); of 2 hypotheses 1 ended "
-        "in the band that was predicted and 1 left several bands standing.",
+        "The estimate for torn is \u22120.6 pp (95% interval \u22125.2 pp to 4.0 pp, 8 seeds).",
+        "Of 2 hypotheses 1 ended in the band that was predicted and 1 left several bands standing.",
     ]
 
 
@@ -243,11 +243,26 @@ def test_a_headline_without_a_number_gives_the_reason() -> None:
     silent = difference("calm", left=["negligible"], estimate=None, ci=None, verdict=[], reasons=["empty-cell: nobody"])
     found = answer(silent)
     assert found.sentences[0] == "The data cannot test the claim: Other names do nothing; empty-cell: nobody."
-    assert found.sentences[1].startswith("There is no estimate for calm;")
+    assert found.sentences[1] == "There is no estimate."
     assert found.confidence == "none"
 
 
 def test_a_retrospective_study_never_says_predicted() -> None:
     found = answer(DECIDED, claims=(claim("supported", "calm"),), status="retrospective")
     assert found.sentences[0] == "These data fit the claim: Only old names matter."
-    assert "predicted" not in found.sentences[1]
+    assert not any("predicted" in sentence for sentence in found.sentences)
+
+
+def test_levels_of_one_hypothesis_stand_in_one_sentence_and_others_are_not_of_it() -> None:
+    found = answer(difference("calm[llama]", left=["negligible"]), difference("calm[qwen]", left=["negligible"]),
+                   difference("other", left=["negligible"]))  # fmt: skip
+    one = "\u22120.6 pp (95% interval \u22123.0 pp to 2.0 pp, 8 seeds)"
+    assert found.sentences[1] == f"The estimate for calm is {one} in llama and {one} in qwen."
+
+
+def test_a_number_that_does_not_carry_its_unit_is_given_it() -> None:
+    log_odds = difference("calm", left=["negligible"], is_proportion=False, unit_text="log-odds of the letter")
+    assert answer(log_odds).sentences[1].endswith(", in log-odds of the letter, in the band negligible.")
+    assert ", in " not in answer(difference("calm", left=["negligible"])).sentences[1].removesuffix(
+        ", in the band negligible."
+    )

@@ -1,4 +1,4 @@
-"""The report's first words: what was found, in two sentences made from the verdicts, and how far to trust it."""
+"""The report's first words: what was found, in sentences made from the verdicts, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _SUPPORTS: dict[Status, str] = {
     "retrospective": "These data fit the claim",
     "exploratory": "These data fit the claim",
 }
+_IN_A_SENTENCE = 3
+"""Levels of one hypothesis that a sentence holds."""
 _NAMED: dict[Status, str] = {
     "confirmatory": "was predicted",
     "deviated": "was predicted",
@@ -46,16 +48,17 @@ def write_answer(
     *,
     speaks_of_new_seeds: bool,
 ) -> Answer:
-    """Two sentences on the headline, and how far its decision is to be trusted, with reasons counted from the results.
+    """The headline's verdict, its number and the tally; how far to trust it, with reasons counted from the results.
 
     An undecided headline has no confidence; its reasons say what would settle it.
     """
     headline = headline_of(hypotheses, claims)
+    stated = confirmatory(hypotheses)
     trust = trust_in(
         headline, status=status, gates=gates, accounting=accounting, speaks_of_new_seeds=speaks_of_new_seeds
     )
     return Answer(
-        sentences=[_verdict(headline, status), _numbers(headline, confirmatory(hypotheses), status)],
+        sentences=[_verdict(headline, status), _numbers(headline, stated), _tally(stated, status)],
         confidence=trust.level,
         reasons=trust.reasons,
         grounds=trust.grounds,
@@ -94,15 +97,41 @@ def _what_is_open(headline: Headline) -> str:
     return f"of the {len(headline.members)} {needed} {came_out}, and {may_be}"
 
 
-def _numbers(headline: Headline, stated: Sequence[HypothesisResult], status: Status) -> str:
-    """The number that the decision turns on, and the tally of what the plan stated."""
+def _numbers(headline: Headline, stated: Sequence[HypothesisResult]) -> str:
+    """The number that the decision turns on, with those of the same hypothesis at other levels."""
     lead = headline.deciding[0]
-    tally = _tally(stated, status)
+    of = f" for {_stem(lead)}" if headline.is_claim or len(stated) > 1 else ""
     if lead.estimate is None:
-        return f"There is no estimate for {lead.id}; {tally}."
-    subject = f"The number for {lead.id}" if headline.is_claim or len(stated) > 1 else "The number"
+        return f"There is no estimate{of}."
+    some = _same_quantity(lead, headline.members if headline.is_claim else stated)
+    if len(some) > 1:
+        found = ", ".join(f"{found_text(h)} in {_level(h)}" for h in some[:-1])
+        return f"The estimate{of} is {found} and {found_text(some[-1])} in {_level(some[-1])}{_in_unit(lead)}."
+    of = of and f" for {lead.id}"
     band = "" if headline.is_claim or len(lead.verdict) != 1 else f", in the band {lead.verdict[0]}"
-    return f"{subject} is {found_text(lead)}{band}; {tally}."
+    return f"The estimate{of} is {found_text(lead)}{_in_unit(lead)}{band}."
+
+
+def _same_quantity(lead: HypothesisResult, among: Sequence[HypothesisResult]) -> list[HypothesisResult]:
+    """`lead` and the other levels of its entry in the plan, where they are few enough for one sentence."""
+    some = [h for h in among if _stem(h) == _stem(lead) and h.measure == lead.measure and h.estimate is not None]
+    return some if len(some) <= _IN_A_SENTENCE else [lead]
+
+
+def _stem(h: HypothesisResult) -> str:
+    """`H1` of `H1[llama]`."""
+    return h.id.partition("[")[0]
+
+
+def _level(h: HypothesisResult) -> str:
+    return h.id.partition("[")[2].rstrip("]")
+
+
+def _in_unit(h: HypothesisResult) -> str:
+    """The unit of a number that does not carry it."""
+    if h.scale != "raw":
+        return f", in {h.scale}" if not h.unit_text else f", in {h.unit_text}"
+    return "" if h.is_proportion or not h.unit_text else f", in {h.unit_text}"
 
 
 def _tally(stated: Sequence[HypothesisResult], status: Status) -> str:
@@ -119,11 +148,11 @@ def _tally(stated: Sequence[HypothesisResult], status: Status) -> str:
     ]
     parts = [(count, what) for count, what in counted if count]
     if n == 1:
-        return f"the one hypothesis {parts[0][1]}"
+        return f"The one hypothesis {parts[0][1]}."
     if len(parts) == 1:
-        return f"{'both' if n == 2 else f'all {n}'} hypotheses {parts[0][1]}"
+        return f"{'Both' if n == 2 else f'All {n}'} hypotheses {parts[0][1]}."
     words = [f"{count} {what}" for count, what in parts]
-    return f"of {n} hypotheses {', '.join(words[:-1])} and {words[-1]}"
+    return f"Of {n} hypotheses {', '.join(words[:-1])} and {words[-1]}."
 
 
 def _bands(h: HypothesisResult) -> str:
