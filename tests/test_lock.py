@@ -98,6 +98,22 @@ def test_a_stage_before_the_lock_is_out_of_order(study: StudyFixture) -> None:
     assert "seedlock lock" in study.run("analyze", ok=5)
 
 
+@pytest.mark.parametrize("folder", ["runs", "runs/spread", "reports"])
+def test_a_stage_writes_nothing_through_a_linked_folder_and_says_how_to_use_another_disk(
+    study: StudyFixture, folder: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    study.run("lock")
+    disk, place = tmp_path_factory.mktemp("disk"), study.paths.root / folder
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(disk)
+    said = study.run("import", str(study.bring_data()), ok=2)
+    assert f"a link to {disk}" in said
+    assert f"mount --bind {disk} {place}" in said
+    assert list(disk.iterdir()) == []
+    place.unlink()
+    study.run("import", str(study.bring_data()))
+
+
 @pytest.mark.parametrize("spelled", ["/etc/hostname", "../plan.toml", "link.jsonl", "absent.jsonl", "C:/x.jsonl"])
 def test_files_that_leave_the_study_cannot_be_locked(study: StudyFixture, spelled: str) -> None:
     (study.paths.study / "link.jsonl").symlink_to("/etc/hostname")

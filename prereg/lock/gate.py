@@ -21,6 +21,7 @@ from seedlock.prereg.lock.due_runs import looks_passed_over
 from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import code_faults, dump_plan, iter_changes, promised_paths, study_files
+from seedlock.prereg.lock.own_folders import require_own_folders
 from seedlock.prereg.lock.state import StudyState, read_state
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.lock.transaction import finish_what_was_left, transaction
@@ -71,6 +72,8 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
 
     Raises
     ------
+    BadInput
+        What the caller makes would be written through a link.
     OutOfOrder
         The study is not locked yet.
     LockedFileChanged
@@ -79,6 +82,7 @@ def require_lock(paths: StudyPaths, *, only_reading: bool = False) -> LockedPlan
         The ledger does not hold.
     """
     if not only_reading:
+        require_own_folders(paths)
         finish_what_was_left(paths)
     state, files = read_state(paths), lock_paths(paths)
     if state is None:
