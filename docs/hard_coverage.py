@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import special
 
+from docs.coverage_table import ALPHA, LEVEL, Row, Section
+from docs.rule_coverage import RULES
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.clustered_rate import clustered_rate
 from seedlock.analysis.estimators.internals.design_effect import Group, worth_of
 from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels
+from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.simulation.rules import shares
 
-LEVEL, ALPHA = 0.95, 0.025
 ANSWERS = 400
 SIZES = ((2, 2), (3, 3), (3, 8), (8, 3), (5, 5), (2, 8), (8, 8))
 RATIOS = (1.0, 4.0, 15.0)
 RATES = (0.01, 0.05, 0.2, 0.5, 0.99)
 SEEDS = (2, 3, 5, 8)
 SEED_SDS = (0.0, 0.5, 1.0)
+PAIRED = (
+    ((0.01, 0.5), (0.01, 0.5), 0.9),
+    ((0.01, 0.0), (0.05, 1.0), 0.5),
+    ((0.05, 1.0), (0.05, 0.25), 0.9),
+    ((0.05, 1.0), (0.2, 1.0), 0.5),
+    ((0.5, 0.5), (0.5, 0.5), 0.5),
+    ((0.98, 1.0), (0.9, 0.5), 0.9),
+)
 TWO_RATES = (
     ((0.02, 0.5, 3), (0.02, 0.5, 3)),
     ((0.05, 0.5, 5), (0.05, 0.5, 5)),
@@ -30,17 +39,8 @@ TWO_RATES = (
     ((0.5, 0.5, 5), (0.5, 0.5, 5)),
     ((0.98, 1.0, 5), (0.9, 0.5, 3)),
 )
-RUNS = ((0.01, 0.1), (0.05, 0.1), (0.05, 0.5), (0.2, 0.5), (0.5, 0.5))
+RUNS = ((20, 0.01, 0.1), (20, 0.05, 0.1), (20, 0.05, 0.5), (20, 0.2, 0.5), (20, 0.5, 0.5), (40, 0.1, 0.3))
 FAMILIES = (1, 8, 16)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One design: coverage by method (or error of a whole rule), and the share of studies that the method refused."""
-
-    design: str
-    share: Mapping[str, float]
-    refused: Mapping[str, float]
 
 
 def unequal(studies: int) -> Iterator[Row]:
@@ -85,15 +85,31 @@ def two_rates(studies: int) -> Iterator[Row]:
         yield _row(design, ("pooled_t", "welch_t", "logit_t"), levels, arms[0][0] - arms[1][0], 1.0)
 
 
+def paired_rates(studies: int) -> Iterator[Row]:
+    """Two arms that share seeds: mean rate, SD between seeds in logits, and the correlation of a seed's two."""
+    for place, (first, second, correlation) in enumerate(PAIRED):
+        for seeds in (3, 5, 8):
+            rng = np.random.default_rng([16, place, seeds])
+            shared, own = rng.standard_normal((2, studies, seeds))
+            effects = (shared, correlation * shared + math.sqrt(1 - correlation**2) * own)
+            levels = [
+                _rates(rng, rate, sd, seeds, studies, weight=weight, effect_KS=effect_KS)
+                for weight, (rate, sd), effect_KS in zip((1.0, -1.0), (first, second), effects, strict=True)
+            ]
+            arms = " v ".join(f"{rate:.0%} (SD {sd:g})" for rate, sd in (first, second))
+            design = f"{arms}, correlation {correlation:g}, {seeds} pairs"
+            yield _row(design, ("paired_t", "paired_logit_t"), levels, first[0] - second[0], 1.0)
+
+
 def one_run(studies: int) -> Iterator[Row]:
-    """One run, 20 new items with 10 answers each; rates of items are beta with this correlation of their answers."""
-    for rate, icc in RUNS:
+    """One run, new items with 10 answers each; rates of items are beta with this correlation of their answers."""
+    for n_items, rate, icc in RUNS:
         rng = np.random.default_rng([14, int(1000 * rate), int(10 * icc)])
         size = (1 - icc) / icc
-        hits_KI = rng.binomial(10, rng.beta(rate * size, (1 - rate) * size, size=(studies, 20)))
+        hits_KI = rng.binomial(10, rng.beta(rate * size, (1 - rate) * size, size=(studies, n_items)))
         covers = [_covers_items(hits_I, rate) for hits_I in hits_KI.tolist()]
         yield Row(
-            design=f"{rate:.0%}, ICC {icc:g}",
+            design=f"{n_items} items, {rate:.0%}, ICC {icc:g}",
             share={"clustered_t": float(np.mean(covers))},
             refused={"clustered_t": 0.0},
         )
@@ -140,12 +156,22 @@ def _row(design: str, methods: Sequence[str], levels: list[ManyLevels], truth: f
     return Row(design=design, share=share, refused=refused)
 
 
-def _rates(rng: np.random.Generator, rate: float, sd: float, seeds: int, studies: int, *, weight: float) -> ManyLevels:
+def _rates(
+    rng: np.random.Generator,
+    rate: float,
+    sd: float,
+    seeds: int,
+    studies: int,
+    *,
+    weight: float,
+    effect_KS: FloatArray | None = None,
+) -> ManyLevels:
     """Rates of seeds whose logits are normal, about a centre that makes their mean `rate`; answers are counted."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(41)
     grid = np.linspace(-12, 12, 4001)
     means = special.expit(grid[:, None] + sd * nodes) @ (weights / weights.sum())
-    logits = np.interp(rate, means, grid) + sd * rng.standard_normal((studies, seeds))
+    effect_KS = rng.standard_normal((studies, seeds)) if effect_KS is None else effect_KS
+    logits = np.interp(rate, means, grid) + sd * effect_KS
     hits = rng.binomial(ANSWERS, special.expit(logits))
     return ManyLevels(weight=weight, means_KU=hits / ANSWERS, answers=float(ANSWERS))
 
@@ -154,40 +180,6 @@ def _covers_items(hits_I: list[int], rate: float) -> bool:
     worth = worth_of([Group(n=10, total=k, squares=k) for k in hits_I], named="item").n_effective
     found = clustered_rate([k / 10 for k in hits_I], worth=worth, level=LEVEL)
     return found.low <= rate <= found.high
-
-
-def table(rows: Sequence[Row], *, nominal: float, studies: int, is_error: bool = False) -> Iterator[str]:
-    """Rows as Markdown; a share that is worse than nominal beyond three Monte Carlo errors is marked."""
-    methods = list(rows[0].share)
-    yield f"| design | {' | '.join(f'`{m}`' if m in ESTIMATORS else m for m in methods)} |"
-    yield f"|---|{'---:|' * len(methods)}"
-    slack = 3 * math.sqrt(nominal * (1 - nominal) / studies)
-    for row in rows:
-        cells = []
-        for name in methods:
-            value, refused = row.share[name], row.refused[name]
-            is_worse = value > nominal + slack if is_error else value < nominal - slack
-            text = (
-                f"**{value:.3f}** ↓"
-                if is_worse and not is_error
-                else f"**{value:.3f}** ↑"
-                if is_worse
-                else f"{value:.3f}"
-            )
-            cells.append(text + (f" ({refused:.0%} refused)" if refused >= 0.005 else ""))
-        yield f"| {row.design} | {' | '.join(cells)} |"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One table of the page: its rows, how many studies a row, and what it says."""
-
-    title: str
-    says: str
-    rows: Callable[[int], Iterator[Row]]
-    studies: int
-    nominal: float = LEVEL
-    is_error: bool = False
 
 
 SECTIONS = (
@@ -214,8 +206,14 @@ SECTIONS = (
         studies=1000,
     ),
     Section(
+        title="A difference of two rates, arms that share seeds",
+        says="As above. Where the rates or spreads of the arms differ, a paired t is too short (`rate-near-an-end`).",
+        rows=paired_rates,
+        studies=1000,
+    ),
+    Section(
         title="One run: items as the sample",
-        says="20 items with 10 answers each, new items; answers to one item are correlated.",
+        says="New items with 10 answers each; answers to one item are correlated.",
         rows=one_run,
         studies=4000,
     ),
@@ -227,14 +225,5 @@ SECTIONS = (
         nominal=ALPHA,
         is_error=True,
     ),
+    *RULES,
 )
-
-
-def page() -> Iterator[str]:
-    """Every section as Markdown."""
-    for section in SECTIONS:
-        rows = list(section.rows(section.studies))
-        error = math.sqrt(section.nominal * (1 - section.nominal) / section.studies)
-        yield from ("", f"## {section.title}", "", section.says)
-        yield from (f"{section.studies:,} studies a row; Monte Carlo error {error:.3f}.", "")
-        yield from table(rows, nominal=section.nominal, studies=section.studies, is_error=section.is_error)

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from docs.hard_coverage import page as hard_cases
+from docs.coverage_table import page as hard_cases
+from docs.hard_coverage import SECTIONS
 from seedlock.analysis.estimators import pooled_t, welch_t
 from seedlock.analysis.estimators.internals.estimator import Estimator
 from seedlock.analysis.estimators.internals.many_studies import ManyLevels
@@ -50,7 +51,7 @@ class Coverage:
 def main() -> None:
     """Simulate and write the page."""
     PAGE.write_text(
-        page(list(coverages(STUDIES))) + "\n".join(["# Hard cases", *HARD, *hard_cases(), ""]), encoding="utf-8"
+        page(list(coverages(STUDIES))) + "\n".join(["# Hard cases", *HARD, *hard_cases(SECTIONS), ""]), encoding="utf-8"
     )
     print(f"wrote {PAGE.name}")
 

@@ -253,6 +253,17 @@ def test_refused_rows_are_missing_with_why_they_were_refused(study: StudyFixture
     assert "Answers missing" in study.run("show")
 
 
+def test_refused_rows_that_name_no_item_are_missing_of_their_run_and_those_without_a_run_may_be_any(
+    study: StudyFixture,
+) -> None:
+    rows = scores().replace("\ntuned,0,q1,", "\ntuned,0,,").replace("\nplain,2,q3,", "\nplian,2,q3,")
+    results = analysed(study, rows)
+    (why,) = arm(results, "tuned")["reasons"]
+    assert why.startswith("quarantined: ")
+    assert arm(results, "tuned")["reasons"] == {why: 1}
+    assert arm(results, "plain")["reasons"] == {"no row, or quarantined without its run": 1}
+
+
 def test_each_arm_may_be_asked_items_of_its_own_where_the_plan_says_so(study: StudyFixture) -> None:
     rows = scores().replace("tuned,0,q", "tuned,0,r").replace("tuned,1,q", "tuned,1,r")
     rows = rows.replace("tuned,2,q", "tuned,2,r").replace("tuned,3,q", "tuned,3,r")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 import pandas as pd
@@ -25,6 +25,7 @@ NO_ROW = "no row"
 NO_RUN = "no row of the run"
 QUARANTINED = "quarantined: "
 TOO_FEW = "fewer answers than planned"
+ADRIFT = "no row, or quarantined without its run"
 type Place = tuple[str, str]
 
 
@@ -38,10 +39,13 @@ class Grid:
         (run, item) -> accepted rows.
     refused
         (run, item) -> reasons of refused rows of draws that no accepted row has.
+    adrift
+        Run -> reasons of refused rows of which the item is not known; None -> of those whose run is not known either.
     """
 
     rows: Mapping[Place, int]
     refused: Mapping[Place, Counter[str]]
+    adrift: Mapping[str | None, Counter[str]] = field(default_factory=dict)
 
     @property
     def runs(self) -> set[str]:
@@ -92,17 +96,32 @@ def grid_of(completions: Iterable[pa.Table], quarantine: pa.Table | None) -> Gri
     why: dict[Place, Counter[str]] = defaultdict(Counter)
     for run, item, reason in zip(refused["run_id"], refused["item_id"], refused["reasons"], strict=True):
         why[run, item][f"{QUARANTINED}{reason}"] += 1
-    return Grid(rows=rows, refused=why)
+    return Grid(rows=rows, refused=why, adrift=_adrift(quarantine))
+
+
+def _refused(quarantine: pa.Table | None) -> pd.DataFrame:
+    names = ["run_id", "item_id", "draw", "reasons"]
+    if quarantine is None or not set(names) <= set(quarantine.column_names):
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
+    found: pd.DataFrame = quarantine.select(names).to_pandas()
+    return found
 
 
 def _placed(quarantine: pa.Table | None) -> pd.DataFrame:
     """Refused rows whose run and item are known, one a draw."""
-    names = ["run_id", "item_id", "draw", "reasons"]
-    if quarantine is None or not set(names) <= set(quarantine.column_names):
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
-    frame = quarantine.select(names).to_pandas().dropna(subset=["run_id", "item_id"])
+    frame = _refused(quarantine).dropna(subset=["run_id", "item_id"])
     once = frame["draw"].isna() | ~frame.duplicated(["run_id", "item_id", "draw"])
     found: pd.DataFrame = frame[once]
+    return found
+
+
+def _adrift(quarantine: pa.Table | None) -> dict[str | None, Counter[str]]:
+    """Refused rows whose item is not known, by run."""
+    found: dict[str | None, Counter[str]] = defaultdict(Counter)
+    frame = _refused(quarantine)
+    lost = frame[frame["run_id"].isna() | frame["item_id"].isna()]
+    for run, reason in zip(lost["run_id"], lost["reasons"], strict=True):
+        found[None if pd.isna(run) else run][f"{QUARANTINED}{reason}"] += 1
     return found
 
 
@@ -148,6 +167,12 @@ class Debts:
             return 1
         return decoding.draws if decoding is not None and most <= decoding.draws else None
 
+    def without_a_row(self, run: str) -> str:
+        """Why an answer of a run never came where no refused row is known to have held it."""
+        if self.grid.adrift.get(None):
+            return ADRIFT
+        return NO_ROW if run in self.grid.runs else NO_RUN
+
     def basis(self) -> tuple[str, ...]:
         """What the data, and not the plan, say is owed."""
         if self.plan.import_ is None:
@@ -173,12 +198,12 @@ def with_owed(
     owed = debts.items_of()
     absent: dict[Place, dict[str, int]] = {}
     for run, items in owed.items():
+        adrift = Counter(debts.grid.adrift.get(run, {}))
         for item, due in items.items():
             gone = due - debts.grid.rows.get((run, item), 0)
             if gone > 0:
-                absent[run, item] = _reasons(
-                    gone, debts.grid.refused.get((run, item), Counter()), run in debts.grid.runs
-                )
+                refused = debts.grid.refused.get((run, item), Counter())
+                absent[run, item] = _reasons(gone, refused, adrift, debts.without_a_row(run))
     skipped = set(by_choice)
     lost = [
         (run, item, named.name, reasons)
@@ -206,11 +231,12 @@ def counts_with_owed(cells: pd.DataFrame, debts: Debts) -> Owed:
         )
         whole = Debts(plan=debts.plan, runs=debts.runs, grid=Grid(rows=sizes, refused=debts.grid.refused))
         for run, items in whole.items_of().items():
+            adrift = Counter(debts.grid.adrift.get(run, {}))
             for item, most in items.items():
                 due = planned or most
                 if (run, item) not in sizes:
                     refused = debts.grid.refused.get((run, item), Counter())
-                    why = next(iter(refused), NO_ROW if run in debts.grid.runs else NO_RUN)
+                    (why,) = _reasons(1, refused, adrift, debts.without_a_row(run))
                     lost.append((run, item, str(measure), {why: due}))
                 elif planned is not None and (short := planned - sizes[run, item]) > 0:
                     lost.append((run, item, str(measure), {TOO_FEW: short}))
@@ -218,15 +244,18 @@ def counts_with_owed(cells: pd.DataFrame, debts: Debts) -> Owed:
     return _split(_with_lost(cells, lost, proportions), debts)
 
 
-def _reasons(gone: int, refused: Counter[str], has_run: bool) -> dict[str, int]:
-    """Why so many rows never came: those refused first, most frequent first; the others are absent."""
-    found: dict[str, int] = {}
-    for reason, n in refused.most_common():
-        if taken := min(n, gone):
-            found[reason], gone = taken, gone - taken
+def _reasons(gone: int, refused: Counter[str], adrift: Counter[str], otherwise: str) -> dict[str, int]:
+    """Why so many rows never came: those refused first, then those of the run that name no item, which are used up."""
+    found: Counter[str] = Counter()
+    for rows in (Counter(refused), adrift):
+        for reason, n in rows.most_common():
+            if taken := min(n, gone):
+                found[reason] += taken
+                rows[reason] -= taken
+                gone -= taken
     if gone:
-        found[NO_ROW if has_run else NO_RUN] = gone
-    return found
+        found[otherwise] = gone
+    return dict(found)
 
 
 def _with_lost(

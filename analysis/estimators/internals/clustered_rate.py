@@ -14,7 +14,7 @@ from seedlock.analysis.estimators.internals.t_interval import require_level
 from seedlock.analysis.estimators.internals.units import ROUNDING
 from seedlock.prereg.errors import NoSpread, TooFewUnits
 
-type Form = Literal["t", "score", "exact"]
+type Form = Literal["t", "t and score", "score", "exact"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,8 @@ class ClusteredRate:
     worth
         Independent answers the sample is worth (effective n); None at 0 and 1, where nothing tells.
     form
-        "t" on item means; "score" with `worth` and t quantiles; "exact" with one answer an item.
+        "t" on item means, on both sides the wider one; "t and score", where the score is wider on one; "score" alone,
+        with `worth` and t quantiles; "exact" with one answer an item.
     low, high
         The interval, inside [0, 1].
     is_floored
@@ -54,9 +55,10 @@ class ClusteredRate:
         if self.form == "exact":
             return f"Clopper-Pearson exact, one answer an item ({self.n_items} items)"
         floor = f", no narrower than {self.n_items} items leave it at {round(self.rate)}" if self.is_floored else ""
+        df, score = f"{self.n_items - 1} df{floor}", f"Wilson score, effective n {self.worth or 0:.4g}"
         if self.form == "score":
-            return f"Wilson score, effective n {self.worth:.4g}, t with {self.n_items - 1} df{floor}"
-        return f"t on item means, {self.n_items - 1} df{floor}"
+            return f"{score}, t with {df}"
+        return f"t on item means, {df}" if self.form == "t" else f"the wider of t on item means and {score}, {df}"
 
     def edge_tests(self, edges: tuple[float, ...]) -> tuple[EdgeTest, ...]:
         """Test every edge by the test that the interval inverts."""
@@ -72,9 +74,10 @@ class ClusteredRate:
         """The p of t or the score on one side; at 0 and 1 the exact test decides, and logic on the other side."""
         if self.worth is None:
             return 1.0 if side * (self.rate - 0.5) < 0 else 0.0
-        se = self.se if self.form == "t" and self.se is not None else math.sqrt(edge * (1 - edge) / self.worth)
-        t = (self.rate - edge) / se
-        return float(stats.t.sf(side * t, self.n_items - 1))
+        errors = [math.sqrt(edge * (1 - edge) / self.worth)]
+        if self.form != "score" and self.se is not None:
+            errors.append(self.se)
+        return max(float(stats.t.sf(side * (self.rate - edge) / se, self.n_items - 1)) for se in errors)
 
 
 def clustered_rate(
@@ -102,11 +105,12 @@ def clustered_rate(
 
     Notes
     -----
-    t where its interval lies strictly inside (0, 1). Otherwise Wilson's form with the effective n of Korn & Graubard
-    (1998) and t quantiles: see Franco et al. (2019), https://doi.org/10.1093/jssam/smy019. Few hits say next to nothing
-    about how much items differ. So no interval ends below what I items without a hit leave open,
-    1 - (alpha / 2)^(1 / I), nor begins above its mirror image: an item that never hit counts as one answer, the worst
-    case.
+    Wilson's form with the effective n of Korn & Graubard (1998) and t quantiles: see Franco et al. (2019),
+    https://doi.org/10.1093/jssam/smy019. Where the interval of t on item means lies strictly inside (0, 1), the wider
+    end on each side: item rates of few hits are skewed, and t alone ends too early on the side of the middle (it covers
+    .92 with 40 items at 10%). Few hits say next to nothing about how much items differ. So no interval ends below what
+    I items without a hit leave open, 1 - (alpha / 2)^(1 / I), nor begins above its mirror image: an item that never hit
+    counts as one answer, the worst case.
     With weights w that sum to 1 the variance is I / (I - 1) * sum w^2 (x - mean)^2, the linearised one of a weighted
     mean of clusters (Cochran 1977, Sampling Techniques, 6.19); with equal weights the usual one.
     """
@@ -144,9 +148,11 @@ def clustered_rate(
 
 
 def _t_or_score(rate: float, se: float | None, worth: float, t: float) -> tuple[float, float, Form]:
-    if se is not None and rate - t * se > 0 and rate + t * se < 1:
-        return rate - t * se, rate + t * se, "t"
     shrink = t**2 / worth
     centre = (rate + shrink / 2) / (1 + shrink)
     half = math.sqrt(rate * (1 - rate) * shrink + shrink**2 / 4) / (1 + shrink)
-    return max(0.0, centre - half), min(1.0, centre + half), "score"
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    if se is None or rate - t * se <= 0 or rate + t * se >= 1:
+        return low, high, "score"
+    is_wider = rate - t * se <= low and rate + t * se >= high
+    return min(low, rate - t * se), max(high, rate + t * se), "t" if is_wider else "t and score"

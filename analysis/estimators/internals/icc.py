@@ -73,9 +73,8 @@ def cluster_summary(
     Returns
     -------
     ClusterSummary
-        The interval is t on item means where that lies strictly inside (0, 1), otherwise Wilson's with the
-        effective n and t quantiles, and never narrower than items without a hit (or a miss) leave it: see
-        `clustered_rate`.
+        The interval is the wider of Wilson's with the effective n and, where that lies strictly inside (0, 1), t on
+        item means; never narrower than items without a hit (or a miss) leave it: see `clustered_rate`.
 
     Raises
     ------
