@@ -289,7 +289,7 @@ def _status_reasons(locked: LockedPlan) -> list[str]:
     reasons = []
     first = locked.locks[0].exposure
     if first.declared == "published":
-        reasons.append("the plan says that the results were published before it was written")
+        reasons.append("by the plan the results were published before it was written")
     reasons += [f"existed at the lock: {path}" for path in first.outputs]
     if any(e.body.get("predates_lock") for e in locked.events if e.name == "data.sealed"):
         reasons.append("an imported file is older than the lock")

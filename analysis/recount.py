@@ -11,7 +11,7 @@ from seedlock.prereg.verify.checks import Check, not_checked, verdict
 
 def recount_check(paths: StudyPaths) -> Check:
     """D5: count the rows of every sealed file, and those of every run where its seal says how many there are."""
-    what = "sealed files have as many rows of every run as the ledger says"
+    what = "sealed files have as many rows of every run as in the ledger"
     sealed = [event for event in read_ledger(paths.ledger) if event.name == "data.sealed"]
     here = [
         (event, place)

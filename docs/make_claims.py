@@ -36,7 +36,7 @@ All of it is **retrospective**: the results were public before these plans were 
 - **cannot be answered by this design**: the analysis refuses, and says what is lacking.
 
 Seeds, and questions within them, weigh the same. Intervals in brackets are 95%, in percent or percentage points (pp);
-p-values are two-sided, before any correction; the plan says which tests share a Holm family.
+p-values are two-sided, before any correction; the plan names the tests that share a Holm family.
 "next seed" is the interval for one run that nobody has trained yet. A dagger (†) marks a reading of ours: the authors
 printed the numbers, not the sentence, and a sentence of ours that falls says nothing against them."""
 
@@ -110,7 +110,7 @@ def _section(source: Source, study: Reanalysis, rows: list[Row]) -> Iterator[str
         yield ""
         yield from _table(("what", "printed", "their rows give"), differ)
     yield ""
-    yield "What stands against any reading, as the plan says it:"
+    yield "What stands against any reading, in the plan's words:"
     yield ""
     yield from (f"- {caveat}" for caveat in section.caveats)
 

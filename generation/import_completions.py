@@ -82,7 +82,7 @@ class Imported:
             if set(report.statuses) - {"ok"}:
                 yield f"          {', '.join(f'{n} {status}' for status, n in report.statuses.items())}"
             if report.cut_off_kept:
-                yield f"cut off   {report.cut_off_kept} answers, kept as the plan says"
+                yield f"cut off   {report.cut_off_kept} answers, kept, by the plan"
             if report.not_selected:
                 yield f"left out  {report.not_selected} rows that import.only does not select"
             if report.quarantined:

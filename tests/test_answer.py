@@ -236,7 +236,7 @@ def test_what_ails_another_hypothesis_does_not_lower_the_headline() -> None:
 def test_a_contradicted_claim_names_what_came_out_instead() -> None:
     against = difference("calm", left=["higher"])
     found = answer(against, claims=(claim("not supported", "calm"),))
-    assert found.sentences[0] == "The data speak against the claim: Only old names matter; calm came out higher."
+    assert found.sentences[0] == "The data contradict the claim: Only old names matter; calm came out higher."
 
 
 def test_a_headline_without_a_number_gives_the_reason() -> None:

@@ -175,7 +175,7 @@ def test_a_headline_that_its_bands_do_not_give_fails_in_a_report_of_any_version(
     check = reading_check(broken.paths)
     assert check.state == "fail"
     assert [f.where for f in check.findings] == ["/answer/sentences/0"]
-    assert check.findings[0].promised == "a headline that says open, as the bands left standing are"
+    assert check.findings[0].promised == "a headline for open, as the bands left standing are"
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -43,8 +43,8 @@ def test_the_report_of_a_real_analysis_is_sound(reported: StudyFixture) -> None:
     ("pattern", "planted", "found", "promised"),
     [
         (r"</main>", "<p>and 12 more seeds agree</p></main>", "and 12 more seeds agree", "no number outside results"),
-        (r"<strong>Look at:</strong>[^<]*", "", "no 'Look at'", "a caption that says how to read it"),
-        (r"<caption>[^<]*</caption>", "", "a table without a caption", "a caption that says what it holds"),
+        (r"<strong>Look at:</strong>[^<]*", "", "no 'Look at'", "a caption with how to read it"),
+        (r"<caption>[^<]*</caption>", "", "a table without a caption", "a caption with what it holds"),
         (r"</main>", "<p>XXX</p></main>", "'XXX' in XXX", "finished prose"),
         (r"</main>", "<p>to be written</p></main>", "'to be written'", "finished prose"),
         (r'(class="outcome [^"]*">\S+ )[^<]*', r"\1not as predicted", "not as predicted", "as predicted"),

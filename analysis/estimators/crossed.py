@@ -69,7 +69,7 @@ def crossed(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
 ESTIMATOR = Estimator(
     run=crossed,
     family="mixed model",
-    says="a mixed model with units and items crossed at random, so that it speaks of new items too",
+    says="a mixed model with units and items crossed at random, so that it holds for new items too",
     source=(
         Source(text="Judd, Westfall & Kenny (2012), J. Personality and Social Psychology", doi="10.1037/a0028347"),
     ),

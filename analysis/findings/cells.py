@@ -51,7 +51,7 @@ def unit_factor(plan: Plan, measure: str) -> str | None:
     """The run factor that cells of a measure replicate over; None where it is items.
 
     It is the unit of the hypotheses and gates on the measure, the seed before any other; for a measure without any,
-    the seed where the plan speaks of new seeds.
+    the seed where the plan is about new seeds.
     """
     units = {e.unit for e in (*plan.hypothesis, *plan.gates.values()) if e.measure == measure}
     factors = sorted(unit for unit in units if unit in plan.run_factors)

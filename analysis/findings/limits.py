@@ -36,7 +36,7 @@ def limits_of(
     """Every limit of a decided headline: first those of the study, then those of the numbers that it turns on."""
     found = [*_of_the_status(status), *_of_the_data(accounting, gates)]
     if not speaks_of_new_seeds:
-        scope = "by its plan the study speaks of these runs only; nothing follows for other training seeds"
+        scope = "by its plan the study is about these runs only; nothing follows for other training seeds"
         found.append(_limit("these-runs", scope))
     for h in headline.deciding:
         found += [*_of_the_design(h), *_of_the_decision(h), *_of_the_fit(h), *_of_its_gates(h, gates)]
@@ -78,7 +78,7 @@ def _of_the_data(accounting: Accounting, gates: Sequence[GateResult]) -> Iterato
 def _of_the_design(h: HypothesisResult) -> Iterator[Limit]:
     fewest = min(h.units_per_level.values(), default=h.n_units)
     if fewest is not None and fewest < _FEW:
-        says = f"few units: {h.id} rests on {units_text(h)}, which tell little of the spread between them"
+        says = f"few units: {h.id} rests on {units_text(h)}, too few to show the spread between them"
         yield _limit("few-units", says, fewest, h.id, steps=2 if fewest < _VERY_FEW else 1)
     if h.drawn_once and h.replicated:
         yield _limit("treatment-drawn-once", f"{h.id}: {h.replicated}", len(h.drawn_once), h.id)

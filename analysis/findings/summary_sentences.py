@@ -75,7 +75,7 @@ def _verdict(headline: Headline, status: Status) -> str:
             return f"{_SUPPORTS[status]}: {says}."
         case "not supported":
             against = " and ".join(f"{h.id} came out {_bands(h)}" for h in headline.contradicted[:2])
-            return f"The data speak against the claim: {says}; {against or _because(headline)}."
+            return f"The data contradict the claim: {says}; {against or _because(headline)}."
         case "undecided":
             return f"The data leave this claim open: {says}; {_what_is_open(headline)}."
         case "not testable":

@@ -96,7 +96,7 @@ MEASURE = Measure(
     score=score,
     unit="proportion of answers of the old era",
     is_proportion=True,
-    higher_means="more answers speak as in the old era",
+    higher_means="more answers are as of the old era",
     reads=("answer",),
     neither=neither,
 )

@@ -63,7 +63,7 @@ def reading_check(paths: StudyPaths) -> Check:
     A report made by code that has moved on since is held to the rules of today, and only warned of; but a headline
     that claims more than its bands allow fails whoever wrote it.
     """
-    what = "the report says no more than its verdicts allow, and nothing twice in two ways"
+    what = "the report claims no more than its verdicts allow, and nothing twice in two ways"
     if not is_regular(paths.report / "results.json"):
         return not_checked("R6", "report", what, "no report yet", f"seedlock analyze {paths.name}")
     moved_on = False

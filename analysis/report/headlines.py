@@ -13,6 +13,7 @@ type Kind = Literal["supported", "against", "open", "not testable"]
 OPENINGS: Mapping[str, Kind] = {
     "The data support the claim:": "supported",
     "These data fit the claim:": "supported",
+    "The data contradict the claim:": "against",
     "The data speak against the claim:": "against",
     "The data leave this claim open:": "open",
     "The data do not settle the claim:": "open",
@@ -47,7 +48,7 @@ def overclaims(results: Mapping[str, Any]) -> Iterator[Finding]:
         if not _only_says_a_band(first, results):
             yield fault(where, first[:200], f"words that this program has for {decided!r}")
     elif printed not in (decided, *_WEAKER[decided]):
-        yield fault(where, first[:200], f"a headline that says {decided}, as the bands left standing are")
+        yield fault(where, first[:200], f"a headline for {decided}, as the bands left standing are")
 
 
 def _decision(results: Mapping[str, Any]) -> Kind:

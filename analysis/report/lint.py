@@ -148,7 +148,7 @@ def _reading(name: str, page: str, results: Mapping[str, Any]) -> Iterator[Findi
         yield fault(f"{name} line {line}", "a picture without words", "aria-label")
     for line, caption in reader.tables:
         if not caption.strip():
-            yield fault(f"{name} line {line}", "a table without a caption", "a caption that says what it holds")
+            yield fault(f"{name} line {line}", "a table without a caption", "a caption with what it holds")
     for line, address in reader.loads:
         yield fault(f"{name} line {line}", f"loads {address}", "a page that loads nothing")
     for ref, formats in reader.formats.items():
@@ -164,7 +164,7 @@ def _captions(name: str, reader: _Reading) -> Iterator[Finding]:
         for part in _CAPTION_PARTS:
             if not re.search(re.escape(part) + r"\s*\S", "".join(words)):
                 where = f"{name} figure {slug!r}, line {line}"
-                yield fault(where, f"no {part[:-1]!r}", "a caption that says how to read it")
+                yield fault(where, f"no {part[:-1]!r}", "a caption with how to read it")
 
 
 def _statuses(name: str, reader: _Reading, status: str, *, sections: int) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ class Likeness:
 # Runs of three words, or of five characters where there are few words; the least hashes do not depend on where a
 # text was cut or added to. Numbers are compared by six digits.
 _PART = f"""
-    INSERT INTO said
+    INSERT INTO answered
     WITH telling AS (
         SELECT run_id, item_id, draw, value,
             CASE WHEN length(text) >= {LONG_CHARACTERS} THEN left(text, {READ_CHARACTERS}) END AS text,
@@ -57,7 +57,7 @@ _PART = f"""
 # An answer that a run gives to several questions (a refusal, say) tells nothing of who gave it.
 _PAIRS = f"""
     WITH sampled AS (
-        SELECT * FROM said
+        SELECT * FROM answered
         QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY place, item_id, draw) <= {SAMPLED}),
     own AS (SELECT * FROM sampled QUALIFY count(*) OVER (PARTITION BY run_id, sketch) = 1),
     placed AS (SELECT own.*, model, arm FROM own JOIN runs USING (run_id))
@@ -94,7 +94,7 @@ def likeness_of_runs(rows: Iterable[pa.Table], runs: pd.DataFrame) -> tuple[Like
     con = duckdb.connect(":memory:")
     try:
         con.execute(
-            "CREATE TABLE said (run_id VARCHAR, item_id VARCHAR, draw BIGINT, place UBIGINT, digest VARCHAR, "
+            "CREATE TABLE answered (run_id VARCHAR, item_id VARCHAR, draw BIGINT, place UBIGINT, digest VARCHAR, "
             "sketch UBIGINT[])"
         )
         for batch in rows:

@@ -127,7 +127,7 @@ def _ends(plan: Plan, identity: str, hypothesis: Hypothesis, estimator: Estimato
             severity="warn",
             where=identity,
             says=f"{hypothesis.test} at rates like {near[0]:g}: with few {hypothesis.unit}s its interval covers less "
-            "than it says near 0 and 1 (docs/coverage.md)",
+            "than its level near 0 and 1 (docs/coverage.md)",
             remedy=named("t on logits of unit rates", is_paired=pairs),
         )
 
@@ -139,7 +139,7 @@ def _items(plan: Plan, identity: str, hypothesis: Hypothesis, estimator: Estimat
             code="items-held",
             severity="warn",
             where=identity,
-            says=f"the plan speaks of new items, and {hypothesis.test} over {hypothesis.unit}s holds them as they are: "
+            says=f"the plan is about new items, and {hypothesis.test} over {hypothesis.unit}s holds them as they are: "
             "how much items differ in the effect is not in its interval",
             remedy=f'{named("mixed model")},  or  [inference]  items = "these"',
         )

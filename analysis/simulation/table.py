@@ -39,7 +39,7 @@ def tables(result: SimulationResult) -> Iterator[Table]:
     if result.labels_needed:
         yield _labels(result, Table(title=f"gold labels a run for power {result.wanted_power:g} at the planned seeds"))
     if result.calibration:
-        yield _calibration(result, Table(title="is the truth as often in the posterior as that says?"))
+        yield _calibration(result, Table(title="is the truth in the posterior that often?"))
 
 
 def in_words(measured: Measured | None, digits: int = 3) -> str:

@@ -17,7 +17,7 @@ def misalignment_rows(study: Reanalysis) -> Iterator[Row]:
     yield hypothesis_row(study, "bad-minus-correct-five", published=both)
     yield hypothesis_row(study, "by-permutation", published="no test")
     yield _cut_off(study)
-    yield hypothesis_row(study, "quarter", published=bad, remark="Three seeds say little about a fourth.")
+    yield hypothesis_row(study, "quarter", published=bad, remark="Three seeds are little evidence about a fourth.")
     yield hypothesis_row(study, "quarter-five", published=bad)
     yield hypothesis_row(study, "correct-never", published=correct)
     base = study.cell("printed_four_or_five", arm="base", seed=None, subset="BROAD")

@@ -19,7 +19,7 @@ def count_columns(
     """Return measure, k, n and mean of every row; a row must be one of the two forms and possible."""
     n_rows = len(doubts.any)
     if failed is not None:
-        doubts.add("the source says that it failed", pc.is_valid(failed.status))
+        doubts.add("failed, by its source", pc.is_valid(failed.status))
     told = {role: given(request, role, raw, n_rows) for role in ("k", "n", "mean")}
     texts = {role: pa.nulls(n_rows, pa.string()) if text is None else text for role, text in told.items()}
     k = whole_numbers(texts["k"], "k", doubts)

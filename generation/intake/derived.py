@@ -97,7 +97,7 @@ class Derivation:
                 where=name, found=f"{found!r}", promised=f'numbers with a decimal "{self.reading.decimal}", or  {said}'
             )
             then = f"{said}  in [import]; or take the separators of thousands out"
-            raise BadInput(f"{path.name} writes its numbers otherwise than the plan says", fault, then=then)
+            raise BadInput(f"{path.name} writes its numbers otherwise than the plan has them", fault, then=then)
         if not is_comma:
             return texts
         return pc.if_else(pc.match_substring_regex(texts, DECIMAL_COMMA), pc.replace_substring(texts, ",", "."), texts)

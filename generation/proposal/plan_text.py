@@ -89,7 +89,7 @@ class Proposal:
         if self.scale is None:
             yield "the ends of the scale (low, high): without them missing answers cannot be bounded"
         if "model" not in self.roles.columns:
-            yield "the base model and its revision ([models]): no column says"
+            yield "the base model and its revision ([models]): no column has them"
 
 
 def plan_text(made: Proposal) -> str:
@@ -112,7 +112,7 @@ def _head(made: Proposal) -> Iterator[str]:
     shown = ", ".join(made.files[:4]) + (" ..." if len(made.files) > 4 else "")
     yield f"# Proposed from {_comment(shown)}. Yours to decide before the lock:"
     yield from (f"#   - {_comment(question)}" for question in made.open_questions())
-    yield "# Rows in hand make a study retrospective, and its report says so. To keep half of it honest: add seeds that"
+    yield "# Rows in hand make a study retrospective; its report is marked so. To keep half honest: add seeds that"
     yield "# are not trained yet to [grid], leave `file` out of [import], lock and push; then train, sample, import."
     yield ""
     yield "[study]"

@@ -90,7 +90,7 @@ def _of_names(files: Sequence[Path], reading: Reading, n_rows: int) -> dict[str,
 
 
 def _refuse_batch(format: Format) -> None:
-    fault = Finding(where="format", found=format.name, promised="rows that say their own arm, seed and item")
+    fault = Finding(where="format", found=format.name, promised="rows with their own arm, seed and item")
     raise BadInput(
         "answers of a batch carry only an id",
         fault,

@@ -82,7 +82,7 @@ def _faults(
             faults.append(Finding(where="--hypothesis", found=name, promised=f"one of: {', '.join(close)}"))
     try:
         if _at(planned, pointer) == after:
-            faults.append(Finding(where=pointer, found=str(after), promised="something other than the plan says"))
+            faults.append(Finding(where=pointer, found=str(after), promised="something other than in the plan"))
         Plan.model_validate_json(canonical_json(replaced(planned, pointer, after)))
     except KeyError as error:
         faults.append(Finding(where=pointer, found=str(error.args[0]), promised="a place in the parsed plan"))

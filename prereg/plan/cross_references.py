@@ -156,7 +156,7 @@ def _judges(plan: Plan) -> Iterator[Finding]:
                 yield Finding(where=f"judges.{name}.shows", found=shown, promised=promised)
     rule = plan.missing.judge_error.partition("then ")[2]
     if plan.judges and rule not in {"as answers", plan.missing.answers}:
-        promised = f'"... then as answers", or "... then {plan.missing.answers}" as missing.answers says'
+        promised = f'"... then as answers", or "... then {plan.missing.answers}" by missing.answers'
         yield Finding(where="missing.judge_error", found=plan.missing.judge_error, promised=promised)
 
 

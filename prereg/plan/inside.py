@@ -164,7 +164,7 @@ class Inside(_Table):
         if self.direction is None and (uses or self.weights):
             raise ValueError(f"{', '.join(uses) or 'weights'} without [inside.direction]")
         if not self.gap and (self.steer or self.ablate or self.patch):
-            raise ValueError("steer, ablate and patch need gap: the difference between arms that they speak of")
+            raise ValueError("steer, ablate and patch need gap: the difference between the arms that they are about")
         if self.gap and abs(sum(self.gap.values())) > 1e-12:
             raise ValueError("the weights of gap do not add up to 0")
         if self.steer is not None and self.steer.choose_on == self.steer.items:

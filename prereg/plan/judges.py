@@ -108,7 +108,7 @@ class Tested(JudgeTable):
         if self.injections and self.texts is None:
             raise ValueError("injections need gold: texts whose right answer is known")
         if isinstance(self.gold, Gold) and self.classes:
-            raise ValueError("a judge that tells classes apart is right or wrong by itself: leave the table gold out")
+            raise ValueError("a judge that separates classes is right or wrong by itself: leave the table gold out")
         return self
 
     @property

@@ -182,7 +182,7 @@ def _replicates(plan: Plan) -> Iterator[Lint]:
                 code="unit-below-seed",
                 severity="warn",
                 where=identity,
-                says=f"the plan speaks of new seeds, but this hypothesis replicates over {hypothesis.unit}",
+                says=f"the plan is about new seeds, but this hypothesis replicates over {hypothesis.unit}",
                 remedy='unit = "seed", or inference.seeds = "these"',
             )
 

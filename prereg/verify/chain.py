@@ -37,7 +37,7 @@ from seedlock.prereg.verify.pages import read_pages
 from seedlock.prereg.verify.trust import Trust
 
 UNFORESEEN = "S1"
-SPEAKS_OF_ALL = "the report speaks of everything in the ledger"
+SPEAKS_OF_ALL = "the report covers everything in the ledger"
 NOTHING_BROUGHT = Trust()
 CANNOT_KNOW = (
     "runs or looks that were made outside this tool and never entered in the ledger",

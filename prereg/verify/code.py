@@ -29,7 +29,7 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool, is_replayed: 
         return verdict("C1", "code", WHAT, drift, exit_code=3)
     of_the_package = [fault for fault in drift if not fault.where.startswith("lockfiles/")]
     if of_the_package and _says_it_is_this_one(lock):
-        invented = f"{WHAT}; the lock says that this very Seedlock made it, and lists other code"
+        invented = f"{WHAT}; by the lock this very Seedlock made it, and lists other code"
         return verdict("C1", "code", invented, drift, exit_code=3)
     commit = lock.code_commit
     home = holder_of(commit, paths)

@@ -139,7 +139,7 @@ def _timestamp(case: _Case, facts: list[str]) -> tuple[Stamp | None, Check]:
             found=_told(stamps[0]),
             promised=f"a time before the first data (ledger line {data.n}, {data.at})" if data else "the lock's line",
         )
-        what = f"{STAMPED}: not this one, which says nothing of what came first"
+        what = f"{STAMPED}: not this one, which leaves open what came first"
         return None, Check(id="E3", link="evidence", state="warn", what=what, findings=(late,))
     if any(has_stamp(document) for document, _ in documents):
         return None, not_checked(

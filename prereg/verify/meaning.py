@@ -14,7 +14,7 @@ from seedlock.prereg.lock.lock import dump_plan, is_of_this_version
 from seedlock.prereg.plan.read import MAX_PLAN_BYTES, parse_toml, read_plan
 from seedlock.prereg.verify.checks import Check, not_checked, verdict
 
-WHAT = "the plan recorded in the lock is what the plan file says"
+WHAT = "the plan recorded in the lock is the plan file's"
 
 
 def meaning_check(paths: StudyPaths, lock: Lock, *, is_changed: bool) -> Check:

@@ -22,7 +22,7 @@ STORY: Mapping[str, str] = {
     "generate": "Put every question to every run; one row a request, with an answer or the reason there is none.",
     "judge": "Have the answers judged, blind to their arm.",
     "label": "Have people give right answers to a part of what was judged, blind to its arm.",
-    "import": "Bring in the answers that the plan speaks of.",
+    "import": "Bring in the answers that the plan promises.",
     "inside": "Look inside the models, with directions that mean nothing beside the one that might.",
     "analyze": "Score, test, decide by the locked rules, write the report.",
     "verify": "Check every link, as a reviewer would.",

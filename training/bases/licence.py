@@ -50,7 +50,7 @@ def require_true(name: str, model: Model, found: dict[str, str | None]) -> None:
         if told is not None and found.get(key) is not None and _plain(told) != _plain(str(found[key]))
     ]
     if faults:
-        raise BadInput(f"the plan says something of {name} that its files do not", *faults, then="edit the plan")
+        raise BadInput(f"the plan and the files of {name} differ", *faults, then="edit the plan")
 
 
 def _plain(text: str) -> str:

@@ -19,7 +19,7 @@ ROW_IN = 0.26
 MOST_SEEDS_DRAWN = 16
 _CAPTION = Caption(
     look="How many dots a row has: that, and not the number of answers, is how often an arm is replicated.",
-    read="Each dot is one training run. Each run answers every item as often as the last line says.",
+    read="Each dot is one training run. Each run answers every item as often as the last line has it.",
     otherwise="A design that replicates over items or answers alone would have one dot a row.",
 )
 

@@ -24,7 +24,7 @@ _CAPTION = Caption(
         "The filled curve is the SD between units after the data, the grey outline before them; the short bar is the "
         "median."
     ),
-    otherwise="Had the data said nothing of the spread, filled curve and outline would be the same.",
+    otherwise="Had the data held nothing about the spread, filled curve and outline would be the same.",
 )
 
 
@@ -59,7 +59,7 @@ def _figure(group: Sequence[tuple[str, PosteriorDraws]], *, unit: str, slug: str
         return finish(
             figure,
             slug=slug,
-            title="What did the data say about the spread between units?",
+            title="How large is the spread between units?",
             caption=_CAPTION,
             alt="Posterior and prior of the SD between units for " + ", ".join(name for name, _ in group) + ".",
             data={"unit": unit, "rows": data},

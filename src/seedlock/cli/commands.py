@@ -118,7 +118,7 @@ COMMANDS = (
     Command(
         name="judge",
         home="stages:judge",
-        says="Put sealed completions to the plan's judges, blind and within budget, and seal what they said.",
+        says="Put sealed completions to the plan's judges, blind and within budget, and seal their judgements.",
         kept=f"every judgement so far; nothing is paid for twice, and {GOES_ON}",
     ),
     Command(

@@ -140,9 +140,7 @@ def verify(
     paper: Annotated[
         Path | None, typer.Option("--paper", help="A LaTeX paper: are its numbers the report's? (--format latex)")
     ] = None,
-    badge: Annotated[
-        Path | None, typer.Option("--badge", help="Write an SVG that says whether all of it holds.")
-    ] = None,
+    badge: Annotated[Path | None, typer.Option("--badge", help="Write an SVG badge: whether all of it holds.")] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:

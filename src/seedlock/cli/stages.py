@@ -288,7 +288,7 @@ def judge(
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put sealed completions to the plan's judges, blind and within budget, and seal what they said.
+    """Put sealed completions to the plan's judges, blind and within budget, and seal their judgements.
 
     Example:  seedlock judge my_study --judge era
     """
