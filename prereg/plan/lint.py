@@ -42,6 +42,7 @@ def lint_plan(plan: Plan) -> list[Lint]:
         *_claims(plan),
         *_replicates(plan),
         *_drawn_once(plan),
+        *_organisms(plan),
         *_retrospective(plan),
     ]
     return acknowledge(plan, found)
@@ -200,6 +201,21 @@ def _drawn_once(plan: Plan) -> Iterator[Lint]:
                 remedy=f"leave out the seed of {', '.join(f'[stages.{name}]' for name in found.once)}: each run draws "
                 "its own",
             )
+
+
+def _organisms(plan: Plan) -> Iterator[Lint]:
+    """Models with planted factors, in a plan that does not call its study what it is."""
+    planted = [name for name, model in plan.models.items() if model.base.startswith("organism:")]
+    words = " ".join([plan.study.title, plan.study.question, *plan.study.caveats]).lower()
+    if planted and "control" not in words:
+        yield Lint(
+            code="positive-control",
+            severity="note",
+            where=", ".join(f"models.{name}" for name in planted),
+            says="what the study looks for was planted in these models: they show that the pipeline finds it, "
+            "and nothing of how others generalise (docs/organisms/README.md)",
+            remedy='say "positive control" in the title, the question or the caveats',
+        )
 
 
 def _retrospective(plan: Plan) -> Iterator[Lint]:
