@@ -1,15 +1,20 @@
-"""Data that are older than their lock, told by content: in the lock's own list, or in history that led up to it."""
+"""Data that are older than their lock, told by content: in its own list, in history before it, in another ledger."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import sha256_file
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import LedgerBroken
 from seedlock.prereg.lock.document import Lock
+from seedlock.prereg.lock.ledger import read_ledger
+
+MOST_LEDGERS = 1000
 
 
 def known_at_lock(files: Iterable[Path], paths: StudyPaths, lock: Lock) -> list[str]:
@@ -23,13 +28,33 @@ def known_at_lock(files: Iterable[Path], paths: StudyPaths, lock: Lock) -> list[
         The study's first.
     """
     listed, before = {file.sha256: file.path for file in lock.files}, _before(paths, lock)
-    return [said for file in files for said in _known(file, listed, before)]
+    other = brought_in_elsewhere(paths, lock)
+    return [said for file in files for said in _known(file, listed, before, other)]
 
 
-def _known(file: Path, listed: dict[str, str], before: frozenset[str]) -> Iterator[str]:
+def brought_in_elsewhere(paths: StudyPaths, lock: Lock) -> dict[str, str]:
+    """SHA-256 -> where another study's ledger says so, of files that it had imported when this lock was made."""
+    found: dict[str, str] = {}
+    for ledger in sorted((paths.root / "lockfiles").glob("*/ledger.jsonl"))[:MOST_LEDGERS]:
+        if ledger == paths.ledger:
+            continue
+        try:
+            events = read_ledger(ledger)
+        except LedgerBroken:  # its own study says so
+            continue
+        for event in events:
+            if datetime.fromisoformat(event.at) < datetime.fromisoformat(lock.created_asserted):
+                where = f"{paths.relative(ledger)} line {event.n}"
+                found |= {str(source["sha256"]): where for source in event.body.get("sources", [])}
+    return found
+
+
+def _known(file: Path, listed: dict[str, str], before: frozenset[str], other: dict[str, str]) -> Iterator[str]:
     digest = sha256_file(file)
     if digest in listed:
         yield f"{file.name} has the bytes of {listed[digest]}, which the lock pins"
+    elif digest in other:
+        yield f"{file.name} was brought into another study before the lock ({other[digest]})"
     elif before and blob_id(file, 20 if len(next(iter(before))) == 40 else 32) in before:
         yield f"{file.name} stood in git history before the lock"
 

@@ -311,6 +311,7 @@ def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, .
     sealed = [event for event in events if event.name == "data.sealed"]
     replaced = superseded(sealed)
     promised = {
+        "study": lock.study,
         "lock_id": lock_id,
         "status": status_of(locks, tuple(events), plan),
         "deviations": [d.pointer for d in deviations(tuple(events))],
@@ -322,6 +323,7 @@ def _results(results: Any, events: list[Event], lock: Lock, locks: tuple[Lock, .
     }
     try:
         found = {
+            "study": results["study"],
             "lock_id": results["lock_id"],
             "status": results["status"],
             "deviations": [d["pointer"] for d in results["deviations"]],

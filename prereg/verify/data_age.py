@@ -1,7 +1,8 @@
 """D4: imported data say which files they are, and none of these was there before the lock without being said to be.
 
 The bytes are looked for in the lock's own list of files and, for locks since version 2, in all that git holds from
-before the lock. What came after the commit that the lock names and before the commit that brought it is warned of.
+before the lock and in the ledgers of other studies. What came after the commit that the lock names and before the
+commit that brought it is warned of.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from seedlock.prereg.base.canonical import sha256_bytes
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.lock.document import Lock, load_locked_plan
+from seedlock.prereg.lock.earlier_data import brought_in_elsewhere
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.verify.before_lock import before_lock
 from seedlock.prereg.verify.checks import Check, verdict
@@ -27,6 +29,7 @@ def data_age_check(sealed: Sequence[Event], locks: Sequence[Lock], paths: StudyP
         return verdict("D4", "data", what, _hidden(sealed, locks[0], _listed(locks[0])), exit_code=7)
     before = before_lock(paths, locks[0])
     known = _in_history(sealed, paths, before.surely) | _listed(locks[0])
+    known |= {sha256: f"those of {where}" for sha256, where in brought_in_elsewhere(paths, locks[0]).items()}
     if faults := [*_without_sources(sealed, locks[-1]), *_hidden(sealed, locks[0], known)]:
         return verdict("D4", "data", what, faults, exit_code=7)
     if unclear := tuple(_hidden(sealed, locks[0], _in_history(sealed, paths, before.by_its_file))):
