@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -164,6 +166,24 @@ def test_the_report_prints_on_eight_sheets_and_the_appendix_in_full(browser: Bro
     folds = page.locator("article.whole details:not(.whole)")
     assert folds.count() == page.locator("article.whole details[open]:not(.whole)").count() > 0
     assert sheets(page) > 1
+    page.close()
+
+
+def test_a_page_mailed_alone_gives_its_tables_and_figures(browser: Browser, locked: LockedPlan) -> None:
+    page, said = opened(browser, locked)
+    with page.expect_download() as kept:
+        page.locator("table .csv").first.click()
+    rows = list(csv.reader(io.StringIO(Path(kept.value.path()).read_text("utf-8"))))
+    head = page.locator("table").first.locator("th").all_inner_texts()
+    assert rows[0] == head
+    assert len({len(row) for row in rows}) == 1
+    with page.expect_download() as kept:
+        page.locator("figure.headline summary").click()
+        page.locator("figure.headline .files a", has_text="SVG").click()
+    picture = Path(kept.value.path()).read_text("utf-8")
+    assert picture.startswith("<svg")
+    assert "var(" not in picture
+    assert said == []
     page.close()
 
 

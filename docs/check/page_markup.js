@@ -4,6 +4,7 @@ import { sha256 } from "./canonical.js";
 import { changed, line } from "./lines.js";
 
 const TEMPLATE_SCRIPTS = new Set([
+  "0815814fd81158739a804fda05cd6a66e05045a4447a04533d55b03cdcb4eb4c",
   "cfef28c16241025cc458ec913dabb96d89b69b97e021a23f66e794634b9e1d7d",
   "4eb032ff087e4eaf53d861527b414feb3f384b3ccac395ca65b78eab1a38b59b",
 ]);
