@@ -79,32 +79,55 @@ def stamp(
     token: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="The reply (.tsr) or the proof (.ots) for the statement.")
     ] = None,
+    tsa: Annotated[
+        str | None, typer.Option("--tsa", metavar="URL", help="Ask this authority (RFC 3161) and keep its reply.")
+    ] = None,
     root: RootOption = None,
 ) -> None:
     """State where the ledger stands, for a timestamp; with the authority's reply, put it beside and into the ledger.
 
-    Example:  seedlock stamp my_study
+    Example:  seedlock stamp my_study --tsa https://freetsa.org/tsr
+
+    Only a digest is sent. Without --tsa nothing is fetched, and the commands for openssl and ots are printed.
     """
-    from seedlock.prereg.base.canonical import sha256_bytes, write_atomic
-    from seedlock.prereg.base.reading import read_regular
-    from seedlock.prereg.lock.ledger import append_event
+    import tempfile
+
+    from seedlock.prereg.verify.authorities import ask_authority
     from seedlock.prereg.verify.statements import ledger_statement, ledger_statements
 
     paths, events = _locked(study, root)
-    if token is None:
-        file = paths.relative(ledger_statement(paths, events))
-        say(f"written   {file}")
-        say(f"Next: openssl ts -query -data {file} -sha256 -cert -out query.tsq")
-        say("      curl -H 'Content-Type: application/timestamp-query' --data-binary @query.tsq -o reply.tsr URL")
-        say(f"      seedlock stamp {paths.name} reply.tsr;  or  ots stamp {file}")
+    if token is not None:
+        statements, _ = ledger_statements(paths, events)
+        if not statements:
+            fault = Finding(where=str(token), found="a timestamp", promised="a statement that it is of")
+            raise BadInput("nothing was stated yet", fault, then=f"seedlock stamp {paths.name}")
+        _keep_stamp(paths, statements[-1].file, token)
         return
-    statements, _ = ledger_statements(paths, events)
-    if not statements or token.suffix not in {".tsr", ".ots"}:
-        fault = Finding(where=str(token), found=token.suffix or "no suffix", promised=".tsr or .ots, for a statement")
-        raise BadInput("there is nothing that this could be a timestamp of", fault, then=f"seedlock stamp {paths.name}")
-    data = read_regular(token.resolve(), limit=2**20)
-    beside = statements[-1].file.with_name(f"{statements[-1].file.name}{token.suffix}")
-    if beside.exists():
+    file = ledger_statement(paths, events)
+    say(f"written   {paths.relative(file)}")
+    if tsa is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            reply = Path(folder, "reply.tsr")
+            reply.write_bytes(ask_authority(file, tsa))
+            _keep_stamp(paths, file, reply)
+        return
+    name = paths.relative(file)
+    say(f"Next: seedlock stamp {paths.name} --tsa URL,  or by hand:")
+    say(f"      openssl ts -query -data {name} -sha256 -cert -out query.tsq")
+    say("      curl -H 'Content-Type: application/timestamp-query' --data-binary @query.tsq -o reply.tsr URL")
+    say(f"      seedlock stamp {paths.name} reply.tsr")
+    say(f"      ots stamp {name},  and after some hours  ots upgrade,  and  seedlock stamp {paths.name} {name}.ots")
+
+
+def _keep_stamp(paths: StudyPaths, statement: Path, token: Path) -> None:
+    """Put a timestamp that is of `statement` beside it and into the ledger."""
+    from seedlock.prereg.base.canonical import sha256_bytes, write_atomic
+    from seedlock.prereg.lock.ledger import append_event
+    from seedlock.prereg.verify.authorities import require_stamp
+
+    data = require_stamp(statement, token)
+    beside = statement.with_name(f"{statement.name}{token.suffix}")
+    if beside.exists() and beside.resolve() != token.resolve():
         fault = Finding(where=beside.name, found="a timestamp", promised="none: one is never replaced")
         raise BadInput(f"{beside.name} is there already", fault, then=f"seedlock verify {paths.name}")
     write_atomic(beside, data)
