@@ -99,12 +99,6 @@ class Incomplete(SeedlockError):
     exit_code = 6
 
 
-class UndisclosedDeviation(SeedlockError):
-    """What was done differs from the plan and no deviation says so."""
-
-    exit_code = 7
-
-
 class BadSignature(SeedlockError):
     """A signature or timestamp does not verify."""
 

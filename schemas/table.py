@@ -88,8 +88,3 @@ def to_frame(rows: pa.Table) -> pd.DataFrame:
     """Convert Arrow rows to pandas with nullable integers, so that null never turns a count into a float."""
     frame: pd.DataFrame = rows.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame
-
-
-def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    """Convert a validated frame to Arrow; pandas' NaN is null from here on."""
-    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False, safe=True)

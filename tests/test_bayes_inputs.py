@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from seedlock.analysis.bayes.cells import FloatArray, count_cells, mean_cells
-from seedlock.analysis.bayes.contrast import band_posteriors, eti, hdi, prob_above, prob_within
+from seedlock.analysis.bayes.contrast import band_posteriors, eti, hdi
 from seedlock.analysis.bayes.priors import WORDS, HierarchyPriors, Prior, parse_prior
 from seedlock.prereg.errors import BadInput, EmptyCell, NotCounts, NotFinite, NotPaired, SeedlockError, TooFewUnits
 
@@ -137,13 +137,6 @@ def test_the_bands_share_out_the_whole_posterior(draws: FloatArray, edges: list[
     assert [band.lower for band in bands[1:]] == [band.upper for band in bands[:-1]] == edges
     for band in bands:
         assert band.probability == np.mean((draws >= band.lower) & (draws < band.upper))
-
-
-@given(finite_draws, st.floats(0, 100))
-def test_beyond_within_and_below_a_rope_make_one(draws: FloatArray, sesoi: float) -> None:
-    inside, above, below = prob_within(draws, -sesoi, sesoi), prob_above(draws, sesoi), prob_above(-draws, sesoi)
-    on_an_edge = float(np.mean(np.abs(draws) == sesoi))
-    assert inside + above + below + on_an_edge == pytest.approx(1.0)
 
 
 def test_bands_refuse_draws_that_are_no_numbers_and_edges_that_do_not_increase() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from fractions import Fraction
@@ -26,7 +25,6 @@ from seedlock.analysis.scoring.scores import (
     judged,
     named_measure,
     score_rows,
-    worst_case,
 )
 from seedlock.prereg.errors import BadInput, NotFinite
 from seedlock.schemas import TABLES
@@ -352,23 +350,6 @@ def test_imported_counts_become_cells_and_a_published_mean_has_no_n() -> None:
     assert cells["mean"].tolist() == [0.457, 0.75]
     assert cells["k"].tolist() == [pd.NA, 3]
     assert pd.isna(cells["n_scored"].tolist()[0])
-
-
-def test_worst_case_bounds_score_every_missing_answer_at_each_end() -> None:
-    rows = [*labels("true", "true", "false", None), {"run_id": "s", "label": None, "text": "x"}]
-    bounds = worst_case(cells_of(rows, ("m", "label_rate", {})), limits=(0.0, 1.0)).set_index("run_id")
-    assert bounds["mean_if_low"].to_dict() == {"r": 0.5, "s": 0.0}
-    assert bounds["mean_if_high"].to_dict() == {"r": 0.75, "s": 1.0}
-    assert bounds["mean"].to_dict()["r"] == 2 / 3
-
-
-@given(st.lists(st.sampled_from(["true", "false", None]), min_size=1, max_size=20))
-@settings(max_examples=25)
-def test_the_complete_case_mean_lies_between_its_worst_cases(said: list[str | None]) -> None:
-    bounds = worst_case(cells_of(labels(*said), ("m", "label_rate", {})), limits=(0.0, 1.0)).to_dict("records")[0]
-    assert bounds["mean_if_low"] <= bounds["mean_if_high"]
-    if not math.isnan(bounds["mean"]):
-        assert bounds["mean_if_low"] <= bounds["mean"] <= bounds["mean_if_high"]
 
 
 def test_cells_get_their_arm_and_attributes_and_strangers_are_refused() -> None:

@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from seedlock.analysis.estimators.internals.many_studies import ManyLevels
 from seedlock.analysis.estimators.pooled_t import pooled_t_in_many
-from seedlock.analysis.inference.multiplicity import bh, by_family, holm, places
+from seedlock.analysis.inference.multiplicity import bh, holm, places
 from seedlock.analysis.simulation.rules import shares
 from seedlock.prereg.errors import BadInput
 
@@ -66,21 +66,11 @@ def test_a_refused_test_keeps_its_place_in_the_family() -> None:
     assert not found["b"].rejected
 
 
-def test_families_are_corrected_apart_and_keep_their_order() -> None:
-    family = {"a": "main", "b": "main", "c": "guard"}
-    found = by_family({"a": 0.02, "c": 0.04, "b": 0.5}, family, alpha=0.05)
-    assert list(found) == ["a", "c", "b"]
-    assert found["a"].p_adjusted == pytest.approx(0.04)
-    assert found["c"].p_adjusted == pytest.approx(0.04)
-
-
 def test_what_is_not_a_family_is_bad_input() -> None:
     with pytest.raises(BadInput):
         holm({}, alpha=0.05)
     with pytest.raises(BadInput, match=r"a = 1\.2"):
         bh({"a": 1.2}, alpha=0.05)
-    with pytest.raises(BadInput, match="b"):
-        by_family({"a": 0.1, "b": 0.2}, {"a": "main"}, alpha=0.05)
 
 
 def test_a_family_leaves_its_members_a_level_by_hand() -> None:

@@ -75,17 +75,7 @@ def _sampled(model: pm.Model, sampler: Sampler) -> Any:
     wide = {name for name, dims in model.named_vars_to_dims.items() if "__obs__" in (dims or ())}
     kept = [variable.name for variable in model.unobserved_value_vars if variable.name not in wide]
     compiled = nutpie.compile_pymc_model(model, var_names=kept)
-    return nutpie.sample(
-        compiled,
-        draws=sampler.draws,
-        tune=sampler.tune,
-        chains=sampler.chains,
-        cores=sampler.cores,
-        seed=sampler.seed,
-        target_accept=sampler.target_accept,
-        save_warmup=False,
-        progress_bar=False,
-    )
+    return nutpie.sample(compiled, **sampler.options)
 
 
 def _reader(raw: Any) -> Draws:

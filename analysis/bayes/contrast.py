@@ -125,11 +125,6 @@ def prob_above(draws: FloatArray, threshold: float) -> float:
     return float((draws > threshold).mean())
 
 
-def prob_within(draws: FloatArray, low: float, high: float) -> float:
-    """Posterior probability of lying strictly inside (low, high), the ROPE say."""
-    return float(((draws > low) & (draws < high)).mean())
-
-
 def eti(draws: FloatArray, level: float = 0.95) -> Interval:
     """Equal-tailed interval."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])

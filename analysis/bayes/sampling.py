@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,11 @@ class Sampler:
     chains: int = 4
     cores: int = 2
     target_accept: float = 0.95
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The same, as nutpie calls them."""
+        return {**asdict(self), "save_warmup": False, "progress_bar": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,14 +119,7 @@ def sample(problem: Problem, sampler: Sampler, design: Design) -> xr.DataTree:
             ["free"],
             make_initial_point_fn=lambda seed: start_D + np.random.default_rng(seed).uniform(-0.5, 0.5, start_D.size),
         ),
-        draws=sampler.draws,
-        tune=sampler.tune,
-        chains=sampler.chains,
-        cores=sampler.cores,
-        seed=sampler.seed,
-        target_accept=sampler.target_accept,
-        save_warmup=False,
-        progress_bar=False,
+        **sampler.options,
     )
     free = raw.posterior["free"].to_numpy()
     return named_tree(problem.unpack(free.reshape(-1, start_D.size)), raw, design)

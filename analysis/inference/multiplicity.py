@@ -136,30 +136,6 @@ def places(
     return found
 
 
-def by_family(p_values: Mapping[str, float | None], family: Mapping[str, str], *, alpha: float) -> dict[str, Adjusted]:
-    """Adjust every family of the plan by Holm, each at `alpha` on its own.
-
-    Parameters
-    ----------
-    p_values
-        Test -> p.
-    family
-        Test -> name of its family; every test has one.
-
-    Raises
-    ------
-    BadInput
-        A test without a family.
-    """
-    orphans = sorted(p_values.keys() - family.keys())
-    if orphans:
-        raise BadInput(f"tests without a family: {', '.join(orphans)}")
-    adjusted: dict[str, Adjusted] = {}
-    for name in sorted({family[test] for test in p_values}):
-        adjusted |= holm({test: p for test, p in p_values.items() if family[test] == name}, alpha=alpha)
-    return {test: adjusted[test] for test in p_values}
-
-
 def _holm_adjusted(p_values: list[float]) -> list[float]:
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     steps = (min(1.0, p_values[i] * (len(order) - rank)) for rank, i in enumerate(order))

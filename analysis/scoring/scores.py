@@ -257,22 +257,6 @@ def describe_cells(cells: pd.DataFrame, *, runs: pd.DataFrame, items: pd.DataFra
     return described.merge(items, on="item_id", how="left", validate="many_to_one")
 
 
-def worst_case(cells: pd.DataFrame, *, limits: tuple[float, float]) -> pd.DataFrame:
-    """Add `mean_if_low` and `mean_if_high`: every missing answer scored at one end of the scale.
-
-    Null where a cell has no row at all, or its n is unknown. `mean` is the complete-case result.
-    """
-    low, high = limits
-    n = cells["n_scored"] + cells["n_missing"]
-    total = cells["total"].fillna(0.0).where(cells["n_scored"].notna())
-    known = n.where(n > 0).astype("Float64")
-    bounds = {
-        name: ((total + end * cells["n_missing"]) / known).astype("float64")
-        for name, end in (("mean_if_low", low), ("mean_if_high", high))
-    }
-    return cells.assign(**bounds)
-
-
 def _clash(name: str) -> Finding:
     return Finding(where=name, found="a column of two tables", promised="one meaning a name")
 

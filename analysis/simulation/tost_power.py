@@ -6,7 +6,7 @@ import math
 
 from scipy import integrate, stats
 
-from seedlock.prereg.errors import BadInput, TooFewUnits, Unattainable
+from seedlock.prereg.errors import BadInput, TooFewUnits
 
 MOST_SEEDS = 10_000
 
@@ -71,47 +71,6 @@ def tost_power(
         return 0.0
     power, _ = integrate.quad(accepted, low, min(widest, high), limit=200, epsabs=1e-10)
     return min(1.0, max(0.0, float(power)))
-
-
-def seeds_for_tost(
-    *,
-    power: float,
-    sesoi: float,
-    seed_sd: float,
-    alpha: float,
-    true_effect: float = 0.0,
-    weights: tuple[float, ...] = (1.0, -1.0),
-) -> int:
-    """Find the fewest seeds at every level with at least `power`.
-
-    Raises
-    ------
-    Unattainable
-        The true effect is not inside the bounds, or 10,000 seeds are not enough.
-    BadInput
-        A bound, SD, alpha or power out of range.
-    """
-    if not 0 < power < 1:
-        raise BadInput(f"power lies between 0 and 1; found {power}")
-    if abs(true_effect) >= sesoi:
-        raise Unattainable(f"a true effect of {true_effect:g} is not inside +/- {sesoi:g}: more seeds do not help")
-
-    def reached(seeds: int) -> bool:
-        found = tost_power(
-            sesoi=sesoi, seed_sd=seed_sd, seeds=seeds, alpha=alpha, true_effect=true_effect, weights=weights
-        )
-        return found >= power
-
-    enough = 2
-    while not reached(enough):
-        enough *= 2
-        if enough > MOST_SEEDS:
-            raise Unattainable(f"{MOST_SEEDS} seeds a level do not reach power {power:g}")
-    too_few = enough // 2
-    while enough - too_few > 1:
-        middle = (enough + too_few) // 2
-        too_few, enough = (too_few, middle) if reached(middle) else (middle, enough)
-    return enough
 
 
 def _check(*, sesoi: float, seed_sd: float, alpha: float, weights: tuple[float, ...]) -> None:

@@ -41,11 +41,6 @@ class CellGrid:
     units: tuple[tuple[str, str], ...]
 
     @property
-    def is_complete(self) -> bool:
-        """Every unit answered every item."""
-        return not bool(np.isnan(self.y_UI).any())
-
-    @property
     def magnitude(self) -> float:
         """Size of the data, to tell spread from rounding error."""
         return float(np.abs(self.weights_L).sum() * np.nanmax(np.abs(self.y_UI)))
