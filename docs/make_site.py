@@ -7,6 +7,7 @@ Usage: python -m docs.make_site
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import subprocess
@@ -39,8 +40,21 @@ def stage_registry(root: Path, to: Path) -> None:
     """Write the registry of the repository's studies as a page, with the reports that it leads to beside it."""
     entries = registry(root)
     (to / "registry.md").write_text(as_markdown(entries), "utf-8")
-    for report in [Path(entry.report).parent for entry in entries if entry.report]:
-        shutil.copytree(root / report, to / report, ignore=shutil.ignore_patterns("data", "posteriors", "*.md"))
+    for entry in entries:
+        if entry.report:
+            report = Path(entry.report).parent
+            shutil.copytree(root / report, to / report, ignore=shutil.ignore_patterns("data", "posteriors", "*.md"))
+            if entry.state == "withdrawn":
+                mark_withdrawn(to / entry.report, entry.says)
+
+
+def mark_withdrawn(page: Path, reason: str) -> None:
+    """Mark the copy of a report whose registration was withdrawn since; the report itself stays as it is."""
+    notice = (
+        '<p role="note" style="margin: 0; padding: 1rem; background: #7a1f1f; color: #fff">'
+        f"<strong>This registration was withdrawn after this report was built.</strong> {html.escape(reason)}</p>"
+    )
+    page.write_text(page.read_text("utf-8").replace("<main>", f"{notice}<main>", 1), "utf-8")
 
 
 def _with_paths(text: str, page: Path) -> str:

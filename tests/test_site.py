@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from docs.make_site import stage_registry
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.site.badge import badge
 from seedlock.prereg.site.registry import as_markdown, registry
@@ -66,6 +67,24 @@ def test_the_page_counts_what_never_led_to_a_report_and_escapes_what_authors_wro
     assert r"What of locked \| \*this\*?<br>`locked`" in page
     for row in (line for line in page.splitlines() if line.startswith("| ")):
         assert row.replace(r"\|", "").count("|") == 8
+
+
+def test_the_sites_copy_of_a_withdrawn_report_says_so_and_the_report_stays_as_it_is(
+    broken: StudyFixture, tmp_path: Path
+) -> None:
+    page = broken.paths.report / "report.html"
+    before = page.read_bytes()
+    for name in ("site", "again"):
+        (tmp_path / name).mkdir()
+    stage_registry(broken.paths.root, tmp_path / "site")
+    assert (tmp_path / "site/reports/spread/report.html").read_bytes() == before
+    broken.run("withdraw", "--reason", "two items were <wrong>")
+    stage_registry(broken.paths.root, tmp_path / "again")
+    shown = (tmp_path / "again/reports/spread/report.html").read_text("utf-8")
+    assert shown.count("withdrawn after this report was built.</strong> two items were &lt;wrong&gt;</p><main>") == 1
+    assert "two items were" in (tmp_path / "again/registry.md").read_text("utf-8")
+    assert page.read_bytes() == before
+    assert verify_study(broken.paths).exit_code == 0
 
 
 def test_the_badge_says_what_holds_and_names_what_does_not(repository: Path, tmp_path: Path) -> None:

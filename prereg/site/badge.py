@@ -35,7 +35,8 @@ def _words(verified: Sequence[Verification]) -> tuple[str, str]:
     broken = next((one for one in verified if one.exit_code), None)
     if broken is not None:
         failure = broken.first_failure
-        return f"{broken.study}: {failure.id if failure else '?'} does not hold", _RED
+        what = "cannot be checked" if failure and failure.state == "not checked" else "does not hold"
+        return f"{broken.study}: {failure.id if failure else '?'} {what}", _RED
     locked = [one for one in verified if one.lock_id is not None]
     if not locked:
         return "nothing locked", _GREY
