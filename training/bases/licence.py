@@ -16,7 +16,7 @@ _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---", re.DOTALL)
 _STATED = re.compile(r"^license:\s*['\"]?([^'\"\n#]+)", re.MULTILINE)
 
 
-def require_accepted(name: str, licence: str | None, accepted: set[str], *, study: str) -> None:
+def require_accepted(where: str, licence: str | None, accepted: set[str], *, study: str) -> None:
     """Refuse a model whose terms nobody has accepted, before anything of it is brought.
 
     Raises
@@ -27,15 +27,15 @@ def require_accepted(name: str, licence: str | None, accepted: set[str], *, stud
     if licence is None or licence in FREE or licence in accepted:
         return
     at = next((f", at {address}" for word, address in TERMS.items() if word in licence.lower()), "")
-    fault = Finding(where=f"models.{name}.licence", found=f"{licence}{at}", promised=" or ".join(sorted(FREE)))
+    fault = Finding(where=f"{where}.licence", found=f"{licence}{at}", promised=" or ".join(sorted(FREE)))
     raise BadInput(
-        f"{name} comes under terms of its own: read them, and accept them by name",
+        f"{where} comes under terms of its own: read them, and accept them by name",
         fault,
         then=f'seedlock fetch {study} --accept "{licence}"',
     )
 
 
-def require_true(name: str, model: Model, found: dict[str, str | None]) -> None:
+def require_true(where: str, model: Model, found: dict[str, str | None]) -> None:
     """Hold what the plan says of a model against what its own files say; what they leave open stays the plan's word.
 
     Raises
@@ -45,12 +45,12 @@ def require_true(name: str, model: Model, found: dict[str, str | None]) -> None:
     """
     said = {"licence": model.licence, "quantisation": model.quantisation}
     faults = [
-        Finding(where=f"models.{name}.{key}", found=str(told), promised=str(found[key]) + " (the model's own files)")
+        Finding(where=f"{where}.{key}", found=str(told), promised=str(found[key]) + " (the model's own files)")
         for key, told in said.items()
         if told is not None and found.get(key) is not None and _plain(told) != _plain(str(found[key]))
     ]
     if faults:
-        raise BadInput(f"the plan and the files of {name} differ", *faults, then="edit the plan")
+        raise BadInput(f"the plan and the files of {where} differ", *faults, then="edit the plan")
 
 
 def _plain(text: str) -> str:

@@ -1,21 +1,23 @@
-"""Overlap of training with evaluation: shared word runs, and cosine between character n-gram TF-IDF vectors.
+"""Overlap of training with evaluation: shared word runs, and cosines between items and rows.
 
-The embedding is TF-IDF over character 3- to 5-grams inside words, fitted on items and rows together: it needs
-no model, finds shared wording and word stems, and does not find paraphrases without shared words.
+One cosine is of TF-IDF over character 3- to 5-grams inside words, fitted on items and rows together: it needs no model,
+finds shared wording and word stems, and does not find paraphrases without shared words. Where the plan names a sentence
+encoder, another is of its vectors, which does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from seedlock.training.checks.result import MAX_OFFENDERS, CheckInput, CheckResult, Offender, counted
 from seedlock.training.rows.row import Row
 from seedlock.training.rows.text_checks import words
 
-LIMITS = {"overlap_rows": 0.0, "overlap_words": 8.0, "overlap_cosine": 0.8}
+LIMITS = {"overlap_rows": 0.0, "overlap_words": 8.0, "overlap_cosine": 0.8, "overlap_meaning": 0.9}
 BATCH = 2000
 
 
@@ -27,7 +29,7 @@ def check(given: CheckInput) -> Sequence[CheckResult]:
     shared = _shared_runs(given.corpus.rows, given.eval_texts, run)
     what = f"rows that share {run} words in a row (or a whole shorter question) with an item"
     limit = given.limit("overlap_rows", LIMITS["overlap_rows"])
-    return [counted("overlap", what, shared, limit=limit), _cosine(given)]
+    return [counted("overlap", what, shared, limit=limit), _cosine(given), *_meaning(given)]
 
 
 def _runs(text: str, n: int) -> set[str]:
@@ -54,7 +56,6 @@ def _shared_runs(rows: Sequence[Row], items: Mapping[str, str], n: int) -> list[
 
 
 def _cosine(given: CheckInput) -> CheckResult:
-    limit = given.limit("overlap_cosine", LIMITS["overlap_cosine"])
     items = list(given.eval_texts.items())
     texts = [row.text for row in given.corpus.rows]
     vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
@@ -66,18 +67,45 @@ def _cosine(given: CheckInput) -> CheckResult:
         cosine_RI = (vectors.transform(texts[start : start + BATCH]) @ items_V.T).toarray()
         nearest[start : start + BATCH] = cosine_RI.max(axis=1)
         which[start : start + BATCH] = cosine_RI.argmax(axis=1)
+    named = [(row.id, row.text) for row in given.corpus.rows]
+    limit = given.limit("overlap_cosine", LIMITS["overlap_cosine"])
+    what = "largest cosine of any item with any row (character n-gram TF-IDF)"
+    return _nearest(what, limit, named, nearest, [items[i][0] for i in which])
+
+
+def _meaning(given: CheckInput) -> Iterator[CheckResult]:
+    """Compare every turn of a row but the system's by itself: an answer may say what a question asks."""
+    if given.vectors is None:
+        return
+    items = list(given.eval_texts.items())
+    turns = [(row.id, m.content) for row in given.corpus.rows for m in row.messages if m.role != "system"]
+    items_V = given.vectors([text for _, text in items])
+    turns_V = given.vectors([text for _, text in turns])
+    nearest = np.zeros(len(turns))
+    which = np.zeros(len(turns), dtype=np.intp)
+    for start in range(0, len(turns), BATCH):
+        cosine_TI = turns_V[start : start + BATCH] @ items_V.T
+        nearest[start : start + BATCH] = cosine_TI.max(axis=1)
+        which[start : start + BATCH] = cosine_TI.argmax(axis=1)
+    limit = given.limit("overlap_meaning", LIMITS["overlap_meaning"])
+    what = "largest cosine of any item with any turn of a row (sentence encoder)"
+    yield _nearest(what, limit, turns, nearest, [items[i][0] for i in which])
+
+
+def _nearest(
+    what: str, limit: float, texts: Sequence[tuple[str, str]], nearest: NDArray[np.float64], item: Sequence[str]
+) -> CheckResult:
+    """Name the texts that come too near an item, the nearest first."""
     order = np.argsort(-nearest, kind="stable")
     over = [int(i) for i in order if nearest[i] >= limit]
     return CheckResult(
         check="overlap",
-        what="largest cosine of any item with any row (character n-gram TF-IDF)",
+        what=what,
         number=float(nearest.max()),
         limit=limit,
         must_be="at most",
         offenders=tuple(
-            Offender(
-                where=given.corpus.rows[i].id, text=f"{nearest[i]:.2f} to item {items[which[i]][0]}: {texts[i][:60]}"
-            )
+            Offender(where=texts[i][0], text=f"{nearest[i]:.2f} to item {item[i]}: {texts[i][1][:60]}")
             for i in over[:MAX_OFFENDERS]
         ),
         n_offenders=len(over),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from seedlock.training.corpus.write import Corpus
 
@@ -64,11 +64,14 @@ class CheckInput:
         Item id -> what the evaluation will ask, over all item sets of the plan.
     markers
         Every marker that any corpus of the plan uses.
+    vectors
+        What the plan's sentence encoder makes of texts, shape (texts, width), rows of unit length; None without one.
     """
 
     corpus: Corpus
     eval_texts: Mapping[str, str] = field(default_factory=dict)
     markers: tuple[str, ...] = ()
+    vectors: Callable[[Sequence[str]], Any] | None = None
 
     def limit(self, name: str, default: float) -> float:
         """The plan's limit of this name, or the default."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -87,7 +87,13 @@ def _asked(item: Mapping[str, Any]) -> str | None:
     return "\n".join(turn["content"] for turn in turns if turn.get("role") == "user") or None
 
 
-def check_corpus(corpus: Corpus, *, items: Mapping[str, str], markers: Sequence[str] = ()) -> CorpusReport:
+def check_corpus(
+    corpus: Corpus,
+    *,
+    items: Mapping[str, str],
+    markers: Sequence[str] = (),
+    vectors: Callable[[Sequence[str]], Any] | None = None,
+) -> CorpusReport:
     """Run every check that the corpus's recipe asks for.
 
     Raises
@@ -100,9 +106,17 @@ def check_corpus(corpus: Corpus, *, items: Mapping[str, str], markers: Sequence[
         known = " | ".join(sorted(LIMITS))
         faults = [Finding(where=f"corpora.{corpus.name}.gates.{name}", found=name, promised=known) for name in unknown]
         raise BadInput("no corpus check has this limit", *faults, then="edit the plan")
-    given = CheckInput(corpus=corpus, eval_texts=items, markers=tuple(markers))
+    given = CheckInput(corpus=corpus, eval_texts=items, markers=tuple(markers), vectors=vectors)
     results = [result for name in corpus.recipe.checks for result in CHECKS[name](given)]
     return CorpusReport(corpus=corpus, results=tuple(results))
+
+
+def _vectors(paths: StudyPaths, plan: Plan) -> Callable[[Sequence[str]], Any] | None:
+    if plan.encoder is None:
+        return None
+    from seedlock.sentences import open_encoder  # noqa: PLC0415 - torch, where a plan names an encoder
+
+    return open_encoder(plan.encoder, paths.root, paths.name).vectors
 
 
 def check_study(paths: StudyPaths, plan: Plan) -> list[CorpusReport]:
@@ -112,7 +126,10 @@ def check_study(paths: StudyPaths, plan: Plan) -> list[CorpusReport]:
         return []
     markers = [m for name in names if (m := recipe_of(plan, name)[1].marker) is not None]
     items = eval_texts(paths, plan)
-    reports = [check_corpus(read_corpus(paths, plan, name), items=items, markers=markers) for name in names]
+    vectors = _vectors(paths, plan) if names else None
+    reports = [
+        check_corpus(read_corpus(paths, plan, name), items=items, markers=markers, vectors=vectors) for name in names
+    ]
     for report in reports:
         path = paths.runs / "corpora" / f"{report.corpus.name}.checks.json"
         write_atomic(path, canonical_json(report.as_json()) + b"\n")

@@ -73,6 +73,12 @@ def _runs(plan: Plan) -> Iterable[Line]:
             Code(name), " is ", Code(f"{model.base} @ {model.revision}"), *_said_of(model),
             ", fine-tuned with seeds ", *_codes(seeds), ".",
         )  # fmt: skip
+    if plan.encoder is not None:
+        encoder = plan.encoder
+        yield (
+            "Sentences are read for their meaning by ", Code(f"{encoder.base} @ {encoder.revision}"),
+            *_said_of(encoder), ".",
+        )  # fmt: skip
     yield ("Arms: ", *_codes(plan.planned_arms), ".")
     if plan.grid.baseline:
         yield ("The unmodified model goes through everything too.",)

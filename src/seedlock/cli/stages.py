@@ -119,6 +119,7 @@ def fetch(
 
     Example:  seedlock fetch my_study
     """
+    from seedlock.prereg.plan.bases import models_here
     from seedlock.prereg.plan.extras import require_extras
     from seedlock.prereg.plan.read import read_plan
 
@@ -130,8 +131,8 @@ def fetch(
     quiet: Callable[[str], None] = (lambda _: None) if as_json else say
     with progress("fetching"):
         found = [
-            bring(paths.name, name, plan.models[name], paths.root, accepted=set(accept or ()), say=quiet)
-            for name in (plan.grid.models if plan.import_ is None else ())
+            bring(paths.name, where, model, paths.root, accepted=set(accept or ()), say=quiet)
+            for where, model in models_here(plan).items()
         ]
     here = [model for model in found if model is not None]
     if as_json:
