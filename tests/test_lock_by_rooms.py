@@ -56,7 +56,10 @@ DRAWS = (
 
 def source_of(module: str) -> str:
     """A module's file, relative to the code's home."""
-    path = HOME.joinpath(*module.split(".")[1:])
+    parts = module.split(".")
+    if len(parts) == 2 and (HOME / "src" / "seedlock" / f"{parts[1]}.py").is_file():
+        return f"src/seedlock/{parts[1]}.py"
+    path = HOME.joinpath(*parts[1:])
     file = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
     return "src/seedlock/__init__.py" if module == "seedlock" else file.relative_to(HOME).as_posix()
 
@@ -193,7 +196,8 @@ def test_a_wheel_holds_the_locked_code_of_a_checkout(study: StudyFixture, home: 
     for folder in ("prereg", "schemas", "analysis", "generation", "training"):
         shutil.copytree(home / folder, package / folder)
     shutil.copytree(home / "src" / "seedlock" / "cli", package / "cli")
-    shutil.copy(home / "src" / "seedlock" / "__init__.py", package / "__init__.py")
+    for file in (home / "src" / "seedlock").glob("*.py"):
+        shutil.copy(file, package / file.name)
     assert code_faults(made, package) == []
     assert made.tool is not None
     assert files_digest(package) == files_digest(home) == made.tool.files_sha256
