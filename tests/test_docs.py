@@ -17,6 +17,7 @@ PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / 
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a click group
 
 
+_TEST = re.compile(r"^def (test_\w+)", re.M)
 OWN = PROJECT / ".tools" / "bin" / "just"
 JUST = str(OWN) if OWN.exists() else "just"
 
@@ -84,3 +85,15 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
             continue
         found = forbidden.search(path.read_bytes())
         assert not found, f"{name}: {found.group()!r}"
+
+
+def test_every_kind_of_deceit_is_tried_in_more_than_one_way() -> None:
+    page = (PROJECT / "docs/methods/provenance.md").read_text("utf-8")
+    rows = page.split("## Who may be lying")[1].split("## ")[0].splitlines()
+    named = [re.findall(r"`(test_\w+)`", row) for row in rows if "`test_" in row]
+    defined = {
+        name for file in (PROJECT / "tests").glob("test_*.py") for name in _TEST.findall(file.read_text("utf-8"))
+    }
+    assert [name for row in named for name in row if name not in defined] == []
+    assert len(named) == 12
+    assert min(map(len, named)) >= 2
