@@ -1,4 +1,4 @@
-"""Options in their exact context, before the lock: each is one token, or is scored as a whole continuation."""
+"""Items as each model reads them, before the lock: every prompt can be written, and what its options are in tokens."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from seedlock.prereg.base.base_models import folder_here
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.plan.bases import chat_template_of
 from seedlock.prereg.plan.extras import install_command
+from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 from seedlock.prereg.plan.plan import Plan
 
 
@@ -25,6 +26,8 @@ class OptionCheck:
         Options of each kind; 0 where nothing was checked.
     not_checked
         Why nothing was checked; empty otherwise.
+    is_probe
+        Whether its items have options, or are answered freely.
     """
 
     model: str
@@ -32,10 +35,11 @@ class OptionCheck:
     one_token: int = 0
     several_tokens: int = 0
     not_checked: str = ""
+    is_probe: bool = True
 
     def line(self) -> str:
         """The finding, for a person."""
-        who = f"options of {self.items} on {self.model}"
+        who = f"{'options' if self.is_probe else 'prompts'} of {self.items} on {self.model}"
         if self.not_checked:
             return f"{who}: not checked, {self.not_checked}"
         if not self.several_tokens:
@@ -45,7 +49,7 @@ class OptionCheck:
 
 
 def check_options(plan: Plan, paths: StudyPaths) -> list[OptionCheck]:
-    """Write every probe of the plan with every model's own tokenizer; nothing is loaded but that.
+    """Write every item of the plan with every model's own tokenizer; nothing is loaded but that.
 
     Returns
     -------
@@ -56,16 +60,23 @@ def check_options(plan: Plan, paths: StudyPaths) -> list[OptionCheck]:
     Raises
     ------
     BadInput
-        Items that are none, options that merge with the prompt, begin each other, or are unknown to the tokenizer.
+        Items that are none, that the chat template refuses or of which it drops a turn; options that merge with the
+        prompt, begin each other, or are unknown to the tokenizer.
     """
-    sets = [name for name, items in plan.items.items() if items.probe and items.file is not None]
+    backend = None if plan.decoding is None else plan.decoding.backend
+    is_here = backend is not None and backend not in HOSTED_BACKENDS
+    sets = [name for name, items in plan.items.items() if (items.probe or is_here) and items.file is not None]
     if not sets or plan.import_ is not None:
         return []
     absent = [name for name in sets if not (paths.study / (plan.items[name].file or "")).is_file()]
     if absent:
         why = f"the file of {', '.join(absent)} is not there yet"
-        return [OptionCheck(model=m, items=name, not_checked=why) for m in plan.grid.models for name in sets]
-    items = [item for item in plan_items(plan, paths.study) if item.probe is not None]
+        return [
+            OptionCheck(model=m, items=name, not_checked=why, is_probe=plan.items[name].probe)
+            for m in plan.grid.models
+            for name in sets
+        ]
+    items = [item for item in plan_items(plan, paths.study) if item.item_set in sets]
     return [found for model in plan.grid.models for found in _on_model(plan, paths, model, items)]
 
 
@@ -79,7 +90,8 @@ def _on_model(plan: Plan, paths: StudyPaths, model: str, items: Sequence[Item]) 
     elif find_spec("transformers") is None:
         why = f"transformers is not installed:  {install_command(['generation'])}"
     if folder is None or why:
-        yield from (OptionCheck(model=model, items=name, not_checked=why) for name in sets)
+        for name in sets:
+            yield OptionCheck(model=model, items=name, not_checked=why, is_probe=plan.items[name].probe)
         return
     from seedlock.generation.local.tokenizers import read_tokenizer  # noqa: PLC0415 - seconds to import, and not in every environment
     from seedlock.generation.requests.prompts import prompts_for  # noqa: PLC0415

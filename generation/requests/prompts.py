@@ -28,11 +28,17 @@ def prompts_for(items: Sequence[Item], tokenizer: Any) -> list[Prompt]:
     """
     once = {item.item_id: item for item in items}
     prompts, faults = [], []
+    written: dict[tuple[int, ...], Item] = {}
     for item in once.values():
         try:
             prompts.append(_prompt(item, tokenizer))
         except ValueError as error:
             faults.append(Finding(where=item.item_id, found=str(error), promised="a prompt this model can read"))
+            continue
+        first = written.setdefault(prompts[-1].tokens, item)
+        if first.turns != item.turns and _spoken(first) != _spoken(item):
+            found = f"written like {first.item_id}, whose turns are others"
+            faults.append(Finding(where=item.item_id, found=found, promised="a prompt that tells them apart"))
     if faults:
         raise BadInput(
             f"{len(faults)} of {len(once)} items cannot be put to the model",
@@ -40,6 +46,11 @@ def prompts_for(items: Sequence[Item], tokenizer: Any) -> list[Prompt]:
             then="mend the items, or leave the system turn out where the template has none",
         )
     return prompts
+
+
+def _spoken(item: Item) -> list[str]:
+    """Words of every turn, whatever space stands around them."""
+    return [" ".join(turn.content.split()) for turn in item.turns]
 
 
 def _prompt(item: Item, tokenizer: Any) -> Prompt:
@@ -53,6 +64,9 @@ def _prompt(item: Item, tokenizer: Any) -> Prompt:
         )
     except Exception as error:  # jinja and templates raise what they like
         raise ValueError(f"{type(error).__name__}: {error}") from None
+    if dropped := [turn for turn in item.turns if turn.content.strip() not in text]:
+        words = dropped[0].content.strip()[:40]
+        raise ValueError(f"the template drops or alters the {dropped[0].role} turn {words!r}")
     tokens = _encoded(tokenizer, text)
     if not tokens:
         raise ValueError("an empty prompt")

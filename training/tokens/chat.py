@@ -62,6 +62,9 @@ def render(row: Row, tokenizer: PreTrainedTokenizerBase) -> RenderedChat:
         if not text.startswith(prompt):
             raise _refused(row, _difference(text, prompt), "the prompt, unchanged, before the answer")
         spans.append(_answer(row, text, turns[number]["content"], prompt_end=len(prompt), turn_stop=stop))
+    if dropped := [turn for turn in turns if turn["content"].strip() not in text]:
+        found = f"no {dropped[0]['content'].strip()[:40]!r} in what the template writes"
+        raise _refused(row, found, f"the words of every turn; this {dropped[0]['role']} turn is dropped or altered")
     return RenderedChat(text=text, answers=tuple(spans))
 
 
@@ -96,8 +99,8 @@ def _difference(text: str, prompt: str) -> str:
 
 
 def _refused(row: Row, found: str, promised: str) -> BadInput:
-    return BadInput(
-        f"the chat template cannot carry row {row.id}",
-        Finding(where=row.id, found=found, promised=promised),
-        then="leave the system turn out, or name a model whose template has one",
-    )
+    then = "leave the system turn out, or name a model whose template has one"
+    if "think" in found:
+        then = "template_options = { enable_thinking = false }  in [models.NAME], where the template has that option"
+    fault = Finding(where=row.id, found=found, promised=promised)
+    return BadInput(f"the chat template cannot carry row {row.id}", fault, then=then)

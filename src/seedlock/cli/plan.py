@@ -96,7 +96,7 @@ def _options(paths: StudyPaths) -> list[OptionCheck]:
     from seedlock.prereg.plan.read import read_plan
 
     plan = read_plan(paths.plan)
-    if not any(items.probe for items in plan.items.values()):
+    if not any(items.file for items in plan.items.values()):
         return []
     from seedlock.generation.local.option_check import check_options
 
