@@ -11,6 +11,7 @@ from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.estimator import Beside
 from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd, sd_interval
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
+from seedlock.analysis.findings.anytime import course
 from seedlock.analysis.findings.effect_sizes import effect_sizes
 from seedlock.analysis.findings.judge_error import judge_error
 from seedlock.analysis.findings.missing_answers import level_answers
@@ -79,7 +80,7 @@ def hypothesis_result(
         decision=decision_text(tested),
         units=_units(tested),
         bounds=_bounds(tested, raw),
-        second_opinions=_second_opinions(tested, raw),
+        second_opinions=_second_opinions(tested, raw, at_any_time=data.plan.looks_at_any_time),
         bayes=bayes,
         reasons=[str(reason) for reason in tested.reasons],
         reason_codes=[reason.code for reason in tested.reasons],
@@ -88,6 +89,7 @@ def hypothesis_result(
         replicated=drawn.says if drawn.once else None,
         effect_sizes=effect_sizes(tested, data.plan.report.effect_sizes),
         judge_error=judge_error(tested, data),
+        anytime=course(tested, data.plan),
     )
 
 
@@ -207,7 +209,7 @@ def _n_units(tested: Tested) -> int | None:
     return tested.estimate.n_units
 
 
-def _second_opinions(tested: Tested, raw: float) -> list[SecondOpinion]:
+def _second_opinions(tested: Tested, raw: float, *, at_any_time: bool) -> list[SecondOpinion]:
     """The same estimand by other methods; the naive one too, so that a reader sees how far it is off."""
     if tested.sample is None or tested.estimate is None or tested.estimand.unit == "answer":
         return []
@@ -216,7 +218,8 @@ def _second_opinions(tested: Tested, raw: float) -> list[SecondOpinion]:
     for name, other in ESTIMATORS.items():
         beside = other.beside(planned, tested.sample) if other.beside else None
         if beside is not None:
-            opinions.append(_opinion(name, beside, tested, tested.sample, raw))
+            said = Beside(note=f"{beside.note}; valid at one look") if at_any_time else beside
+            opinions.append(_opinion(name, said, tested, tested.sample, raw))
     return opinions
 
 

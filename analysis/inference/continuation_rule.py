@@ -22,6 +22,8 @@ def look_result(plan: Plan, place: int | None, entries: Sequence[HypothesisResul
     if place + 1 == len(plan.look):
         return found
     later = plan.look[place + 1]
+    if plan.looks_at_any_time:
+        return found.model_copy(update={"goes_on": True, "at_will": True, "next_seeds": later.seeds})
     if later.when is None:
         return found.model_copy(update={"goes_on": True, "next_seeds": later.seeds})
     named = [h for h in entries if HypothesisId.read(h.id).is_meant_by(later.when.hypothesis)]

@@ -11,6 +11,7 @@ import pandas as pd
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.inference.alpha_at_look import alpha_at_look, look_of
+from seedlock.analysis.inference.anytime import anytime
 from seedlock.analysis.inference.bands import BandDecision, decide_bands
 from seedlock.analysis.inference.judge_error import corrected_sample
 from seedlock.analysis.inference.reason import MISSING_ANSWERS, Reason
@@ -153,7 +154,7 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         blank = replace(blank, owed=owed)
         chosen, lost = _complete(estimand, chosen, owed)
         sample = _sample(data, estimand, chosen, None)
-        estimate, decision, fell_back = _decide(blank, sample, scale)
+        estimate, decision, fell_back = _decide(data.plan, blank, sample, scale)
     except Refusal as refusal:
         return replace(blank, reasons=(Reason.of(refusal),))
     few = f"{len(lost)} {estimand.unit}(s) without an answer at some level are left out"
@@ -231,7 +232,7 @@ def cluster_of(plan: Plan, estimand: Estimand) -> str:
     return estimand.unit if is_of_items else plan.report.cluster
 
 
-def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision, Reason | None]:
+def _decide(plan: Plan, tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision, Reason | None]:
     """Estimate and bands; where the plan's test finds no spread, by the test it falls back on, which the note says."""
     estimand, raw = tested.estimand, scale.raw_per_unit
     bands, note = estimand.partition, None
@@ -244,6 +245,8 @@ def _decide(tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, Ban
         estimate = ESTIMATORS[estimand.fallback].run(sample, level=1 - 2 * tested.alpha, edges=edges)
         words = f"{estimand.fallback} decides, as planned, for {estimand.test} refused; {Reason.of(refusal)}"
         note = Reason("fallback-test", words)
+    if plan.looks_at_any_time:
+        estimate = anytime(estimate, alpha=tested.alpha, effect=plan.look[0].effect)
     if scale.sd_df is not None:
         estimate = with_scale_error(estimate, sd=raw, sd_df=scale.sd_df)
     return estimate, decide_bands(estimate.edges, bands, tested.alpha, scale=raw), note
@@ -277,7 +280,7 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
         return _because(tested, Reason("missing-unbounded", "the measure declares no range for bounds"))
     samples = [_sample(data, estimand, owed, fill) for fill in _worst(estimand.contrast or {"all": 1.0}, span)]
     try:
-        found = [_decide(tested, sample, scale) for sample in samples]
+        found = [_decide(data.plan, tested, sample, scale) for sample in samples]
         widened = replace(tested, bound_estimates=tuple(e for e, _, _ in found), bounds=tuple(d for _, d, _ in found))
     except Refusal as refusal:
         could_be = tuple(_point_band(estimand, sample, scale) for sample in samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from seedlock.analysis.results.anytime import AnytimeResult
 from seedlock.analysis.results.audit import AuditResult
 from seedlock.analysis.results.cell import CellResult
 from seedlock.analysis.results.inside import InsideResult
@@ -111,6 +112,7 @@ class HypothesisResult(Part):
     is_bounded: bool | None = None
     pairs_lost: list[str] = []
     judge_error: JudgeErrorResult | None = None
+    anytime: AnytimeResult | None = None
 
 
 class ClaimResult(Part):
@@ -181,6 +183,8 @@ class LookResult(Part):
         Which look it is, from 1, and seeds an arm that it has.
     goes_on
         Whether the next look is carried out, at `next_seeds`; null after the last.
+    at_will
+        Looks are valid at any time: the study may end here, or go on.
     hypotheses, undecided
         Hypotheses that decide it, and the bands that must all be left for the plan to go on; empty where the next look
         has no condition.
@@ -189,6 +193,7 @@ class LookResult(Part):
     place: int
     seeds: int
     goes_on: bool | None = None
+    at_will: bool = False
     next_seeds: int | None = None
     hypotheses: list[str] = []
     undecided: list[str] = []

@@ -21,6 +21,7 @@ from seedlock.analysis.scoring.scores import named_measure
 from seedlock.analysis.simulation.choice_of_test import choice_of_test
 from seedlock.analysis.simulation.gate_lints import gate_lints
 from seedlock.analysis.simulation.gold_lints import gold_lints
+from seedlock.analysis.simulation.look_lints import look_lints
 from seedlock.analysis.simulation.missing_lints import missing_lints
 from seedlock.analysis.simulation.rehearsal import cannot_run
 from seedlock.analysis.simulation.scale_lints import scale_lints
@@ -56,7 +57,8 @@ def design_lints(plan: Plan, study: Path | None = None) -> list[Lint]:
     require_known(plan)
     files = dict(item_rows(plan, study)) if study is not None else {}
     labels = [*_labels(plan, study), *_item_names(plan, files)] if study is not None else ()
-    methods = (*choice_of_test(plan), *cannot_run(plan), *gate_lints(plan), *gold_lints(plan), *missing_lints(plan))
+    methods = (*choice_of_test(plan), *cannot_run(plan), *gate_lints(plan), *gold_lints(plan))
+    methods += (*look_lints(plan), *missing_lints(plan))
     rest = (*_units(plan), *_attainable_p(plan), *_equivalence(plan), *labels, *scale_lints(plan, files))
     return acknowledge(plan, [*lint_plan(plan), *methods, *rest])
 

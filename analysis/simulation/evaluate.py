@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.estimators.internals.units import FloatArray
+from seedlock.analysis.inference.anytime import anytime
 from seedlock.analysis.inference.bands import decide_bands
+from seedlock.analysis.simulation.anytime import anytime_many
 from seedlock.analysis.simulation.layout import LevelRows, Target
 from seedlock.prereg.errors import NotThisDesign, Refusal
 
@@ -47,7 +49,16 @@ class Outcome:
     done_K: NDArray[np.bool_]
 
 
-def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
+def evaluate(
+    target: Target,
+    data: Simulated,
+    *,
+    alpha: float,
+    raw: float,
+    is_rate: bool,
+    at_most: int,
+    effect: float | None = None,
+) -> Outcome:
     """Estimate a target in every study, or in the first `at_most` where its estimator is not vectorised.
 
     Studies that its test refuses are estimated by the test that the plan falls back on, where it names one.
@@ -58,13 +69,15 @@ def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_ra
         One-sided level that the interval matches.
     raw
         Raw units in one unit of the target's scale.
+    effect
+        Of looks at any time; None where looks are planned.
     """
-    first = _evaluate(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
+    first = _evaluate(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most, effect=effect)
     other = target.estimand.fallback
     if other is None or bool(first.many.has_answer_K.all()):
         return first
     instead = replace(target, estimand=target.estimand.model_copy(update={"test": other}))
-    then = _evaluate(instead, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
+    then = _evaluate(instead, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most, effect=effect)
     keep_K = first.many.has_answer_K
     names = ("estimate_K", "low_K", "high_K", "has_answer_K")
     merged = {name: np.where(keep_K, getattr(first.many, name), getattr(then.many, name)) for name in names}
@@ -72,7 +85,16 @@ def evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_ra
     return Outcome(many=Many(**merged, p_KB=p_KB), done_K=first.done_K & then.done_K)
 
 
-def _evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
+def _evaluate(
+    target: Target,
+    data: Simulated,
+    *,
+    alpha: float,
+    raw: float,
+    is_rate: bool,
+    at_most: int,
+    effect: float | None = None,
+) -> Outcome:
     """By the target's own test."""
     edges = tuple(edge * raw for edge in target.estimand.partition.edges)
     simulate = target.estimator.simulate
@@ -88,11 +110,15 @@ def _evaluate(target: Target, data: Simulated, *, alpha: float, raw: float, is_r
         limits = target.limits(is_rate=is_rate)
         with contextlib.suppress(NotThisDesign):  # then study by study, which counts the refusals
             many = simulate(levels, level=1 - 2 * alpha, edges=edges, limits=limits)
+            if effect is not None:
+                many = anytime_many(
+                    many, levels, is_paired=target.estimator.is_paired, alpha=alpha, edges=edges, effect=effect
+                )
             many = replace(
                 many, has_answer_K=many.has_answer_K & whole_K, p_KB=np.where(whole_K[:, None], many.p_KB, 1.0)
             )
             return Outcome(many=many, done_K=np.ones(len(many.estimate_K), dtype=bool))
-    return _one_by_one(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most)
+    return _one_by_one(target, data, alpha=alpha, raw=raw, is_rate=is_rate, at_most=at_most, effect=effect)
 
 
 def is_vectorised(target: Target, runs: frozenset[int]) -> bool:
@@ -150,7 +176,16 @@ def unit_means(level: LevelRows, data: Simulated) -> FloatArray:
     return np.stack([_mean(means_KI[:, group_I == g], 1) for g in range(level.item_groups)], axis=1)
 
 
-def _one_by_one(target: Target, data: Simulated, *, alpha: float, raw: float, is_rate: bool, at_most: int) -> Outcome:
+def _one_by_one(
+    target: Target,
+    data: Simulated,
+    *,
+    alpha: float,
+    raw: float,
+    is_rate: bool,
+    at_most: int,
+    effect: float | None = None,
+) -> Outcome:
     """The plan's own estimator, study by study; a refusal leaves every band."""
     bands = target.estimand.partition
     edges = tuple(edge * raw for edge in bands.edges)
@@ -162,6 +197,8 @@ def _one_by_one(target: Target, data: Simulated, *, alpha: float, raw: float, is
         try:
             sample = as_sample(target, data, k, is_rate=is_rate)
             found = target.estimator.run(sample, level=1 - 2 * alpha, edges=edges)
+            if effect is not None:
+                found = anytime(found, alpha=alpha, effect=effect)
         except Refusal:
             continue
         numbers[k] = found.estimate, found.ci_low, found.ci_high

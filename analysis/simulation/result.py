@@ -168,6 +168,26 @@ class Share(Part):
     inside_80: float
 
 
+class LookCost(Part):
+    """One hypothesis under one way to look, its study stopping as soon as every hypothesis is decided.
+
+    Parameters
+    ----------
+    way
+        As planned ("anytime"), with alpha spent over the same looks, or at one look with all seeds.
+    seeds
+        Seeds an arm that a study uses, on average.
+    """
+
+    id: str
+    scenario: str
+    point: int
+    way: Literal["anytime", "obrien-fleming", "one look"]
+    seeds: Measured
+    error: Measured | None
+    power: Measured | None
+
+
 class LabelsNeeded(Part):
     """Fewest gold labels a run with the wanted power in the expected scenario, at the planned seeds.
 
@@ -246,6 +266,7 @@ class SimulationResult(Part):
     worst: list[Worst] = []
     findings: list[str] = []
     labels_needed: list[LabelsNeeded] = []
+    look_costs: list[LookCost] = []
 
     def to_bytes(self) -> bytes:
         """Canonical JSON and one line feed."""

@@ -66,12 +66,21 @@ class Endings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookRule:
-    """One look: its seeds (None: all), its condition, and the level it leaves of any alpha."""
+    """One look: its seeds (None: all), its condition, and the level it leaves of any alpha.
+
+    `at_will`: the study stops before it, as soon as every hypothesis is decided.
+    """
 
     seeds: int | None
     when: When | None
     plan: Plan
     place: int
+    at_will: bool = False
+
+    @property
+    def effect(self) -> float | None:
+        """Effect that looks at any time are sharpest for; None for planned ones."""
+        return self.plan.look[self.place].effect if self.plan.looks_at_any_time else None
 
     def nominal(self, alpha: float) -> float:
         """Level at which this look tests what the plan tests at `alpha`."""
@@ -81,7 +90,8 @@ class LookRule:
 def look_rules(plan: Plan) -> tuple[LookRule, ...]:
     """The planned looks in order; one at all seeds where the plan lists none."""
     return tuple(
-        LookRule(seeds=look.seeds, when=look.when, plan=plan, place=place) for place, look in enumerate(plan.look)
+        LookRule(seeds=look.seeds, when=look.when, plan=plan, place=place, at_will=plan.looks_at_any_time)
+        for place, look in enumerate(plan.look)
     ) or (LookRule(seeds=None, when=None, plan=plan, place=0),)
 
 
@@ -119,7 +129,7 @@ def play(
     ended: Endings | None = None
     for place, rule in enumerate(rules):
         if place and ended is not None:
-            going_K &= continues(plan, layout, rule.when, ended)
+            going_K &= is_open(plan, ended) if rule.at_will else continues(plan, layout, rule.when, ended)
         if place and not going_K.any():
             break
         data = Simulated(cells=cells, runs=runs_at(layout.seed_rank, rule.seeds), draws=draws, came=came or {})
@@ -128,6 +138,13 @@ def play(
         ended = now if ended is None else _merged(ended, now, going_K)
     assert ended is not None  # noqa: S101 - `rules` holds at least one look
     return Endings(targets=ended.targets, claims=ended.claims, look_K=look_K)
+
+
+def is_open(plan: Plan, so_far: Endings) -> BoolArray:
+    """Whether each study goes on where its authors stop once no hypothesis with open gates has more than one band."""
+    ids = [identity for identity, _, _ in plan.expanded() if identity in so_far.targets]
+    found = [so_far.targets[name] for name in ids]
+    return np.asarray(np.any([(ending.left_KB.sum(axis=1) > 1) & ending.open_K for ending in found], axis=0))
 
 
 def continues(plan: Plan, layout: Layout, when: When | None, so_far: Endings) -> BoolArray:
@@ -166,7 +183,7 @@ def _look(
         alpha, is_rate = rule.nominal(t.alpha), t.estimand.measure in rates
 
         def estimate(found: Simulated) -> Outcome:
-            return evaluate(t, found, alpha=alpha, raw=raw[t.id], is_rate=is_rate, at_most=at_most)
+            return evaluate(t, found, alpha=alpha, raw=raw[t.id], is_rate=is_rate, at_most=at_most, effect=rule.effect)
 
         span = spans.get(t.estimand.measure)
         if span is None or not is_bounded(t, data.came):

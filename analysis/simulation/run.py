@@ -10,6 +10,7 @@ from typing import Any
 from seedlock.analysis.simulation.counting import count_items
 from seedlock.analysis.simulation.design_lints import require_known
 from seedlock.analysis.simulation.labels_needed import labels_needed
+from seedlock.analysis.simulation.look_cost import look_costs
 from seedlock.analysis.simulation.not_simulated import not_simulated
 from seedlock.analysis.simulation.result import Assumed, LookRow, RuleRow, SeedsNeeded, SimulationResult, TargetRow
 from seedlock.analysis.simulation.rules import look_rules
@@ -110,6 +111,7 @@ def simulate_design(
         not_simulated=list(not_simulated(design)),
         arms_at=arms_at if any(arms_at) else [],
         worst=worst,
+        look_costs=list(look_costs(design, simulations=min(simulations, SEARCH_STUDIES))),
         labels_needed=list(labels_needed(design, simulations=min(simulations, SEARCH_STUDIES), wanted=WANTED_POWER)),
         findings=[in_words(one, spreads(points, arms_at, one.point)) for one in worst if one.is_broken],
     )

@@ -36,6 +36,8 @@ def tables(result: SimulationResult) -> Iterator[Table]:
         yield _looks(result, Table(title="studies that go as far as a look"))
     if result.seeds_needed:
         yield _seeds(result, Table(title=f"seeds an arm for power {result.wanted_power:g} at the expected effect"))
+    if result.look_costs:
+        yield _costs(result, Table(title="seeds an arm that a study uses which stops once it is decided"))
     if result.labels_needed:
         yield _labels(result, Table(title=f"gold labels a run for power {result.wanted_power:g} at the planned seeds"))
     if result.calibration:
@@ -91,6 +93,15 @@ def _seeds(result: SimulationResult, table: Table) -> Table:
     for row in result.seeds_needed:
         seeds = str(row.seeds) if row.seeds is not None else row.reason or "-"
         table.add_row(row.id, _sds(result, row.point), seeds, in_words(row.power, 2))
+    return table
+
+
+def _costs(result: SimulationResult, table: Table) -> Table:
+    for column in ("hypothesis", "scenario", "seed SD", "looks", "seeds", "error", "power"):
+        table.add_column(column)
+    for row in result.look_costs:
+        where = (row.id, row.scenario, _sds(result, row.point), row.way)
+        table.add_row(*where, in_words(row.seeds, 2), in_words(row.error), in_words(row.power, 2))
     return table
 
 

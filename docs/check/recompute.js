@@ -36,6 +36,9 @@ export function whyNot(plan, hypothesis, found) {
   if (found.judge_error) {
     return "gold labels correct its judge, which this page does not do";
   }
+  if (found.anytime) {
+    return "looks at any time have an interval of their own, which this page does not make";
+  }
   if (!Object.hasOwn(ESTIMATORS, hypothesis.test)) {
     return `this page has no ${hypothesis.test}`;
   }

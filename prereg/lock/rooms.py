@@ -47,6 +47,7 @@ LOCKED_CODE = (
     "analysis/estimators",
     "analysis/findings/__init__.py",
     "analysis/findings/agreement.py",
+    "analysis/findings/anytime.py",
     "analysis/findings/cells.py",
     "analysis/findings/effect_sizes.py",
     "analysis/findings/gate_correlation.py",

@@ -307,6 +307,12 @@ def _looks(plan: Plan) -> Iterator[Finding]:
             yield Finding(where=f"look[{len(seeds) - 1}].seeds", found=str(seeds[-1]), promised=promised)
     if len({look.spend for look in plan.look} - {None}) > 1:
         yield Finding(where="look", found="two ways to spend alpha", promised="one for all looks")
+    if len({(look.rule, look.effect) for look in plan.look}) > 1:
+        yield Finding(where="look", found="two rules, or two effects", promised="one rule and effect for all looks")
+    for index, look in enumerate(plan.look if plan.looks_at_any_time else []):
+        if look.spend is not None or look.when is not None:
+            promised = "neither spend nor when: looks at any time spend nothing and wait for nothing"
+            yield Finding(where=f"look[{index}]", found='rule = "anytime" with spend or when', promised=promised)
     bands = {h.id: h.partition.names for h in plan.hypothesis}
     for index, look in enumerate(plan.look):
         if look.when is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,7 +86,9 @@ class Look(BaseModel):
     """`[[look]]`: an analysis at so many seeds an arm; a later one may have a condition.
 
     `spend` divides alpha over the looks; without it every look tests at full alpha, and the simulation shows what
-    that costs.
+    that costs. With `rule = "anytime"` every look tests at full alpha by e-values, which stay valid however often one
+    looks and whenever one stops; a plan with one such look has one at every number of seeds from there on. `effect` is
+    how far from an edge its authors expect the truth to lie, in SDs between units: where such looks are sharpest.
     """
 
     model_config = STRICT
@@ -94,6 +96,22 @@ class Look(BaseModel):
     seeds: int = Field(ge=2)
     when: When | None = None
     spend: Literal["obrien-fleming", "pocock"] | None = None
+    rule: Literal["anytime"] | None = None
+    effect: float = Field(default=3.0, gt=0, le=100)
+
+
+def with_every_look(written: Any) -> Any:
+    """A plan as it is written, with one look with the rule "anytime" repeated at every later number of seeds."""
+    looks, grid = (written.get(key) if isinstance(written, dict) else None for key in ("look", "grid"))
+    seeds = grid.get("seeds") if isinstance(grid, dict) else None
+    lists: list[Any] = list(seeds.values()) if isinstance(seeds, dict) else [seeds]
+    if not (isinstance(looks, list) and len(looks) == 1 and all(isinstance(one, list) for one in lists)):
+        return written
+    (first,) = looks
+    if not isinstance(first, dict) or first.get("rule") != "anytime" or not isinstance(first.get("seeds"), int):
+        return written
+    every = [{**first, "seeds": n} for n in range(first["seeds"], max(map(len, lists), default=0) + 1)]
+    return {**written, "look": every or looks}
 
 
 class Multiverse(BaseModel):

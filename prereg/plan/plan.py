@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, field_validator, model_validator
 
 from seedlock.prereg.plan.audit import AUDIT, Audit
 from seedlock.prereg.plan.bands import Bands, parse_bands
-from seedlock.prereg.plan.design import Design, Look, Multiverse, Name
+from seedlock.prereg.plan.design import Design, Look, Multiverse, Name, with_every_look
 from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.hosted import Hosted
 from seedlock.prereg.plan.identity import HypothesisId
@@ -305,6 +305,17 @@ class Plan(Table):
     judges: dict[Name, Judge] = {}
     judgements: dict[Name, Judged] = {}
     acknowledge: dict[str, str] = {}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _a_look_at_every_seed(cls, written: Any, read: ModelWrapValidatorHandler[Plan]) -> Plan:
+        """One look with the rule "anytime" stands for one at every number of seeds from there to all of the grid."""
+        return read(with_every_look(written))
+
+    @property
+    def looks_at_any_time(self) -> bool:
+        """Whether looks need no schedule: their tests are valid at every one, and whoever looks may stop."""
+        return bool(self.look) and self.look[0].rule == "anytime"
 
     @property
     def begins_with_audit(self) -> bool:

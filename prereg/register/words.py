@@ -100,6 +100,7 @@ def stopping(plan: Plan) -> str:
         f"Look {n}, at {look.seeds} seeds an arm"
         + (f", if {settings(look.when)}" if look.when else "")
         + (f", alpha spent by {look.spend}" if look.spend else "")
+        + (", by e-values, which are valid at every look and wherever one stops" if look.rule else "")
         for n, look in enumerate(plan.look, start=1)
     ]
     return paragraphs(looks)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
+from seedlock.analysis.report.figures.anytime import anytime_figures
 from seedlock.analysis.report.figures.cells import cell_figures
 from seedlock.analysis.report.figures.convergence import convergence_figures
 from seedlock.analysis.report.figures.forest import forest_figures
@@ -26,6 +27,7 @@ def _of(draw: FromResults) -> FromDraws:
 FIGURES: tuple[FromDraws, ...] = (
     _of(forest_figures),
     _of(unit_figures),
+    _of(anytime_figures),
     _of(cell_figures),
     unit_sd_figures,
     convergence_figures,

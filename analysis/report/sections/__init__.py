@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from seedlock.analysis.report.sections.accounting import claim_table
+from seedlock.analysis.report.sections.anytime import anytime_table
 from seedlock.analysis.report.sections.asymmetry import asymmetry_table
 from seedlock.analysis.report.sections.judge_error import judge_error_table, judge_level_table
 from seedlock.analysis.report.text.pieces import Table
@@ -14,6 +15,7 @@ FOUND: tuple[Callable[[Mapping[str, Any]], Table | None], ...] = (
     asymmetry_table,
     judge_error_table,
     judge_level_table,
+    anytime_table,
     claim_table,
 )
 """What stands below the hypotheses, in the order of the page: one table of the results each, where there is one."""

@@ -148,6 +148,8 @@ def _looks(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:
     bands = joined(bullets("/accounting/look/undecided", look["undecided"]), " and ")
     if not look["goes_on"]:
         why: Line = ("; the plan ends here: ", *named, " does not leave ", *bands)
+    elif look.get("at_will"):
+        why = ("; valid at any time: the study may end here, or go on to ", n("next_seeds"), " seeds")
     elif named:
         why = ("; the plan goes on to ", n("next_seeds"), " seeds: ", *named, " still leaves ", *bands)
     else:

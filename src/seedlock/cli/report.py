@@ -83,7 +83,8 @@ def analyze(
     look = results.accounting.look
     if look is not None:
         goes_on = f"; the plan goes on to {look.next_seeds} seeds" if look.goes_on else "; the plan ends here"
-        after = "" if look.goes_on is None else goes_on
+        at_will = f"; valid at any time: end here, or go on to {look.next_seeds} seeds"
+        after = "" if look.goes_on is None else at_will if look.at_will else goes_on
         say(f"look      {look.place} of {results.accounting.looks_planned}, at {look.seeds} seeds an arm{after}")
     say(f"status    {results.status}")
     say(f"report    {page}")
