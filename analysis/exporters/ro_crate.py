@@ -16,11 +16,12 @@ from typing import Any
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from seedlock.analysis.exporters.internals.exporter import Exporter, Wishes, require_verified
+from seedlock.analysis.exporters.internals.exporter import Exporter, Wishes, require_report, require_verified
+from seedlock.analysis.exporters.internals.without_texts import without_texts
 from seedlock.prereg.base.canonical import sha256_bytes
 from seedlock.prereg.base.git import blobs
 from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
-from seedlock.prereg.base.reading import is_inside, is_regular, read_regular, sha256_regular, walk
+from seedlock.prereg.base.reading import is_inside, is_regular, read_regular, read_regular_text, sha256_regular, walk
 from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.document import Lock, lock_paths, read_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
@@ -34,6 +35,7 @@ PROMISED_BESIDE = re.compile(
 """Files of `lockfiles/STUDY/` that are part of a study."""
 MAX_ARCHIVED_BYTES = 4 * 2**30
 METADATA = "ro-crate-metadata.json"
+APART = "locked_code"
 SAME_MOMENT = (1980, 1, 1, 0, 0, 0)
 """Times of files are left out, so that the same study gives the same archive."""
 
@@ -47,7 +49,9 @@ MEDIA = {
 }
 
 
-def export_study(paths: StudyPaths, to: Path, *, license_url: str | None = None) -> Path:
+def export_study(
+    paths: StudyPaths, to: Path, *, license_url: str | None = None, is_without_texts: bool = False
+) -> Path:
     """Write the archive of a locked study; unpacked, `seedlock verify` runs in it as it stands.
 
     It holds the study folder, locks and ledger, report and sealed data, the locked code and pinned environments, and
@@ -59,11 +63,13 @@ def export_study(paths: StudyPaths, to: Path, *, license_url: str | None = None)
         The archive, a `.zip` that is not there yet.
     license_url
         Licence of the data, as the archive states it; left out, none is stated.
+    is_without_texts
+        Questions, training texts and answers stay out, and scores take their place.
 
     Raises
     ------
     OutOfOrder
-        The study is not locked.
+        The study is not locked, or is to leave without texts and has no report.
     BadInput
         `to` exists already.
     SeedlockError
@@ -74,10 +80,11 @@ def export_study(paths: StudyPaths, to: Path, *, license_url: str | None = None)
         raise OutOfOrder(f"{paths.name} has no lock to archive", then=f"seedlock lock {paths.name}")
     if to.exists():
         raise BadInput(f"{to} is there already", then="name another file with --to")
-    require_verified(paths)
-    lock = read_lock(locks[-1])
-    files = dict(_locked_code(lock)) | dict(_study_files(paths, lock, read_ledger(paths.ledger)))
-    files = dict(sorted(files.items()))
+    (require_report if is_without_texts else require_verified)(paths)
+    lock, events = read_lock(locks[-1]), read_ledger(paths.ledger)
+    files = {f"{_code_folder(locks[-1], lock)}{name}": data for name, data in _locked_code(lock)}
+    files |= dict(_study_files(paths, lock, events))
+    files = without_texts(paths, files, events) if is_without_texts else dict(sorted(files.items()))
     described = describe(paths, lock, files, license_url=license_url)
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f".{to.name}.part")
@@ -144,6 +151,16 @@ def _study_files(paths: StudyPaths, lock: Lock, events: list[Event]) -> Iterator
     yield from ((paths.relative(path), read_regular(path, limit=MAX_ARCHIVED_BYTES)) for path in sorted(named))
 
 
+def _code_folder(file: Path, lock: Lock) -> str:
+    """Where the locked code lies in the archive: as in its repository, or apart where the study is kept elsewhere.
+
+    `verify` asks whether the list beside the lock names the code that the repository carries: a repository that never
+    carried it carries none in its archive either.
+    """
+    listed = read_regular_text(file.with_suffix(".sha256"))
+    return "" if any(f"  {one.path}\n" in listed for one in lock.code) else f"{APART}/"
+
+
 def _locked_code(lock: Lock) -> Iterator[tuple[str, bytes]]:
     """The code as it was locked: from here where it still is, from the locked commit where it has moved on."""
     lost = []
@@ -179,7 +196,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _run(paths: StudyPaths, to: Path, wishes: Wishes) -> Path:
-    return export_study(paths, to, license_url=wishes.license_url)
+    return export_study(paths, to, license_url=wishes.license_url, is_without_texts=wishes.without_texts)
 
 
 EXPORTER = Exporter(
@@ -187,5 +204,5 @@ EXPORTER = Exporter(
     says="one archive that describes itself and verifies where it is unpacked",
     to="{study}.crate.zip",
     then="unzip it anywhere and  seedlock verify {study} --root FOLDER",
-    options=frozenset({"--license"}),
+    options=frozenset({"--license", "--without-texts"}),
 )

@@ -287,6 +287,9 @@ def export(
     format: Annotated[str, typer.Option("--format", help=" | ".join(EXPORTERS))] = "ro-crate",
     to: Annotated[Path | None, typer.Option("--to", help="Where it goes; the study's name decides otherwise.")] = None,
     license_url: Annotated[str | None, typer.Option("--license", help="Address of the data's licence.")] = None,
+    without_texts: Annotated[
+        bool, typer.Option("--without-texts", help="Leave out questions, training texts and answers.")
+    ] = False,
     root: RootOption = None,
 ) -> None:
     """Write a study in a form that others read: an archive that describes itself, a paper's numbers.
@@ -300,11 +303,17 @@ def export(
     from seedlock.analysis.exporters.internals.exporter import Wishes
 
     chosen = exporter(format)
-    if license_url is not None and "--license" not in chosen.options:
-        raise BadInput(f"--format {format} knows no --license", then=f"seedlock export {study} --format {format}")
+    asked = {"--license": license_url is not None, "--without-texts": without_texts}
+    for option in (name for name, is_asked in asked.items() if is_asked and name not in chosen.options):
+        raise BadInput(f"--format {format} knows no {option}", then=f"seedlock export {study} --format {format}")
     paths = find(study, root)
-    made = chosen.run(paths, to or Path(chosen.to.format(study=paths.name)), Wishes(license_url=license_url))
+    made = chosen.run(
+        paths,
+        to or Path(chosen.to.format(study=paths.name)),
+        Wishes(license_url=license_url, without_texts=without_texts),
+    )
     size = sum(file.stat().st_size for file in ([made] if made.is_file() else made.rglob("*")) if file.is_file())
     said = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     say(f"written   {made}  ({said})")
-    say(f"Next: {chosen.then.format(study=paths.name, to=made)}")
+    then = "unzip it, and read WITHOUT-TEXTS.md there" if without_texts else chosen.then
+    say(f"Next: {then.format(study=paths.name, to=made)}")
