@@ -19,11 +19,13 @@ class Provider:
     """What the server remembers and how it misbehaves.
 
     `drop_after_create`: so many job creations are carried out and never answered. `drop_before_create`: so many are
-    not carried out and never answered. `server_errors`: so many answers to reads are 500. `polls_to_finish`: a job
-    ends after so many reads, with `outcome`.
+    not carried out and never answered. `drop_chats_after`: after so many requests no chat is answered.
+    `server_errors`: so many answers to reads are 500. `polls_to_finish`: a job ends after so many reads, with
+    `outcome`.
     """
 
     drop_after_create: int = 0
+    drop_chats_after: int | None = None
     drop_before_create: int = 0
     server_errors: int = 0
     polls_to_finish: int = 3
@@ -161,6 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.state.jobs[key])
 
     def _chat(self, asked: dict[str, Any]) -> None:
+        if self.state.drop_chats_after is not None and len(self.state.requests) >= self.state.drop_chats_after:
+            self._drop()
+            return
         self.state.requests.append(("POST", "chat", asked))
         reply = self.state.answers[asked["seed"] % len(self.state.answers)]
         message = {"role": "assistant", "content": reply["text"], "refusal": None}

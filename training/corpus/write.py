@@ -15,8 +15,10 @@ from seedlock.prereg.errors import BadInput, Finding, OutOfOrder
 from seedlock.prereg.lock.document import lock_paths
 from seedlock.prereg.plan.plan import Plan
 from seedlock.training.corpora import RECIPES
+from seedlock.training.instruct.journal import Journalled, Say
 from seedlock.training.instruct.model import TextModel
 from seedlock.training.instruct.overage import Written, write_with_overage
+from seedlock.training.instruct.writer import Writer
 from seedlock.training.rows.recipe import Recipe, RecipeSettings, parse_settings
 from seedlock.training.rows.row import ONLY_VARIANT, Row, parse_rows, rows_jsonl
 
@@ -137,6 +139,32 @@ def write_corpus(paths: StudyPaths, plan: Plan, name: str, *, model: TextModel |
     return read_corpus(paths, plan, name)
 
 
+def write_corpora(paths: StudyPaths, plan: Plan, writer: Writer | None, say: Say) -> None:
+    """Write every corpus that the plan uses; texts of an instruct model are kept as they come.
+
+    Parameters
+    ----------
+    writer
+        Who writes the corpora with `by = "instruct"`.
+    say
+        Told how many texts are written, of how many.
+
+    Raises
+    ------
+    OutOfOrder, BadInput, Incomplete
+        As `write_corpus`; a writer that cannot be asked or does not answer.
+    """
+    model: TextModel | None = None
+    for name in plan.used_corpora:
+        kept = paths.runs / "corpora" / f"{name}.answers.jsonl"
+        if writer is not None and recipe_of(plan, name)[1].by == "instruct":
+            model = model or writer.open(paths.name)
+            write_corpus(paths, plan, name, model=Journalled(model, kept, say))
+            kept.unlink(missing_ok=True)
+        else:
+            write_corpus(paths, plan, name)
+
+
 def _written(
     recipe: Recipe, settings: RecipeSettings, paths: StudyPaths, name: str, model: TextModel | None
 ) -> Written:
@@ -145,10 +173,9 @@ def _written(
             fault = Finding(where=f"corpora.{name}.by", found="instruct", promised="template: this recipe is facts")
             raise BadInput(f"corpus {name} cannot be written by a model", fault, then="edit the plan")
         if model is None:
-            fault = Finding(where=f"corpora.{name}.by", found="no instruct model given", promised="one")
-            raise BadInput(
-                f"corpus {name} is written by an instruct model", fault, then="seedlock corpus S --model ..."
-            )
+            fault = Finding(where=f"corpora.{name}.by", found="no writer given", promised="an instruct model")
+            then = f"seedlock corpus {paths.name} --writer MODEL  (a folder, a hub's id, or a name at --endpoint URL)"
+            raise BadInput(f"corpus {name} is to be written by an instruct model", fault, then=then)
         return write_with_overage(recipe, settings, model)
     rows = template_rows(recipe, settings, paths.study)
     return Written(rows=rows, asked=len(rows), rejected={}, generator={"kind": settings.by})

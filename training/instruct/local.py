@@ -1,9 +1,10 @@
-"""An instruct model on this machine, through transformers: batches, left padding, one seed for the whole corpus."""
+"""An instruct model on this machine, through transformers: batches, left padding, a seed for each batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.errors import BadInput, Finding
 from seedlock.training.instruct.model import Answer, Sampling
 
 
@@ -23,16 +25,34 @@ class LocalModel:
         self._revision = revision
         self._batch_size = batch_size
 
-    def generate(self, prompts: Sequence[str]) -> list[Answer]:
-        """Answer each prompt, in order."""
-        tokenizer: Any = AutoTokenizer.from_pretrained(self._model, revision=self._revision, padding_side="left")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        loaded: Any = AutoModelForCausalLM.from_pretrained(self._model, revision=self._revision)
-        model = loaded.to(device).eval()
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        try:
+            tokenizer: Any = AutoTokenizer.from_pretrained(self._model, revision=self._revision, padding_side="left")
+            model: Any = AutoModelForCausalLM.from_pretrained(self._model, revision=self._revision)
+        except (OSError, ValueError) as error:
+            fault = Finding(where=self._model, found=str(error).partition("\n")[0][:200], promised="a causal model")
+            raise BadInput("the corpus's writer cannot be loaded", fault, then="name a folder or a hub's id") from None
+        if tokenizer.chat_template is None:
+            fault = Finding(where=self._model, found="no chat template", promised="an instruct model")
+            raise BadInput("the corpus's writer is no instruct model", fault, then="name one that is")
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    def generate(self, prompts: Sequence[str], *, first: int = 0) -> list[Answer]:
+        """Answer each prompt, in order; a batch has a seed of its own.
+
+        Raises
+        ------
+        BadInput
+            The model is not here, or no instruct model.
+        """
+        tokenizer, model = self._loaded
         answers: list[Answer] = []
         with torch.random.fork_rng(), torch.inference_mode():
-            torch.manual_seed(self._sampling.seed)
             for start in range(0, len(prompts), self._batch_size):
+                torch.manual_seed(self._sampling.seed + first + start)
                 answers += self._batch(model, tokenizer, prompts[start : start + self._batch_size])
         return answers
 

@@ -28,8 +28,8 @@ class Answer:
 class TextModel(Protocol):
     """Anything that answers prompts: an OpenAI-compatible endpoint, a local transformers model."""
 
-    def generate(self, prompts: Sequence[str]) -> list[Answer]:
-        """Answer each prompt, in order."""
+    def generate(self, prompts: Sequence[str], *, first: int = 0) -> list[Answer]:
+        """Answer each prompt, in order; `first` is the place of the first among all, which its seed follows."""
         ...
 
     def describe(self) -> Mapping[str, str | int | float]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, OpenAIError
 
+from seedlock.prereg.errors import Finding, Incomplete
 from seedlock.training.instruct.model import Answer, Sampling
 
 FINISH = {"stop": "stop", "length": "length", "content_filter": "filtered"}
@@ -38,14 +39,34 @@ class OpenAiModel:
         self._base_url = base_url
         self._retries = retries
 
-    def generate(self, prompts: Sequence[str]) -> list[Answer]:
-        """Answer each prompt, in order."""
-        return asyncio.run(self._all(prompts))
+        self._client()  # refuses without a key, before anything is asked
 
-    async def _all(self, prompts: Sequence[str]) -> list[Answer]:
+    def generate(self, prompts: Sequence[str], *, first: int = 0) -> list[Answer]:
+        """Answer each prompt, in order.
+
+        Raises
+        ------
+        Incomplete
+            The endpoint did not answer, however often it was asked.
+        """
+        try:
+            return asyncio.run(self._all(prompts, first))
+        except OpenAIError as error:
+            reason = type(error).__name__.removesuffix("Error")
+            fault = Finding(where=f"writer {self._model}", found=f"{reason}: {error}"[:200], promised="an answer")
+            raise Incomplete(
+                "the endpoint of the corpus's writer did not answer",
+                fault,
+                then="the same command again; what was written is kept",
+            ) from None
+
+    def _client(self) -> AsyncOpenAI:
+        return AsyncOpenAI(base_url=self._base_url, max_retries=self._retries)
+
+    async def _all(self, prompts: Sequence[str], first: int) -> list[Answer]:
         gate = asyncio.Semaphore(self._at_once)
-        async with AsyncOpenAI(base_url=self._base_url, max_retries=self._retries) as client:
-            return await asyncio.gather(*(self._one(client, gate, p, i) for i, p in enumerate(prompts)))
+        async with self._client() as client:
+            return await asyncio.gather(*(self._one(client, gate, p, i) for i, p in enumerate(prompts, first)))
 
     async def _one(self, client: AsyncOpenAI, gate: asyncio.Semaphore, prompt: str, number: int) -> Answer:
         settings: dict[str, Any] = {"temperature": self._sampling.temperature, "top_p": self._sampling.top_p}

@@ -148,12 +148,26 @@ def fetch(
 def corpus(
     study: StudyArgument,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check what is written already.")] = False,
+    writer: Annotated[
+        str | None, typer.Option("--writer", help='Instruct model of `by = "instruct"`: folder, hub id or name.')
+    ] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Commit of the writer's hub id.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="OpenAI-compatible address that has the writer.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the writer's sampling.")] = 0,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="Of the writer's sampling.")] = 0.8,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="The writer's tokens a text.")] = 400,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Prompts at a time on this machine.")] = 16,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, help="Requests in flight at an endpoint.")] = 8,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the corpora that the plan describes into the study folder, before the lock, and check each.
 
-    Example:  seedlock corpus my_study
+    Where the plan has `by = "instruct"`, an instruct model writes them. Killed midway, the same command goes on.
+
+    Example:  seedlock corpus my_study --writer Qwen/Qwen2.5-7B-Instruct --endpoint http://localhost:8000/v1
     """
     from seedlock.prereg.plan.extras import require_extras
     from seedlock.prereg.plan.read import read_plan
@@ -162,11 +176,22 @@ def corpus(
     plan = read_plan(paths.plan)
     require_extras(plan, "corpus")
     from seedlock.training.checks.study import check_study
-    from seedlock.training.corpus.write import write_corpus
 
     if not check_only:
-        for name in plan.used_corpora:
-            write_corpus(paths, plan, name)
+        from seedlock.training.corpus.write import write_corpora
+        from seedlock.training.instruct.model import Sampling
+        from seedlock.training.instruct.writer import Writer
+
+        sampling = Sampling(seed=seed, temperature=temperature, max_new_tokens=max_tokens)
+        named = writer and Writer(
+            model=writer,
+            revision=revision,
+            endpoint=endpoint,
+            sampling=sampling,
+            batch_size=batch_size,
+            at_once=at_once,
+        )
+        write_corpora(paths, plan, named or None, lambda n, of: typer.echo(f"{n} of {of} texts", err=True))
     reports = check_study(paths, plan)
     if as_json:
         say_json([report.as_json() for report in reports])
