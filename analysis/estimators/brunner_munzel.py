@@ -94,4 +94,5 @@ ESTIMATOR = Estimator(
     not_simulated=(
         "the probability that a unit lies above another is not a weighted mean: its truth is not known beforehand"
     ),
+    spread="own",
 )

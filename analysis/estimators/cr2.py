@@ -160,4 +160,5 @@ ESTIMATOR = Estimator(
         ),
     ),
     beside=_beside,
+    spread="one",
 )

@@ -73,4 +73,5 @@ ESTIMATOR = Estimator(
     source=(
         Source(text="Judd, Westfall & Kenny (2012), J. Personality and Social Psychology", doi="10.1037/a0028347"),
     ),
+    spread="one",
 )

@@ -97,7 +97,8 @@ def _simulate(
 def _beside(planned: Estimator, sample: Sample) -> Beside | None:
     """Beside a test of unmatched levels whose units carry the same names."""
     names = [set(level.unit_means) for level in sample.levels if level.weight != 0]
-    if planned.is_paired or planned.spread is None or len(names) < 2 or any(found != names[0] for found in names):
+    is_t = planned.family in {"t on unit means", "t on logits of unit rates"}
+    if planned.is_paired or not is_t or len(names) < 2 or any(found != names[0] for found in names):
         return None
     return Beside(note="pairs units of one name: the right one where they share initialisation and data order")
 

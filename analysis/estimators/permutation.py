@@ -112,4 +112,5 @@ ESTIMATOR = Estimator(
     says="an exact test and interval that count every assignment of units to arms",
     source=(Source(text="Pitman (1937), J. Royal Stat. Society Supplement", doi="10.2307/2984124"),),
     smallest_p=_smallest_p,
+    spread="one",
 )

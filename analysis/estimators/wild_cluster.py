@@ -164,4 +164,5 @@ ESTIMATOR = Estimator(
     source=(
         Source(text="Cameron, Gelbach & Miller (2008), Rev. Economics and Statistics", doi="10.1162/rest.90.3.414"),
     ),
+    spread="own",
 )

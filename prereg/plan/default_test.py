@@ -74,18 +74,19 @@ def default_test(plan: Plan, estimand: Estimand, extra: Where) -> Choice:
     if len(weighted) < 2:
         return Choice(test="logit_t" if near else "one_sample_t", reason=planned or "one level")
     shared = sharing(plan, estimand, extra)
+    sizes = [len(units) for units in matching_units(plan, estimand, extra).values()]
     if shared in {"nothing", "not said"}:
-        return _of_strangers(plan, planned)
-    fewest = min(map(len, matching_units(plan, estimand, extra).values()), default=0)
+        return _of_strangers(plan, planned, is_balanced=len(set(sizes)) == 1)
+    fewest = min(sizes, default=0)
     if near and fewest > len(weighted):
         return Choice(test="paired_logit_t", reason=f"{planned}, and levels share {shared}")
     return Choice(test="paired_t", reason=f"levels share {shared}")
 
 
-def _of_strangers(plan: Plan, near: str) -> Choice:
+def _of_strangers(plan: Plan, near: str, *, is_balanced: bool) -> Choice:
     if near:
         return Choice(test="logit_t", reason=f"{near}, and levels are not said to share seeds")
-    if plan.inference.items == "new":
+    if plan.inference.items == "new" and is_balanced:
         return Choice(test="crossed", reason="new items are meant, and levels are not said to share seeds")
     return Choice(test="welch_t", reason="levels are not said to share seeds, and each may have its own spread")
 

@@ -108,8 +108,8 @@ class Estimator:
     is_paired
         Units are matched by name across the levels: the same run, seed or item at each.
     spread
-        "one" where it takes the spread between units as the same at every level, "own" where each level keeps its own;
-        None where the question does not arise.
+        "one" where it takes the spread between units as the same at every level (in its variance, its df, or as what is
+        exchangeable), "own" where each level keeps its own; None where units are matched or nothing is contrasted.
     simulate
         The method on many simulated studies at once; None where studies are estimated one by one.
     not_simulated
