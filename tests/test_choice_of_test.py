@@ -30,7 +30,7 @@ TRAINED = PLAN.replace(
     '[arms]\nplain   = { stages = ["tune"], framing = "plain" }\n'
     'coupled = { stages = ["tune"], framing = "coupled" }\n',
 )
-METHOD_LINTS = {"unpaired", "paired", "seeds-share", "unequal-spread", "rate-near-an-end", "cannot-run"}
+METHOD_LINTS = {"unpaired", "paired", "seeds-share", "unequal-spread", "rate-near-an-end", "items-held", "cannot-run"}
 
 
 def lints(text: str, *changes: tuple[str, str]) -> dict[str, Lint]:
@@ -97,6 +97,23 @@ def test_rates_near_an_end_ask_for_the_test_that_respects_it() -> None:
     assert lints(low)["rate-near-an-end"].remedy == 'test = "logit_t"'
     assert "rate-near-an-end" not in lints(low, ("base = 0.03", "base = 0.3"))
     assert "rate-near-an-end" not in lints(low, ('"pooled_t"', '"logit_t"'))
+
+
+@pytest.mark.parametrize(
+    "test", ["cr2", "crossed", "permutation", "wild_cluster", "brunner_munzel", "logit_t", "welch_t"]
+)
+def test_tests_that_take_one_spread_or_strangers_are_held_to_it_whatever_their_kind(test: str) -> None:
+    named = ('"pooled_t"', f'"{test}"')
+    own = PLAN + '\n[bayes]\nrun_sd = "by level"\n'
+    assert "unpaired" in lints(TRAINED, named)
+    assert ("unequal-spread" in lints(own, named)) == (test in {"cr2", "crossed", "permutation"})
+
+
+def test_a_plan_that_speaks_of_new_items_is_told_of_a_test_that_holds_them() -> None:
+    new = ('items = "these"', 'items = "new"')
+    assert "crossed" in lints(PLAN, new)["items-held"].remedy
+    assert "items-held" not in lints(PLAN, new, ('"pooled_t"', '"crossed"'))
+    assert "items-held" not in lints(PLAN)
 
 
 @pytest.mark.parametrize(

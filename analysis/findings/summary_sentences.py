@@ -9,6 +9,7 @@ from seedlock.analysis.findings.headline import Headline, confirmatory, found_te
 from seedlock.analysis.findings.tally import tally_of
 from seedlock.analysis.results.schema import Accounting, Answer, ClaimResult, GateResult, HypothesisResult, Numbers
 from seedlock.prereg.lock.gate import Status
+from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import Plan
 
 _SUPPORTS: dict[Status, str] = {
@@ -120,11 +121,11 @@ def _same_quantity(lead: HypothesisResult, among: Sequence[HypothesisResult]) ->
 
 def _stem(h: HypothesisResult) -> str:
     """`H1` of `H1[llama]`."""
-    return h.id.partition("[")[0]
+    return HypothesisId.read(h.id).base
 
 
 def _level(h: HypothesisResult) -> str:
-    return h.id.partition("[")[2].rstrip("]")
+    return HypothesisId.read(h.id).level or ""
 
 
 def _in_unit(h: HypothesisResult) -> str:
