@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from seedlock.prereg.base import reading
 from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.base.reading import found_at, is_inside, read_regular, walk
 from seedlock.prereg.errors import BadInput, Finding, UnreadableFile
@@ -100,6 +102,21 @@ def test_an_archive_holds_what_is_named_and_no_secret_beside_it(broken: StudyFix
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a\\b", "."])
 def test_a_path_that_a_file_names_stays_inside(name: str) -> None:
     assert not is_inside(name)
+
+
+def test_a_digest_is_kept_until_the_file_is_written_to_even_where_its_times_are_put_back(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(b"one")
+    before = file.stat()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reading, "SETTLED_NS", -1)
+        assert reading.sha256_regular(file) == hashlib.sha256(b"one").hexdigest()
+        patched.setattr(hashlib, "file_digest", None)
+        assert reading.sha256_regular(file) == hashlib.sha256(b"one").hexdigest()
+    time.sleep(0.02)
+    file.write_bytes(b"two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert reading.sha256_regular(file) == hashlib.sha256(b"two").hexdigest()
 
 
 def test_a_file_above_its_limit_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
@@ -60,12 +61,32 @@ def lint_report(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An element that has not ended: its tag and those around it, all their classes, and whether one is bound."""
+
+    tag: str
+    tags: frozenset[str]
+    classes: frozenset[str]
+    is_bound: bool
+
+    @classmethod
+    def inside(cls, around: _Open, tag: str, a: dict[str, str]) -> _Open:
+        """An element within another."""
+        classes = around.classes | frozenset(a["class"].split()) if "class" in a else around.classes
+        is_bound = around.is_bound or "data-quoted" in a or "data-ref" in a
+        return cls(tag, around.tags if tag in around.tags else around.tags | {tag}, classes, is_bound)
+
+
+_TOP = _Open("", frozenset(), frozenset(), is_bound=False)
+
+
 class _Reading:
     """The page as its reader meets it: prose outside quotations, captions, pictures, pointers and their formats."""
 
     def __init__(self) -> None:
         self.line = 0
-        self.stack: list[tuple[str, dict[str, str]]] = []
+        self.stack: list[_Open] = []
         self.prose: list[tuple[int, str]] = []
         self.figures: list[tuple[str, int]] = []
         self.captions: list[list[str]] = []
@@ -89,7 +110,7 @@ class _Reading:
 
     def _start(self, tag: str, a: dict[str, str]) -> None:
         if tag not in _VOID:
-            self.stack.append((tag, a))
+            self.stack.append(_Open.inside(self.stack[-1] if self.stack else _TOP, tag, a))
         if tag == "figure":
             self.figures.append((a.get("id", ""), self.line))
             self.captions.append([])
@@ -111,21 +132,19 @@ class _Reading:
             self.loads.append((self.line, a.get("href", tag)))
 
     def _end(self, tag: str) -> None:
-        while self.stack and self.stack.pop()[0] != tag:
+        while self.stack and self.stack.pop().tag != tag:
             pass
 
     def _data(self, data: str) -> None:
-        tags = {tag for tag, _ in self.stack}
-        if "figcaption" in tags and self.captions:
+        here = self.stack[-1] if self.stack else _TOP
+        if "figcaption" in here.tags and self.captions:
             self.captions[-1].append(data)
-        is_bound = any("data-quoted" in a or "data-ref" in a for _, a in self.stack)
-        if not tags & _QUOTED and not is_bound:
+        if not here.is_bound and here.tags.isdisjoint(_QUOTED):
             self.prose.append((self.line, data))
-        self._mark(data, tags)
+        self._mark(data, here.tags, here.classes)
 
-    def _mark(self, data: str, tags: set[str]) -> None:
+    def _mark(self, data: str, tags: frozenset[str], classes: frozenset[str]) -> None:
         """Words that carry a verdict without being a number, and the captions of tables."""
-        classes = {name for _, a in self.stack for name in a.get("class", "").split()}
         if "caption" in tags and self.tables:
             self.tables[-1] = (self.tables[-1][0], self.tables[-1][1] + data)
         if "outcome" in classes and self.outcomes:

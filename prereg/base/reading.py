@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -21,6 +22,10 @@ MAX_BYTES = 64 * 2**20
 MAX_FILES = 200_000
 """Most entries of a folder that are walked."""
 MAX_NAME = 255
+SETTLED_NS = 2 * 10**9
+"""A file that changed less than this ago may change again within one tick of its clock: its digest is not kept."""
+_DIGESTS: dict[tuple[int, ...], str] = {}
+"""Digests by what changes with every write, the time of the inode's change included, which no program can set."""
 
 
 @contextmanager
@@ -94,7 +99,7 @@ def read_regular_text(path: Path, *, limit: int = MAX_BYTES) -> str:
 
 
 def sha256_regular(path: Path) -> str:
-    """SHA-256 of a regular file, read in pieces.
+    """SHA-256 of a regular file, read in pieces; once a process, as long as the file was not written to since.
 
     Raises
     ------
@@ -102,7 +107,16 @@ def sha256_regular(path: Path) -> str:
         It cannot be opened as such.
     """
     with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        is_now = os.fstat(file.fileno())
+        key = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns)
+        known = _DIGESTS.get(key)
+        if known is not None:
+            return known
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        was_settled = os.name == "posix" and time.time_ns() - is_now.st_ctime_ns > SETTLED_NS
+        if was_settled and os.fstat(file.fileno()).st_ctime_ns == is_now.st_ctime_ns:
+            _DIGESTS[key] = digest
+        return digest
 
 
 def is_inside(name: str) -> bool:

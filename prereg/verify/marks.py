@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
-from typing import Literal
+from typing import Literal, NamedTuple
 
 _TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:-]*+)(?:\s++[^\s"'<>/=]++(?:="[^"<]*+")?+)*+\s*+(/?)>""")
 _ATTRIBUTE = re.compile(r"""\s([^\s"'<>/=]++)(?:="([^"]*+)")?+""")
@@ -22,8 +21,7 @@ _LITERAL = ("script", "style", "textarea", "title")
 _CODE = re.compile(r"`[^`\n]*+`")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(NamedTuple):  # a page has tens of thousands, which a frozen dataclass takes four times as long to make
     """One tag, or the text between two; `strange` is what the templates never write."""
 
     kind: Literal["start", "end", "text", "strange"]
@@ -57,7 +55,7 @@ def _marks(page: str) -> Iterator[Mark]:
         kind, tag, end = _next(page, at)
         text = page[at:end]
         if text and kind is not None:
-            yield Mark(kind=kind, tag=tag, text=text, line=line)
+            yield Mark(kind, tag, text, line)
         line += text.count("\n")
         at = end
         if kind == "start" and tag in _LITERAL and not text.endswith("/>"):
@@ -72,18 +70,16 @@ def _next(page: str, at: int) -> tuple[Literal["start", "end", "text", "strange"
     if page[at] != "<":
         end = page.find("<", at)
         return "text", "", end if end >= 0 else len(page)
+    if (tag := _TAG.match(page, at)) is not None:
+        return "end" if tag[1] else "start", tag[2].lower(), tag.end()
     if page.startswith("<!--", at):
         end = page.find("-->", at)
         return (None, "", end + 3) if end >= 0 else ("strange", "", len(page))
     if page.startswith(("<!DOCTYPE", "<!doctype", "<?xml"), at):
         end = page.find(">", at)
         return (None, "", end + 1) if end >= 0 else ("strange", "", len(page))
-    tag = _TAG.match(page, at)
-    if tag is None:
-        end = page.find("<", at + 1)
-        return "strange", "", end if end >= 0 else len(page)
-    kind: Literal["start", "end"] = "end" if tag[1] else "start"
-    return kind, tag[2].lower(), tag.end()
+    end = page.find("<", at + 1)
+    return "strange", "", end if end >= 0 else len(page)
 
 
 def _literal_end(page: str, at: int, tag: str) -> int:
