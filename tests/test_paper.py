@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedlock.analysis.exporters.latex import export_latex
+from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, OutOfOrder
 from seedlock.prereg.paper.check import paper_checks, read_paper
 from seedlock.prereg.paper.keys import Bound, bound_values
@@ -23,7 +24,7 @@ from seedlock.prereg.paper.tex import latex
 from seedlock.prereg.paper.typed import is_so
 from seedlock.prereg.verify.checks import Check
 from seedlock.prereg.verify.pages import read_pages
-from tests.conftest import StudyFixture
+from tests.conftest import PLAN, StudyFixture, completions
 
 needs_latex = pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex: Debian's texlive-latex-base")
 
@@ -172,6 +173,28 @@ def test_the_command_line_finds_the_studies_that_a_paper_inputs(folder: Path, re
     refused = CliRunner().invoke(app, typed)
     assert isinstance(refused.exception, BadInput)
     assert "inputs no numbers of spread" in reported.run("verify", "--paper", str(folder / "main.tex"))
+
+
+def test_a_paper_of_two_studies_names_the_second_and_each_is_held_to_its_own_report(
+    folder: Path, reported: StudyFixture, tmp_path: Path
+) -> None:
+    other = StudyFixture(StudyPaths(root=tmp_path / "lab", name="other"))
+    other.write_plan(PLAN)
+    other.run("lock")
+    other.run("import", str(other.bring_data(completions(coupled=(1, 2, 1, 0)))))
+    other.run("analyze")
+    export_latex(other.paths, folder / "second")
+    changed(folder / "main.tex", r"\input{out/numbers}", r"\input{out/numbers}\input{second/numbers}")
+    changed(
+        folder / "main.tex",
+        r"\end{document}",
+        r"\seedlock{other/H1.estimate} \seedlock[48.4 points]{other/H1.estimate}\end{document}",
+    )
+    paper = read_paper(folder / "main.tex")
+    assert list(paper.exports) == ["spread", "other"]
+    [first, _] = paper_checks(paper, reported.paths, is_first=True)
+    [second] = paper_checks(paper, other.paths, is_first=False)
+    assert (first.state, [fault.found for fault in second.findings]) == ("pass", ["48.4 points"])
 
 
 def test_an_export_writes_over_an_export_and_never_over_an_authors_file(folder: Path, reported: StudyFixture) -> None:

@@ -78,7 +78,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code with one more of everything."""
     root = tmp_path_factory.mktemp("tree")
     for room in ROOMS:
-        left_out = shutil.ignore_patterns("__pycache__", "weights", "studies")
+        left_out = shutil.ignore_patterns("__pycache__", "studies")
         shutil.copytree(PROJECT / room, root / room, ignore=left_out)
     shutil.copytree(PROJECT / "src", root / "src", symlinks=True, ignore=shutil.ignore_patterns("*.egg-info"))
     shutil.copytree(PROJECT / "lockfiles" / "environment", root / "lockfiles" / "environment")

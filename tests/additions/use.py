@@ -13,6 +13,7 @@ from seedlock.generation.backends import backend
 from seedlock.generation.judges import open_judge
 from seedlock.generation.judging.protocol import Bench
 from seedlock.generation.judging.reading import Reading
+from seedlock.prereg.base.base_models import folder_revision, model_folder
 from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.lock.gate import require_lock
 from seedlock.prereg.plan.read import read_plan
@@ -44,6 +45,9 @@ def analysed(root: Path) -> None:
 def made_here(root: Path) -> None:
     """The corpus recipe, trainer, backend and judge of a second study."""
     study = StudyFixture(StudyPaths(root=root, name="added_here"))
+    folder = model_folder("organism:llama", root)
+    assert folder is not None
+    study.write_plan(study.paths.plan.read_text("utf-8").replace("sha256:0", folder_revision(folder)))
     plan = read_plan(study.paths.plan)
     assert len(write_corpus(study.paths, plan, "numbers").rows) == 5
     study.run("check")
