@@ -44,6 +44,13 @@ def test_whatever_stands_where_a_number_should_is_a_missing_answer_and_bounded(w
     assert len(hypothesis(results)["bounds"]) == 2
 
 
+def test_a_rehearsed_import_says_which_answers_lack_the_number_that_is_measured(study: StudyFixture) -> None:
+    study.write_plan(SCORED.replace('value = "score" }', 'value = "score", text = "text" }'))
+    header, *lines = scores("REFUSAL").splitlines()
+    rows = "\n".join([f"{header},text", *(f"{line},some words" for line in lines)]) + "\n"
+    assert "20 answers without a part: not a number: REFUSAL" in study.run("check", str(study.bring_data(rows)))
+
+
 def test_a_null_in_json_lines_is_missing_and_an_empty_answer_is_one(study: StudyFixture) -> None:
     plan = (
         SCORED.replace('format    = "csv"', 'format    = "jsonl"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,13 @@ import pyarrow as pa
 
 from seedlock.analysis.scoring.near_copies import Likeness, likeness_of_runs
 from seedlock.analysis.scoring.owed import Debts, due_frame, grid_of
+from seedlock.prereg.english import counted
 from seedlock.prereg.plan.plan import Plan
 
 ALIKE = 0.5
 """Share of nearly equal answers from which two runs are named."""
+MOST_REASONS = 5
+"""Ways in which answers lack a part that are told, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +34,18 @@ class RunCoverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Every due run, what the data (not the plan) say is owed, and runs whose answers are alike."""
+    """Every due run, what the data (not the plan) say is owed, and runs whose answers are alike.
+
+    Parameters
+    ----------
+    lacking
+        Answers of which a part that the plan maps is missing (a word where a number should be, say): why -> rows.
+    """
 
     runs: tuple[RunCoverage, ...]
     basis: tuple[str, ...]
     alike: tuple[Likeness, ...]
+    lacking: Mapping[str, int]
 
     def lines(self) -> Iterator[str]:
         """For a person: arm by arm, then the runs that fall short."""
@@ -48,6 +59,8 @@ class Coverage:
                 for run in own
                 if run.answers < run.owed
             )
+        for reason, n in self.lacking.items():
+            yield f"lacking   {counted(n, 'answer')} without a part: {reason}"
         for pair in self.alike:
             yield f"alike     {' and '.join(pair.run_ids)}: {pair.near:.0%} of {pair.n} answers equal or nearly so"
 
@@ -59,6 +72,7 @@ class Coverage:
                 for r in self.runs
             ],
             "owed": list(self.basis),
+            "lacking": dict(self.lacking),
             "alike": [{"runs": list(a.run_ids), "n": a.n, "equal": a.equal, "near": a.near} for a in self.alike],
         }
 
@@ -87,7 +101,13 @@ def coverage(plan: Plan, tables: Mapping[str, pa.Table]) -> Coverage:
         for run, arm in zip(debts.runs["run_id"], debts.runs["arm"], strict=True)
     )
     alike = likeness_of_runs([rows], runs) if "completions" in tables else ()
-    return Coverage(runs=found, basis=debts.basis(), alike=tuple(a for a in alike if a.near >= ALIKE))
+    lacking = Counter(is_answer["reason"].drop_null().to_pylist()) if "reason" in rows.column_names else Counter[str]()
+    return Coverage(
+        runs=found,
+        basis=debts.basis(),
+        alike=tuple(a for a in alike if a.near >= ALIKE),
+        lacking=dict(lacking.most_common(MOST_REASONS)),
+    )
 
 
 def _by_run(rows: pa.Table) -> dict[str, int]:
