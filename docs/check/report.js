@@ -79,9 +79,9 @@ function since(events, built) {
 // Pages and numbers that stand where a report stands, and that no line of the ledger vouches for.
 function* unnamed(study, events) {
   const home = `reports/${study.name}/`;
-  const here = study.under(home).filter((file) => !file.startsWith("data/"));
+  const here = [...new Set(study.under(home).map((file) => file.split("/")[0]))].filter((name) => name !== "data");
   if (events.length && here.length) {
-    const faults = here.slice(0, 20).map((file) => changed(home + file, "a report that no ledger line names", "a report that the ledger names (report.built)"));
+    const faults = here.slice(0, 20).map((name) => changed(home + name, "a report that no ledger line names", "a report that the ledger names (report.built)"));
     yield line("report", "The report is one that the ledger recorded", faults);
   }
 }
