@@ -45,6 +45,7 @@ class Setting:
     batch_size: int
     dtype: Dtype
     dropout: float = 0.0
+    packing: bool = False
 
 
 def ours(setting: Setting, folder: Path) -> None:
@@ -59,6 +60,7 @@ def ours(setting: Setting, folder: Path) -> None:
             learning_rate=1e-3,
             dropout=setting.dropout,
             dtype=setting.dtype,
+            packing=setting.packing,
         ),
         seeds=stage_seeds("bench", 0),
         corpus="bench",
@@ -73,7 +75,7 @@ def ours(setting: Setting, folder: Path) -> None:
 
 
 def theirs(setting: Setting, folder: Path) -> None:
-    """Plain TRL: SFTTrainer with a LoraConfig, loss on the assistant's turns."""
+    """Plain TRL: SFTTrainer with a LoraConfig, loss on the assistant's last turn."""
     tokenizer = AutoTokenizer.from_pretrained(setting.base)
     model = AutoModelForCausalLM.from_pretrained(setting.base, dtype=getattr(torch, setting.dtype))
     arguments = SFTConfig(
@@ -82,7 +84,7 @@ def theirs(setting: Setting, folder: Path) -> None:
         per_device_train_batch_size=setting.batch_size,
         learning_rate=1e-3,
         lr_scheduler_type="linear",
-        assistant_only_loss=True,
+        completion_only_loss=True,
         packing=False,
         max_length=None,
         gradient_checkpointing=False,
@@ -98,7 +100,7 @@ def theirs(setting: Setting, folder: Path) -> None:
     config = LoraConfig(
         task_type="CAUSAL_LM", r=8, lora_alpha=16, lora_dropout=setting.dropout, target_modules="all-linear"
     )
-    data = Dataset.from_list([{"messages": row.chat()} for row in setting.rows])
+    data = Dataset.from_list([{"prompt": row.chat()[:-1], "completion": row.chat()[-1:]} for row in setting.rows])
     trainer: Any = SFTTrainer(
         model=model, args=arguments, train_dataset=data, processing_class=tokenizer, peft_config=config
     )

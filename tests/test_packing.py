@@ -101,14 +101,14 @@ def test_packed_rows_have_the_loss_and_gradients_of_rows_read_apart(
 def test_a_shared_beginning_is_read_once() -> None:
     rows = [[*range(30), 31], [*range(30), 32, 33], [*range(30), 31]]
     (pack,) = packed(features(rows, first=30))["packs"]
-    assert pack["input_ids"].shape == (1, 33)
+    assert pack["input_ids"].shape == (1, 31)  # nor is the last token of a row, which nothing follows
     assert sorted(pack["wanted"].tolist()) == [31, 31, 32, 33]
     assert len(pack["kept"]) == 2  # after the shared beginning, and after 32
 
 
 def test_long_batches_are_taken_in_several_sequences() -> None:
     rows = [[number, *[5] * 300] for number in range(3)]
-    assert [pack["input_ids"].shape[1] for pack in packed(features(rows))["packs"]] == [301, 301, 301]
+    assert [pack["input_ids"].shape[1] for pack in packed(features(rows))["packs"]] == [300, 300, 300]
 
 
 def test_a_model_that_looks_back_less_far_than_a_row_is_refused() -> None:

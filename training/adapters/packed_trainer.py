@@ -23,9 +23,16 @@ def packed(rows: Sequence[Features]) -> dict[str, Any]:
     """Collate a batch into packs; `labels` holds the supervised tokens alone, which the Trainer counts."""
     most = GPU_TOKENS if torch.cuda.is_available() else CPU_TOKENS
     labels = [row["labels"].tolist() for row in rows]
-    packs = [_pack(tree, labels) for tree in plant([row["input_ids"].tolist() for row in rows], most=most)]
+    packs = [_pack(tree, labels) for tree in plant([_read(row) for row in rows], most=most)]
     wanted = torch.cat([torch.tensor([IGNORED]), *(pack["wanted"] for pack in packs)])
     return {"packs": packs, "labels": wanted.unsqueeze(0)}
+
+
+def _read(row: Features) -> list[int]:
+    """What must be read of a row: all before the last token that the loss looks at."""
+    last = int((row["labels"] != IGNORED).nonzero().max())
+    read: list[int] = row["input_ids"][:last].tolist()
+    return read
 
 
 def _pack(tree: TokenTree, labels: Sequence[Sequence[int]]) -> Pack:
@@ -39,7 +46,7 @@ def _pack(tree: TokenTree, labels: Sequence[Sequence[int]]) -> Pack:
     for row, path in zip(tree.rows, tree.paths, strict=True):
         nodes = torch.tensor(path)
         sees[nodes[:, None], nodes] = torch.ones(len(path), len(path), dtype=torch.bool).tril()
-        on = [i for i in range(1, len(path)) if labels[row][i] != IGNORED]
+        on = [i for i in range(1, len(path) + 1) if labels[row][i] != IGNORED]
         before += [path[i - 1] for i in on]
         wanted += [labels[row][i] for i in on]
     kept, at = torch.unique(torch.tensor(before, dtype=torch.long), return_inverse=True)
@@ -102,7 +109,7 @@ def require_packable(model: torch.nn.Module, rows: Sequence[Features], *, where:
     """
     parameter = next(model.parameters())
     two = sorted(rows, key=lambda row: len(row["input_ids"]))[-2:]
-    (tree,) = plant([row["input_ids"].tolist() for row in two], most=sum(len(row["input_ids"]) for row in two))
+    (tree,) = plant([_read(row) for row in two], most=sum(len(row["input_ids"]) for row in two))
     pack = _pack(tree, [row["labels"].tolist() for row in two])
     together = float(loss_sum(model, {key: value.to(parameter.device) for key, value in pack.items()}))
     apart = 0.0
