@@ -98,7 +98,32 @@ def test_a_study_is_trained_only_when_every_run_of_its_newest_lock_ended(tmp_pat
         append_event(paths.ledger, "run.finished", {"run_id": run.run_id})
     assert standing(paths).next_stage == "train"
     append_event(paths.ledger, "run.failed", {"run_id": trained[-1].run_id, "reason": "no memory"})
+    assert standing(paths).next_stage == "train"  # generate would refuse: the plan promises every run
+    append_event(paths.ledger, "run.finished", {"run_id": trained[-1].run_id})
     assert standing(paths).next_stage == "generate"
+
+
+def test_a_plan_that_goes_on_without_runs_goes_on_without_one_that_failed(tmp_path: Path) -> None:
+    study = "vibe_leak_tiny_2"
+    shutil.copytree(ROOT / "prereg/studies" / study, tmp_path / "prereg/studies" / study)
+    paths = StudyPaths(root=tmp_path, name=study)
+    found = paths.plan.read_text("utf-8")
+    assert 'runs    = "refuse"' in found
+    paths.plan.write_text(found.replace('runs    = "refuse"', 'runs    = "analyse and bound"'), "utf-8")
+    made, _ = create_lock(paths, design_check={})
+    failed, *rest = [run for run in made.runs if run.seed is not None]
+    append_event(paths.ledger, "run.failed", {"run_id": failed.run_id, "reason": "it diverged"})
+    assert standing(paths).next_stage == "train"
+    for run in rest:
+        append_event(paths.ledger, "run.finished", {"run_id": run.run_id})
+    assert standing(paths).next_stage == "generate"
+
+
+def test_the_next_command_of_an_import_names_the_files_that_only_the_user_knows(study: StudyFixture) -> None:
+    study.run("lock")
+    assert standing(study.paths).next_command == "seedlock import spread FILE"
+    study.run("import", str(study.bring_data()))
+    assert standing(study.paths).next_command == "seedlock analyze spread"
 
 
 def test_a_command_parses_each_record_of_the_plan_once(study: StudyFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def runs_by_model(locked: LockedPlan, models: Sequence[RunModel]) -> list[Runs]:
     by_id = {model.run_id: model for model in models}
     found, faults = [], []
     for name in locked.plan.grid.models:
-        runs = [run for run in locked.due if run.model == name]
+        runs = [run for run in locked.due if run.model == name and run.run_id in by_id]
         plain = [by_id[run.run_id] for run in runs if run.arm == BASELINE_ARM]
         if not plain:
             faults.append(Finding(where=f"models.{name}", found="no unmodified run", promised="grid.baseline = true"))

@@ -11,6 +11,7 @@ from seedlock.prereg.base.base_models import folder_revision, found_revision, li
 from seedlock.prereg.base.canonical import Sha256, sha256_file
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.document import LockedRun
+from seedlock.prereg.lock.due_runs import given_up
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.plan.bases import chat_template_of
 from seedlock.prereg.plan.given_runs import GivenRun, given_runs
@@ -61,7 +62,7 @@ class _Faults:
 
 
 def run_models(locked: LockedPlan) -> list[RunModel]:
-    """Resolve every promised run that is due, or none.
+    """Resolve every promised run that is due, or none; runs that failed are left out where the plan goes on without.
 
     Raises
     ------
@@ -75,9 +76,11 @@ def run_models(locked: LockedPlan) -> list[RunModel]:
         A run lives behind an API, where its weights cannot be loaded.
     """
     faults = _Faults([], [], [], [])
+    without = given_up(locked.plan, locked.events)
+    due = [run for run in locked.due if run.run_id not in without]
     finished = {str(e.body["run_id"]): e.body for e in locked.events if e.name == "run.finished"}
     if locked.plan.decoding is not None and locked.plan.decoding.backend in HOSTED_BACKENDS:
-        served = [_served(locked, run, finished, faults) for run in locked.due]
+        served = [_served(locked, run, finished, faults) for run in due]
         _raise(locked, faults)
         return [model for model in served if model is not None]
     bases = {name: _base(locked, name, faults) for name in locked.plan.grid.models}
@@ -86,7 +89,7 @@ def run_models(locked: LockedPlan) -> list[RunModel]:
         _given(locked, run, given[label], bases[run.model], finished, faults=faults)
         if (label := _label(run)) in given
         else _resolve(locked, run, bases, finished, faults)
-        for run in locked.due
+        for run in due
     ]
     _raise(locked, faults)
     return [model for model in found if model is not None]

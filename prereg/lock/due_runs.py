@@ -39,12 +39,26 @@ def unasked_runs(events: Iterable[Event], lock: Lock) -> list[str]:
 
 
 def untrained_runs(events: Iterable[Event], lock: Lock) -> list[str]:
-    """Runs due now that have something to be trained on and neither finished nor failed; amended runs are others."""
+    """Runs due now that have something to be trained on and are not finished; amended runs are others.
+
+    A run that failed counts as ended where the plan goes on without it (`missing.runs`).
+    """
     plan, known = load_locked_plan(lock), list(events)
     if plan.import_ is not None:
         return []
-    ended = {str(e.body["run_id"]) for e in known if e.name in ("run.finished", "run.failed")}
+    ended = {str(e.body["run_id"]) for e in known if e.name == "run.finished"} | given_up(plan, known)
     return [run.run_id for run in due_now(known, lock) if _has_stages(plan, run) and run.run_id not in ended]
+
+
+def given_up(plan: Plan, events: Iterable[Event]) -> set[str]:
+    """Runs that failed and never finished, where the plan goes on without runs."""
+    if plan.missing.runs == "refuse":
+        return set()
+    runs: dict[str, set[str]] = {"run.finished": set(), "run.failed": set()}
+    for event in events:
+        if event.name in runs:
+            runs[event.name].add(str(event.body["run_id"]))
+    return runs["run.failed"] - runs["run.finished"]
 
 
 def _has_stages(plan: Plan, run: LockedRun) -> bool:

@@ -43,10 +43,27 @@ def carry_out(paths: StudyPaths, *, may_lock: bool, tell: Callable[[str, str], N
     """
     for stage in _stages(paths, may_lock=may_lock):
         tell(stage, STORY[stage])
-        command = [sys.executable, "-P", "-m", "seedlock", stage, paths.name, "--root", str(paths.root)]
+        needs = _needs(paths) if stage == "import" else []
+        command = [sys.executable, "-P", "-m", "seedlock", stage, paths.name, *needs, "--root", str(paths.root)]
         if code := _to_its_end(command):
             return code
     return 0
+
+
+def _needs(paths: StudyPaths) -> list[str]:
+    """What an import takes beside the study.
+
+    Raises
+    ------
+    Incomplete
+        Files that no plan names.
+    """
+    at = standing(paths)
+    needs = at.next_needs.split()
+    if "FILE" in needs:
+        fault = Finding(where=paths.name, found="no file named in the plan", promised="the files to import")
+        raise Incomplete(f"only you know which files {paths.name} imports", fault, then=at.next_command)
+    return needs
 
 
 def _to_its_end(command: list[str]) -> int:

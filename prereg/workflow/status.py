@@ -41,7 +41,11 @@ type Stage = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One study at a glance; `gates` are the steps passed, in order; `look` is the planned look at hand."""
+    """One study at a glance.
+
+    `gates` are the steps passed, in order; `look` is the planned look at hand; `next_needs` what the next command takes
+    beside the study: files that no plan names.
+    """
 
     study: str
     status: str
@@ -54,11 +58,12 @@ class Standing:
     answers_failed: int | None = None
     look: str | None = None
     next_stage: Stage
+    next_needs: str = ""
 
     @property
     def next_command(self) -> str:
-        """The next stage as it is typed."""
-        return f"seedlock {self.next_stage} {self.study}"
+        """The next stage as it is typed; what only the user can name stands in capitals."""
+        return " ".join(("seedlock", self.next_stage, self.study, *filter(None, [self.next_needs])))
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -88,7 +93,8 @@ def standing(paths: StudyPaths) -> Standing:
         runs_planned=len(state.lock.runs),
         runs_done=len(runs_with_data(state.sealed, state.lock)),
         runs_failed=sum(event.name == "run.failed" for event in state.events),
-        next_stage="verify" if ended else _next_stage(state, passed, paths.root),
+        next_stage=(then := "verify" if ended else _next_stage(state, passed, paths.root)),
+        next_needs=_needs(state, then),
         look=_look(state),
         **_answers(paths),
     )
@@ -179,9 +185,28 @@ def _after_answers(plan: Plan, events: Sequence[Event]) -> Stage:
     """Every judge speaks, then those that are checked are, then the data are looked at."""
     if any(judgements_of(events, judge) is None for judge in plan.judges):
         return "judge"
+    if _unread_judgements(plan, events):
+        return "import"
     checked = [(judge, gold) for judge in (*plan.judges, *plan.judgements) if (gold := plan.gold_of(judge)) is not None]
     has_all = all(judgements_of(events, gold.source(judge)) is not None for judge, gold in checked)
     return "analyze" if has_all else "label"
+
+
+def _unread_judgements(plan: Plan, events: Sequence[Event]) -> list[str]:
+    """Judges that spoke elsewhere, that a measure rests on, and whose words are not here yet."""
+    used = {measure.judge for measure in plan.measures.values()}
+    return [name for name in plan.judgements if name in used and judgements_of(events, name) is None]
+
+
+def _needs(state: StudyState, then: Stage) -> str:
+    """What an import takes that the plan does not say: a judge's name, and files where it names none."""
+    plan = state.plan
+    if then != "import":
+        return ""
+    waiting = _unread_judgements(plan, state.events) if state.sealed else []
+    if waiting:
+        return f"{'' if plan.judgements[waiting[0]].file else 'FILE '}--judge {waiting[0]}"
+    return "" if plan.import_ is None or plan.import_.file else "FILE"
 
 
 def _unreadable(paths: StudyPaths, error: SeedlockError, then: Stage) -> Standing:
