@@ -127,13 +127,16 @@ anew study=demo_study: (setup "models")
 # From an empty folder to a verified report: 30 fine-tuning runs of two tiny models, asked, looked into, analysed
 demo: (anew demo_study)
 
-# All tests, on two processes, with the environments that some of them meet
+on_two := "-n 2 --dist loadscope --no-loadscope-reorder"
+covered := "--cov --cov-report="
+
+# All tests, on two processes, with the environments that some of them meet; without options, at the coverage promised
 test *options: (setup "models") setup-other-tools setup-vllm-cpu
-    OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadscope -q {{options}}
+    OMP_NUM_THREADS=1 .venv/bin/python -m pytest {{on_two}} -q {{ if options == "" { covered } else { options } }}
 
 # Most tests in a minute or two: all but those that tests/slow.txt or a mark calls slow, a browser's and other tools'
 test-fast *options: (setup "models")
-    OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow and not browser and not vllm and not real_data and not real_model" {{options}}
+    OMP_NUM_THREADS=1 .venv/bin/python -m pytest {{on_two}} -q -m "not slow and not browser and not vllm and not real_data and not real_model" {{options}}
 
 core_tests := "plan lock ledger schemas store import bands intervals t_estimators multiplicity verify command_line extras"
 

@@ -31,11 +31,14 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what `tests/slow.txt` names, and leave out what needs a GPU where there is none.
+    """Mark what `tests/slow.txt` names, begin with its files in its order, and leave out what needs an absent GPU.
 
-    Slow are tests that took over a second of processor time, or seconds of waiting.
+    Slow are tests that took over a second of processor time, or seconds of waiting; the files that take longest stand
+    first, so that no worker is left with one of them at the end.
     """
-    slow = set((PROJECT / "tests" / "slow.txt").read_text("utf-8").split())
+    slow = (PROJECT / "tests" / "slow.txt").read_text("utf-8").split()
+    place = {file: -n for n, file in enumerate(dict.fromkeys(name.partition("::")[0] for name in reversed(slow)))}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], 1))
     for item in items:
         if item.nodeid.partition("[")[0] in slow:
             item.add_marker(pytest.mark.slow)
