@@ -25,7 +25,7 @@ from ray.cluster_utils import Cluster
 from seedlock.training.train import train_study
 
 paths = StudyPaths(root=Path(sys.argv[1]), name="tiny")
-node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+node = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 80 * 2**20}
 cluster = Cluster(initialize_head=True, head_node_args=node)
 nodes = [cluster.add_node(**node) for _ in range(2)]
 cluster.wait_for_nodes()
@@ -74,6 +74,9 @@ def test_a_node_killed_midway_costs_nothing_but_time(tmp_path: Path) -> None:
     assert said["failed"] == []
     assert said["trained"] == 7
     assert said["lost"] >= 1, "the node that died was at work"
+    records = [json.loads(path.read_text("utf-8")) for path in on_ray.paths.runs.glob("runs/*/*.json")]
+    seen = {record["environment"]["visible_devices"] for record in records if record["environment"]}
+    assert seen == {"0"}, "a run has one device where the cluster has any"
     lost = [event for event in on_ray.events("run.failed") if event.body["worker_lost"]]
     assert len(lost) == said["lost"]
     local = TrainingStudy.at(tmp_path / "local", ORGANISM, LONGER).write_corpora()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,19 @@ def test_a_killed_worker_is_replaced_and_its_run_ends_with_the_same_bytes(
     failed = study.events("run.failed")
     assert [(e.body["worker_lost"], e.body["again"]) for e in failed] == [(True, True)]
     assert "exit code -9" in failed[0].body["reason"]
+
+
+def test_every_worker_sees_one_device_and_all_are_used(tmp_path: Path, base: Path) -> None:
+    """Devices by name, on a machine that has none of them: what a worker sees decides what a trainer can take."""
+    plan = PLAN.replace("steps = 12", "steps = 2").replace("checkpoints = [0.5]", "")
+    study = TrainingStudy.at(tmp_path / "r", base, plan).write_corpora()
+    executor = LocalExecutor(devices=("7", "9"))
+    assert executor.slots == 2
+    assert train_study(study.lock(), executor=executor).failed == ()
+    records = [json.loads(path.read_text("utf-8")) for path in study.paths.runs.glob("runs/*/*.json")]
+    seen = Counter(record["environment"]["visible_devices"] for record in records if record["environment"])
+    assert seen.keys() == {"7", "9"}
+    assert sum(seen.values()) == 4
 
 
 def test_a_worker_lost_more_often_than_the_plan_allows_is_a_failed_run(tmp_path: Path, base: Path) -> None:

@@ -76,7 +76,7 @@ def train_study(
     address: str | None = None,
     workers: int | None = None,
     cpus_per_run: float = 1.0,
-    gpus_per_run: float = 0.0,
+    gpus_per_run: float | None = None,
     progress: TrainProgress | None = None,
 ) -> TrainSummary:
     """Train every promised run that is due and not finished yet.
@@ -89,9 +89,9 @@ def train_study(
     executor, address
         Processes of this machine, a Ray cluster at `address` (None starts one here), or an executor of your own.
     workers
-        Runs at a time; by default as many as cores here, or as fit the cluster.
+        Runs at a time; by default as many as accelerators here, else as cores, or as fit the cluster.
     cpus_per_run, gpus_per_run
-        What Ray sets aside for a run.
+        What Ray sets aside for a run; by default one GPU where the cluster has any.
 
     Raises
     ------
@@ -140,7 +140,12 @@ def train_study(
 
 
 def _executor(
-    name: Literal["local", "ray"], address: str | None, workers: int | None, *, cpus_per_run: float, gpus_per_run: float
+    name: Literal["local", "ray"],
+    address: str | None,
+    workers: int | None,
+    *,
+    cpus_per_run: float,
+    gpus_per_run: float | None,
 ) -> Executor:
     if name == "local":
         return LocalExecutor(workers)

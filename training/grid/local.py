@@ -7,13 +7,15 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from seedlock.training.backends import TRAINERS
 from seedlock.training.grid.attempt import attempt
+from seedlock.training.grid.devices import VARIABLE, visible_devices
 from seedlock.training.grid.executor import Told
 from seedlock.training.jobs.job import Progress, RunJob
 
@@ -25,6 +27,7 @@ GRACE_S = 10.0
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    device: str | None
     run_id: str | None = None
 
 
@@ -53,15 +56,24 @@ def _outcome(job: RunJob, pipe: Connection) -> Told:
 
 
 class LocalExecutor:
-    """Worker processes on this machine; by default one a core that this process may use.
+    """Worker processes on this machine: one an accelerator, and one a core where there is none.
 
-    Workers are forked from a server that has imported the trainers once, and keep the driver's environment.
+    Workers are forked from a server that has imported the trainers once, and keep the driver's environment; each sees
+    one device, so that no run is spread over several.
+
+    Parameters
+    ----------
+    workers
+        Runs at a time; more than there are devices share them.
+    devices
+        By default those that this process sees.
     """
 
     name = "local"
 
-    def __init__(self, workers: int | None = None) -> None:
-        self.slots = workers or len(os.sched_getaffinity(0))
+    def __init__(self, workers: int | None = None, devices: Sequence[str] | None = None) -> None:
+        self._devices = visible_devices() if devices is None else tuple(devices)
+        self.slots = workers or len(self._devices) or len(os.sched_getaffinity(0))
         self._context = multiprocessing.get_context("forkserver")
         self._workers: list[_Worker] = []
 
@@ -74,12 +86,19 @@ class LocalExecutor:
     def _hire(self, job: RunJob) -> _Worker:
         self._context.set_forkserver_preload([TRAINERS[stage.trainer] for stage in job.stages])
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, dict(os.environ)), daemon=True)
+        device = self._next_device()
+        environment = {**os.environ, **({} if device is None else {VARIABLE: device})}
+        process = self._context.Process(target=_serve, args=(theirs, environment), daemon=True)
         process.start()
         theirs.close()
-        worker = _Worker(process=process, pipe=ours)
+        worker = _Worker(process=process, pipe=ours, device=device)
         self._workers.append(worker)
         return worker
+
+    def _next_device(self) -> str | None:
+        """The device that the fewest workers have."""
+        taken = Counter(worker.device for worker in self._workers)
+        return min(self._devices, key=lambda device: taken[device], default=None)
 
     def wait(self, timeout_s: float) -> list[Told]:
         """Return what workers sent; a worker that died is told of as lost."""

@@ -56,15 +56,23 @@ def _files(job: RunJob) -> dict[str, bytes]:
 
 
 class RayExecutor:
-    """Tasks on a cluster; a task whose node is lost comes back as lost, and Ray itself retries nothing."""
+    """Tasks on a cluster; a task whose node is lost comes back as lost, and Ray itself retries nothing.
+
+    Parameters
+    ----------
+    gpus_per_run
+        By default one where the cluster has any: a run is never spread over several.
+    """
 
     name = "ray"
 
     def __init__(
-        self, address: str | None, workers: int | None, *, cpus_per_run: float = 1.0, gpus_per_run: float = 0.0
+        self, address: str | None, workers: int | None, *, cpus_per_run: float = 1.0, gpus_per_run: float | None = None
     ) -> None:
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
         have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call] # ray leaves it untyped
+        if gpus_per_run is None:
+            gpus_per_run = 1.0 if have.get("GPU") else 0.0
         fits = int(have.get("CPU", 0.0) // cpus_per_run) if cpus_per_run else workers or 1
         if gpus_per_run:
             fits = min(fits, int(have.get("GPU", 0.0) // gpus_per_run))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +16,7 @@ from seedlock.prereg.base.base_models import folder_revision
 from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_file, write_atomic
 from seedlock.prereg.plan.given_runs import GivenRun
 from seedlock.training.backends import trainer
+from seedlock.training.grid.devices import VARIABLE
 from seedlock.training.jobs.base_model import BaseModel
 from seedlock.training.jobs.job import Progress, Record, Report, RunJob, StageJob
 
@@ -157,14 +160,22 @@ def _given(run: GivenRun) -> Record:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device and threads that a run was made with."""
+    """Versions, machine and devices that a run was made with."""
     found: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
-    return {"python": platform.python_version(), "machine": platform.machine(), "packages": found}
+    torch = sys.modules.get("torch")  # a hosted run never loads it
+    has_device = torch is not None and torch.cuda.is_available()
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "visible_devices": os.environ.get(VARIABLE),
+        "accelerator": torch.cuda.get_device_name() if torch is not None and has_device else None,
+        "packages": found,
+    }
 
 
 def _plain(value: Any) -> Any:

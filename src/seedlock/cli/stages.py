@@ -219,7 +219,9 @@ def train(
     executor: Annotated[str, typer.Option("--executor", help="local | ray")] = "local",
     address: Annotated[str | None, typer.Option("--address", help="A Ray cluster; a local one otherwise.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Local runs at a time.")] = None,
-    gpus: Annotated[float, typer.Option("--gpus-per-run", min=0.0, help="Ray GPUs for each run.")] = 0.0,
+    gpus: Annotated[
+        float | None, typer.Option("--gpus-per-run", min=0.0, help="Ray GPUs for each run; one where there are any.")
+    ] = None,
     finished: Annotated[
         Path | None, typer.Option("--finished", help="Import hosted jobs that finished elsewhere: JSON lines of them.")
     ] = None,
