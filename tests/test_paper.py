@@ -24,7 +24,7 @@ from seedlock.prereg.paper.tex import latex
 from seedlock.prereg.paper.typed import is_so
 from seedlock.prereg.verify.checks import Check
 from seedlock.prereg.verify.pages import read_pages
-from tests.conftest import PLAN, StudyFixture, completions
+from tests.conftest import PROJECT, StudyFixture
 
 needs_latex = pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex: Debian's texlive-latex-base")
 
@@ -176,25 +176,19 @@ def test_the_command_line_finds_the_studies_that_a_paper_inputs(folder: Path, re
 
 
 def test_a_paper_of_two_studies_names_the_second_and_each_is_held_to_its_own_report(
-    folder: Path, reported: StudyFixture, tmp_path: Path
+    folder: Path, reported: StudyFixture
 ) -> None:
-    other = StudyFixture(StudyPaths(root=tmp_path / "lab", name="other"))
-    other.write_plan(PLAN)
-    other.run("lock")
-    other.run("import", str(other.bring_data(completions(coupled=(1, 2, 1, 0)))))
-    other.run("analyze")
-    export_latex(other.paths, folder / "second")
+    other = StudyPaths(root=PROJECT, name="published_bird_seeds")
+    export_latex(other, folder / "second")
     changed(folder / "main.tex", r"\input{out/numbers}", r"\input{out/numbers}\input{second/numbers}")
-    changed(
-        folder / "main.tex",
-        r"\end{document}",
-        r"\seedlock{other/H1.estimate} \seedlock[48.4 points]{other/H1.estimate}\end{document}",
-    )
+    key = "published_bird_seeds/shift[mini].estimate"
+    both = rf"\seedlock{{{key}}} \seedlock[72\%]{{{key}}} \seedlock[73\%]{{{key}}}\end{{document}}"
+    changed(folder / "main.tex", r"\end{document}", both)
     paper = read_paper(folder / "main.tex")
-    assert list(paper.exports) == ["spread", "other"]
+    assert list(paper.exports) == ["spread", "published_bird_seeds"]
     [first, _] = paper_checks(paper, reported.paths, is_first=True)
-    [second] = paper_checks(paper, other.paths, is_first=False)
-    assert (first.state, [fault.found for fault in second.findings]) == ("pass", ["48.4 points"])
+    [second] = paper_checks(paper, other, is_first=False)
+    assert (first.state, [fault.found for fault in second.findings]) == ("pass", [r"73\%"])
 
 
 def test_an_export_writes_over_an_export_and_never_over_an_authors_file(folder: Path, reported: StudyFixture) -> None:

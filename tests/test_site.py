@@ -17,14 +17,14 @@ from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.site.badge import badge
 from seedlock.prereg.site.registry import as_markdown, registry
 from seedlock.prereg.verify.chain import verify_study
-from tests.conftest import PLAN, PROJECT, StudyFixture, git
+from tests.conftest import PLAN, PROJECT, StudyFixture, completions, git
 
 
 @pytest.fixture(scope="module")
 def repository(reported: StudyFixture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of every kind: reported, running, locked, withdrawn, removed, unreadable, planned."""
     root = tmp_path_factory.mktemp("many") / "root"
-    shutil.copytree(reported.paths.root, root)
+    shutil.copytree(reported.paths.root, root, ignore=shutil.ignore_patterns("completions.csv"))
 
     def study(name: str) -> StudyFixture:
         made = StudyFixture(StudyPaths(root=root, name=name))
@@ -38,7 +38,7 @@ def repository(reported: StudyFixture, tmp_path_factory: pytest.TempPathFactory)
     running = StudyFixture(StudyPaths(root=root, name="running"))
     departed = ("--pointer", "/missing/runs", "--after", '"analyse and disclose"', "--hypothesis", "H1")
     running.run("deviate", *departed, "--reason", "a node failed", "--effect", "a wider interval")
-    running.run("import", str(running.bring_data()))
+    running.run("import", str(running.bring_data(completions(coupled=(3, 4, 5, 6)))))
     StudyFixture(StudyPaths(root=root, name="withdrawn")).run("withdraw", "--reason", "the corpus was taken back")
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")
@@ -55,7 +55,7 @@ def test_every_study_is_in_the_registry_under_what_became_of_it(repository: Path
     }
     assert (found["spread"].state, found["spread"].report) == ("reported", "reports/spread/report.html")
     assert found["spread"].runs == (8, 8)
-    assert (found["running"].status, found["running"].deviations) == ("deviated", 1)
+    assert (found["spread"].status, found["running"].deviations) == ("confirmatory", 1)
     assert found["withdrawn"].says == "the corpus was taken back"
     assert found["locked"].lock_id == verify_study(StudyPaths(root=repository, name="locked")).lock_id
 
@@ -117,16 +117,16 @@ def _verified(root: Path, tmp_path: Path, **settings: str) -> subprocess.Complet
 
 
 def test_the_actions_script_verifies_every_study_and_ends_with_the_first_fault(
-    reported: StudyFixture, tmp_path: Path
+    study: StudyFixture, tmp_path: Path
 ) -> None:
-    root = tmp_path / "root"
-    shutil.copytree(reported.paths.root, root)
+    root = study.paths.root
+    study.run("lock")
     good = _verified(root, tmp_path, SEEDLOCK_BADGE="out/badge.svg", SEEDLOCK_OPTIONS="--require T0")
     assert good.returncode == 0, good.stdout + good.stderr
     assert "1 study holds" in (root / "out" / "badge.svg").read_text("utf-8")
-    assert "## Reported" in (tmp_path / "summary.md").read_text("utf-8")
+    assert "## Locked" in (tmp_path / "summary.md").read_text("utf-8")
     (root / "paper.tex").write_text("\\documentclass{article}\n", "utf-8")
-    (root / "reports" / "spread" / "report.md").write_text("changed", "utf-8")
+    study.paths.plan.write_text("changed", "utf-8")
     bad = _verified(root, tmp_path, SEEDLOCK_PAPER="paper.tex")
     assert bad.returncode == 3
     assert "the paper binds no number" in bad.stderr  # looked at all the same

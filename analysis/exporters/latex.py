@@ -7,7 +7,7 @@ report. Nothing but LaTeX's own packages is needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from seedlock.prereg.paper.tex import latex
 from seedlock.prereg.verify.pages import read_pages
 
 _EXAMPLE = "example.tex"
+TEXTS = (NAME, "results-table.tex", "methods.tex", "study.bib", _EXAMPLE)
 
 
 def export_latex(paths: StudyPaths, to: Path) -> Path:
@@ -44,6 +45,7 @@ def export_latex(paths: StudyPaths, to: Path) -> Path:
         The study does not verify, or a file of the author's own stands where one of the export would.
     """
     require_report(paths)
+    _require_ours(to, TEXTS)
     locked = require_lock(paths, only_reading=True)
     written = read_regular(paths.report / "results.json")
     files = latex_files(locked, json.loads(written), sha256_bytes(written))
@@ -70,17 +72,18 @@ def latex_files(locked: LockedPlan, raw: Mapping[str, Any], results_sha256: str)
     )
     mark = f"{MARK} {study} --format latex\n"
     writer = TexWriter(results=raw, keys={one.ref: key for key, one in values.items() if not key.startswith("|")})
-    texts = {
-        NAME: numbers,
-        "results-table.tex": mark + _table(raw, values),
-        "methods.tex": mark + _methods(writer, method_paragraphs(locked, raw)),
-        "study.bib": mark + _reference(raw, locked),
-        _EXAMPLE: mark + _example(raw, values, study, "headline.pdf"),
-    }
+    written = (
+        numbers,
+        mark + _table(raw, values),
+        mark + _methods(writer, method_paragraphs(locked, raw)),
+        mark + _reference(raw, locked),
+        mark + _example(raw, values, study, "headline.pdf"),
+    )
+    texts = dict(zip(TEXTS, written, strict=True))
     return {name: text.encode() for name, text in texts.items()} | {f"figures/{n}": c for n, c in figures.items()}
 
 
-def _require_ours(to: Path, files: Mapping[str, bytes]) -> None:
+def _require_ours(to: Path, files: Iterable[str]) -> None:
     """Refuse where a file that would be written is the author's own; a PDF is an export's where its numbers.tex is."""
     there = [to.resolve() / name for name in files if (to / name).exists()]
     has_export = _is_ours(to.resolve() / NAME)
