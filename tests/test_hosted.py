@@ -174,6 +174,21 @@ def test_settings_of_our_own_trainers_are_refused_in_a_hosted_stage() -> None:
         resolve("s", Stage(trainer="lora", corpus="c", learning_rate_multiplier=2.0))
 
 
+def test_a_missing_key_is_one_refusal_and_no_line_of_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = TrainingStudy.at(tmp_path / "r", tiny_base(tmp_path / "base"), HOSTED).write_corpora()
+    locked = study.lock()
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    before = study.paths.ledger.read_bytes()
+    with pytest.raises(BadInput, match="no run was started") as refused:
+        train_study(locked)
+    assert "export OPENAI_API_KEY" in str(refused.value)
+    lines = study.paths.ledger.read_bytes()[len(before) :].decode()
+    assert "run.failed" not in lines
+    assert lines.count("run.started") == lines.count("run.finished")
+
+
 def test_a_whole_grid_is_trained_at_a_provider_through_the_sdk_and_the_ledger_names_the_models(
     provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from seedlock.prereg.lock.ledger import Event, append_event, read_ledger
 from seedlock.training.checks.study import check_study, require_fit_corpora
 from seedlock.training.grid.executor import Executor, Told
 from seedlock.training.grid.local import LocalExecutor
-from seedlock.training.grid.planned import jobs, require_locked_bytes, require_trainable
+from seedlock.training.grid.planned import jobs, require_key, require_locked_bytes, require_trainable
 from seedlock.training.grid.progress import Quiet, TrainProgress
 from seedlock.training.grid.run import finished_stage, run_file, run_record, stage_folder
 from seedlock.training.jobs.job import Record, RunJob
@@ -120,6 +120,7 @@ def train_study(
         driver.finish_untrained(job)
     trainable = [job for job in todo if job.stages]
     if trainable:
+        require_key(trainable, locked.paths.name)
         place = (
             _executor(executor, address, workers, cpus_per_run=cpus_per_run, gpus_per_run=gpus_per_run)
             if isinstance(executor, str)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged, OutOfOrder
@@ -17,6 +18,9 @@ from seedlock.training.grid.settings_fit import misfits
 from seedlock.training.jobs.base_model import BaseModel, resolve_model
 from seedlock.training.jobs.job import RunJob, StageJob
 from seedlock.training.jobs.settings import StageSettings, resolve, stage_seeds
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+"""Where the SDK of the provider looks for its key."""
 
 
 def require_trainable(locked: LockedPlan) -> None:
@@ -46,6 +50,21 @@ def require_trainable(locked: LockedPlan) -> None:
         raise BadInput(
             f"{locked.paths.name} names a trainer that is not here", *faults, then="edit the plan, and amend"
         )
+
+
+def require_key(todo: Sequence[RunJob], study: str) -> None:
+    """The key of the provider is here, where a stage is carried out by one: asked once, not by every run.
+
+    Raises
+    ------
+    BadInput
+        The environment variable that should hold it is empty.
+    """
+    is_hosted = any(stage.trainer == "hosted" for job in todo for stage in job.stages)
+    if is_hosted and not os.environ.get(KEY_VARIABLE, "").strip():
+        fault = Finding(where=f"environment variable {KEY_VARIABLE}", found="nothing", promised="an API key")
+        then = f"export {KEY_VARIABLE}=...  (it is written nowhere) and then  seedlock train {study}"
+        raise BadInput("there is no key for the provider; no run was started", fault, then=then)
 
 
 def require_locked_bytes(locked: LockedPlan, corpora: Mapping[str, Corpus]) -> None:
