@@ -359,7 +359,7 @@ def test_a_simulation_that_the_lock_did_not_record_is_named(study: StudyFixture)
     study.run("import", str(study.bring_data()))
     study.run("analyze")
     assert "ok    P3" in study.run("verify")
-    assert "What is replicated?" in (study.paths.report / "report.html").read_text("utf-8")
+    assert "What is replicated?" in (study.paths.report / "appendix.html").read_text("utf-8")
     file = study.paths.locks / "simulation.json"
     text = file.read_text("utf-8")
     file.write_text(text.replace('"simulations":100', '"simulations":900'), "utf-8")
