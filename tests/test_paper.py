@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 import unicodedata
 from pathlib import Path
 
@@ -261,6 +262,19 @@ def test_any_rounding_of_a_rate_holds_and_the_next_one_does_not(rate: float, dec
 def test_numbers_that_look_like_results_are_told_from_the_rest(text: str, numbers: list[str]) -> None:
     found = [one.number for one in loose_numbers(Path("a.tex"), text)]
     assert found == [number.replace("{,}", "") for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "piece", ["x 12.5\\% and $n = 5$\n", "\\cite[", "\\seedlockfree{", "\\seedlock[{a}{a}", "\\verb|", "%"]
+)
+def test_a_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
+    def seconds(n: int) -> float:
+        start = time.perf_counter()
+        list(loose_numbers(Path("a.tex"), piece * n))
+        return time.perf_counter() - start
+
+    few, many = seconds(500), seconds(8000)
+    assert many < max(64 * few, 1.0)  # sixteen times the text: 16 in proportion, 256 where the time grows by the square
 
 
 def test_a_negative_number_stands_without_its_sign_under_a_key_that_ends_when_the_sign_turns() -> None:

@@ -134,13 +134,13 @@ def test_the_actions_script_verifies_every_study_and_ends_with_the_first_fault(
 
 def test_the_action_hands_every_input_to_the_script() -> None:
     action = yaml.safe_load((PROJECT / "action.yml").read_text("utf-8"))
-    handed = action["runs"]["steps"][-1]["env"]
-    assert {value for value in handed.values() if "inputs." in value} == {
-        f"${{{{ inputs.{name} }}}}" for name in action["inputs"]
-    }
+    steps = action["runs"]["steps"]
+    given = [value for step in steps for value in step.get("env", {}).values() if "inputs." in value]
+    assert sorted(given) == sorted(f"${{{{ inputs.{name} }}}}" for name in action["inputs"])
+    handed = steps[-1]["env"]
     script = (PROJECT / ".ci" / "verify").read_text("utf-8")
     assert all(f"${{{name}" in script or f"${name}" in script for name in handed)
-    assert all(step.get("shell") == "sh" for step in action["runs"]["steps"] if "run" in step)
+    assert all(step.get("shell") == "sh" for step in steps if "run" in step)
     scaffold = PROJECT / "prereg/workflow/scaffold/common/github/workflows/verify.yml"
     used = [step for job in yaml.safe_load(scaffold.read_text("utf-8"))["jobs"].values() for step in job["steps"]]
     ours = next(step for step in used if step["uses"] == "./.seedlock")

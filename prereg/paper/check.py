@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ BOUND, LOOSE = "N1", "N2"
 LINK = "paper"
 EXIT_CODE = 7
 MAX_SUGGESTED = 3
+_NUMERAL = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,23 +154,31 @@ def _export(paper: Paper, paths: StudyPaths, results: Any, pages: Collection[str
 def _unbound(paper: Paper, values: Mapping[str, Bound]) -> Check:
     """A list, never a failure: a number may be another work's."""
     what = f"no number of {paper.main.name} that looks like a result stands unbound"
+    printed = _by_numeral(values) if paper.loose else {}
     faults = tuple(
-        Finding(where=paper.where(one.file, one.line), found=f"{one.number}  in: {one.around}", promised=promised)
+        Finding(
+            where=paper.where(one.file, one.line),
+            found=f"{one.number}  in: {one.around}",
+            promised=_suggested(one, printed.get(one.number, [])),
+        )
         for one in paper.loose
-        for promised in [_suggested(one, values)]
     )
     return Check(id=LOOSE, link=LINK, state="warn" if faults else "pass", what=what, findings=faults)
 
 
-def _suggested(loose: Loose, values: Mapping[str, Bound]) -> str:
+def _by_numeral(values: Mapping[str, Bound]) -> Mapping[str, list[str]]:
+    """The keys whose numbers print a numeral."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for key, bound in values.items():
+        if not isinstance(bound.value, str):
+            for numeral in set(_NUMERAL.findall(bound.text.replace(",", ""))):
+                found[numeral].append(key)
+    return found
+
+
+def _suggested(loose: Loose, same: list[str]) -> str:
     r"""What would bind a number: keys that print so, the hypotheses' own first."""
-    numbers = {key: bound for key, bound in values.items() if not isinstance(bound.value, str)}
-    same = [key for key, bound in numbers.items() if loose.number in _numerals(bound)]
     if not same:
         return rf"no value of the study is printed so;  \seedlockfree{{{loose.number}}}  if it is another work's"
     best = sorted(same, key=lambda key: (key.startswith("|"), key.count("."), len(key)))[:MAX_SUGGESTED]
     return "  or  ".join(rf"\seedlock{{{key}}}" for key in best)
-
-
-def _numerals(bound: Bound) -> set[str]:
-    return {token.strip("%[]<,.\u2212 ") for token in bound.text.replace(",", "").split()} - {""}

@@ -7,7 +7,8 @@ pictures) is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,9 @@ _NO_PROSE = (
     "|newcommand|renewcommand|providecommand|definecolor|href|setstretch|linespread|raisebox|rule|resizebox|scalebox"
     "|thanks|orcid|affil|num"
 )
-_PASSED_OVER = re.compile(rf"\\(?:(?:{_NO_PROSE})\*?|[A-Za-z]*(?:cite|ref)[a-z]*\*?)(?![A-Za-z])(?:\s*\[[^\]]*\])*")
+_PASSED_OVER = re.compile(
+    rf"\\(?:(?:{_NO_PROSE})\*?|[A-Za-z]*(?:cite|ref)[a-z]*\*?)(?![A-Za-z])(?:\s*+\[[^\[\]]{{0,400}}+\])*+"
+)
 _NUMBER = re.compile(r"(?<![\w.\\\-])(\d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+|\d+)(\.\d+)?(?![\w]|\.\d)")
 _LENGTH = re.compile(r"\s*(?:pt|em|ex|cm|mm|in|bp|\\(?:text|line|column|paper)(?:width|height))\b")
 _RELATED = re.compile(r"(?:=|<|>|\\(?:pm|leq?|geq?|approx|sim)|\\ensuremath\{[<>]\})[\s~$+\-]*$")
@@ -92,19 +95,20 @@ def _without_comments(text: str) -> str:
 
 def uses(file: Path, text: str) -> Iterator[Use]:
     """Every key that the text prints."""
+    line_of = _lines(text)
     for found in _USE.finditer(_blanked(text, _VERB)):
-        yield Use(file=file, line=_line(text, found.start()), key=found[2].strip(), shown=(found[1] or "").strip())
+        yield Use(file=file, line=line_of(found.start()), key=found[2].strip(), shown=(found[1] or "").strip())
 
 
 def loose_numbers(file: Path, text: str) -> Iterator[Loose]:
     """Numbers of the prose that look like results: decimals, percentages, amounts in a relation, counts from 10 on."""
-    start = text.find(r"\begin{document}")
+    start, line_of = text.find(r"\begin{document}"), _lines(text)
     prose = _prose(text if start < 0 else re.sub(r"[^\n]", " ", text[:start]) + text[start:])
     for found in _NUMBER.finditer(prose):
         before, after = prose[max(0, found.start() - 40) : found.start()], prose[found.end() : found.end() + 40]
         if _is_result(found, before, after):
             around = " ".join(f"{before[-25:]}{found[0]}{after[:25]}".split())
-            yield Loose(file=file, line=_line(text, found.start()), number=plain_number(found[0]), around=around)
+            yield Loose(file=file, line=line_of(found.start()), number=plain_number(found[0]), around=around)
 
 
 def plain_number(text: str) -> str:
@@ -164,5 +168,7 @@ def _blanked(text: str, pattern: re.Pattern[str]) -> str:
     return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
-def _line(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1
+def _lines(text: str) -> Callable[[int], int]:
+    """Give the line of a place in the text, from 1."""
+    ends = [found.start() for found in re.finditer("\n", text)]
+    return lambda at: bisect_left(ends, at) + 1
