@@ -99,6 +99,34 @@ def test_a_lock_that_names_no_commit_is_held_to_the_history_that_its_file_stands
     assert age(study) == "fail"
 
 
+def test_a_hand_made_lock_of_the_first_version_hides_no_older_data(study: StudyFixture) -> None:
+    """A downgrade: what version 1 did not keep is left out of lock and ledger."""
+    root = repository(study)
+    (root / "old.csv").write_text(completions())
+    save(root, "a first run")
+    git(root, "rm", "-q", "old.csv")
+    save(root, "tidied")
+    study.run("lock")
+    study.run("import", str(study.bring_data()))
+    forge_ledger(study.paths, lambda lines: [without_sizes(quietly(line)) for line in lines])
+
+    def older(lock: Document) -> None:
+        lock.update(version=1)
+        for key in ("tool", "owed"):
+            del lock[key]
+        del lock["environment"]["libraries"]
+
+    forge_lock(study.paths, older)
+    assert age(study) == "fail"
+    forge_ledger(study.paths, lambda lines: [{k: v for k, v in line.items() if k != "sources"} for line in lines])
+    assert age(study) == "fail"
+
+
+def without_sizes(line: Document) -> Document:
+    sources = [{"file": one["file"], "sha256": one["sha256"]} for one in line.get("sources", [])]
+    return line | ({"sources": sources} if sources else {})
+
+
 def test_data_that_git_held_before_the_lock_though_the_lock_names_an_older_commit_are_warned_of(
     study: StudyFixture,
 ) -> None:

@@ -12,6 +12,7 @@ from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular, walk
 from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import Finding, SeedlockError
+from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
@@ -37,7 +38,7 @@ def rebuild_check(paths: StudyPaths) -> Check:
         return not_checked(ID, LINK, WHAT, "no report yet", f"seedlock analyze {paths.name}")
     tool = built.body.get("tool")
     if tool is None:
-        return not_checked(ID, LINK, WHAT, "built before the ledger kept which Seedlock builds a report")
+        return _without_builder(paths, built)
     try:
         if tool["files_sha256"] != this_tool().files_sha256:
             return not_checked(ID, LINK, WHAT, *_another(paths, tool))
@@ -52,6 +53,16 @@ def rebuild_check(paths: StudyPaths) -> Check:
         shape = Finding(where=paths.relative(paths.report), found=f"{type(error).__name__}: {error}"[:200], promised="")
         faults = [replace(shape, promised="results and a ledger that a report can be built from")]
     return verdict(ID, LINK, WHAT, faults, exit_code=3)
+
+
+def _without_builder(paths: StudyPaths, built: Event) -> Check:
+    """Every Seedlock that makes locks of version 2 names itself where it builds a report."""
+    if read_lock(lock_paths(paths)[-1]).version > 1:
+        silent = Finding(
+            where=f"ledger line {built.n}", found="no builder", promised="the Seedlock that built the report"
+        )
+        return verdict(ID, LINK, WHAT, [silent], exit_code=3)
+    return not_checked(ID, LINK, WHAT, "built before the ledger kept which Seedlock builds a report")
 
 
 def _another(paths: StudyPaths, tool: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """D4: imported data say which files they are, and none of these was there before the lock without being said to be.
 
-The bytes are looked for in the lock's own list of files and, for locks since version 2, in all that git holds from
-before the lock and in the ledgers of other studies. What came after the commit that the lock names and before the
+The bytes are looked for in the lock's own list of files, in all that git holds from before the lock and in the ledgers
+of other studies. What came after the commit that the lock names and before the
 commit that brought it is warned of.
 """
 
@@ -25,8 +25,8 @@ IMPORTED = frozenset({"completions", "counts"})
 def data_age_check(sealed: Sequence[Event], locks: Sequence[Lock], paths: StudyPaths) -> Check:
     """Hold the digests of imported files against what was there when the first lock was made."""
     what = "no imported file is one that was there at the lock and is not said to be"
-    if locks[0].version == 1:
-        return verdict("D4", "data", what, _hidden(sealed, locks[0], _listed(locks[0])), exit_code=7)
+    if locks[0].exposure.is_retrospective:  # it says so of all of its data
+        return verdict("D4", "data", what, _without_sources(sealed, locks[-1]), exit_code=7)
     before = before_lock(paths, locks[0])
     known = _in_history(sealed, paths, before.surely) | _listed(locks[0])
     known |= {sha256: f"those of {where}" for sha256, where in brought_in_elsewhere(paths, locks[0]).items()}
@@ -48,18 +48,21 @@ def _without_sources(sealed: Sequence[Event], lock: Lock) -> Iterator[Finding]:
     for event in sealed:
         table, sources = event.body["table"], event.body.get("sources", [])
         was_imported = (table in IMPORTED and has_import) or (table == "judgements" and "judging" not in event.body)
-        if was_imported and not (sources and all("bytes" in source for source in sources)):
+        if was_imported and not (sources and all("bytes" in source or lock.version == 1 for source in sources)):
             promised = "sources, each with sha256 and bytes"
             yield Finding(where=f"ledger line {event.n}", found=f"imported {table} of unsaid files", promised=promised)
 
 
 def _in_history(sealed: Sequence[Event], paths: StudyPaths, commits: Sequence[str]) -> dict[str, str]:
-    """SHA-256 -> where it stood, of what the commits and those before them hold in the size of an imported file."""
+    """SHA-256 -> where it stood, of what the commits and those before them hold in the size of an imported file.
+
+    Ledgers of version 0.1 have no sizes: there every file counts, as far as `git.MAX_BLOBS`.
+    """
     sizes = {source.get("bytes") for event in sealed for source in event.body.get("sources", [])}
     if not commits or not sizes:
         return {}
     before = git.sizes(paths.root, sorted(git.objects_of(paths.root, *commits)))
-    found = git.objects(paths.root, (blob for blob, size in before.items() if size in sizes))
+    found = git.objects(paths.root, (blob for blob, size in before.items() if size in sizes or None in sizes))
     return {sha256_bytes(data): f"blob {blob[:12]} in git history before the lock" for blob, data in found.items()}
 
 
