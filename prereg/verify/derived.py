@@ -20,6 +20,7 @@ from seedlock.prereg.lock.owed import owed_by_a_run
 from seedlock.prereg.lock.rooms import is_source
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.verify.bases import base_faults
 from seedlock.prereg.verify.before_lock import before_lock
 from seedlock.prereg.verify.checks import Check, verdict
 from seedlock.prereg.verify.code import holder_of
@@ -34,6 +35,7 @@ TOPS: Mapping[int, tuple[str, ...]] = {
 def derived_check(paths: StudyPaths, locks: Sequence[Lock], events: Sequence[Event]) -> Check:
     """Hold every lock of the chain against what its plan and the ledger before it give."""
     faults = [fault for lock in locks for fault in _faults(paths, lock, events, is_newest=lock is locks[-1])]
+    faults += base_faults(locks, events)
     what = "runs, answers owed, code list, exposure and place in the ledger are those that plan, ledger and git give"
     return verdict("L4", "lock", what, faults, exit_code=3)
 
