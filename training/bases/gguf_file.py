@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ class GgufFile:
     Parameters
     ----------
     quantisation
-        The type of most of the file's quantised weights, and every other: "Q4_1 with Q8_0 (1 tensor)".
+        The type that most of the quantised weights have, and every other: "Q4_1 with Q8_0 (1 tensor)".
     tensors
         Names of all of them, as the file has them.
     """
@@ -55,7 +56,7 @@ def read_gguf(path: Path, *, where: str) -> GgufFile:
         architecture=architecture,
         name=_text(reader, "general.name"),
         licence=_text(reader, "general.license"),
-        quantisation=_quantisation(Counter(tensor.tensor_type.name for tensor in reader.tensors)),
+        quantisation=_quantisation([(tensor.tensor_type.name, int(tensor.n_elements)) for tensor in reader.tensors]),
         tensors=tuple(str(tensor.name) for tensor in reader.tensors),
     )
 
@@ -65,9 +66,15 @@ def _text(reader: object, key: str) -> str | None:
     return None if field is None else str(field.contents())
 
 
-def _quantisation(types: Counter[str]) -> str:
-    """Norms and biases are kept whole in every file: they are not counted where anything else is quantised."""
-    counted = Counter({name: n for name, n in types.items() if name != "F32"}) or types
-    (most, _), *others = counted.most_common()
-    also = ", ".join(f"{name} ({n} tensor{'s' if n > 1 else ''})" for name, n in others)
+def _quantisation(tensors: Sequence[tuple[str, int]]) -> str:
+    """Name the types of tensors, each with its weights: norms and biases, whole in every file, only where all are.
+
+    The type of most weights comes first: an embedding alone may outweigh all layers.
+    """
+    counted = [(kind, n) for kind, n in tensors if kind != "F32"] or list(tensors)
+    weights, pieces = Counter[str](), Counter(kind for kind, _ in counted)
+    for kind, n in counted:
+        weights[kind] += n
+    most, *others = (kind for kind, _ in weights.most_common())
+    also = ", ".join(f"{kind} ({pieces[kind]} tensor{'s' if pieces[kind] > 1 else ''})" for kind in others)
     return f"{most} with {also}" if also else most

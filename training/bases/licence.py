@@ -24,7 +24,8 @@ def require_accepted(where: str, licence: str | None, accepted: set[str], *, stu
     BadInput
         The licence is neither Apache-2.0 nor MIT, and is not among those that `--accept` names.
     """
-    if licence is None or licence in FREE or licence in accepted:
+    named = {_plain(name) for name in FREE | accepted}
+    if licence is None or _plain(licence) in named:
         return
     at = next((f", at {address}" for word, address in TERMS.items() if word in licence.lower()), "")
     fault = Finding(where=f"{where}.licence", found=f"{licence}{at}", promised=" or ".join(sorted(FREE)))
