@@ -20,7 +20,7 @@ def test_a_run_that_began_from_another_base_is_named(study: StudyFixture, begun:
     pinned = next(model.revision for model in lock.models if model.name == run.model)
     load: dict[str, Any] = {"base": "organism:llama", "in_workbench": False, "adapter": None, "adapter_sha256": None}
     load["base_revision"] = pinned if state == "pass" else begun
-    body = {"run_id": run.run_id, "stages": [], "load": load, "environment": None}
+    body: dict[str, Any] = {"run_id": run.run_id, "stages": [], "load": load, "environment": None}
     append_event(study.paths.ledger, "run.finished", body)
     check = next(check for check in verify_study(study.paths).checks if check.id == "L4")
     assert check.state == state
