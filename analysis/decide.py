@@ -197,7 +197,14 @@ def load_data(plan: Plan, sealed: Sealed) -> Data:
         by_order=by_order if plan.audit else None,
         option_mass=_option_mass(sealed) if plan.audit else None,
         ratings=_ratings(plan, sealed, measures),
-        gold=gold_scores(plan, sealed.batches("completions"), measures, sealed.whole("judgements"), attributes),
+        gold=gold_scores(
+            plan,
+            sealed.batches("completions"),
+            measures,
+            sealed.whole("judgements"),
+            runs=runs,
+            items=attributes,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,15 +18,19 @@ from scipy import stats
 from seedlock.analysis.analyze import analyze_study
 from seedlock.analysis.estimators.internals.prediction_powered import Labelled, judge_weight, rectifier
 from seedlock.analysis.results.schema import Results
+from seedlock.analysis.scoring.gold import gold_scores
+from seedlock.analysis.scoring.item_sets import plan_measures, with_sets
+from seedlock.analysis.sealed import open_sealed
 from seedlock.analysis.simulation.design_lints import design_lints
 from seedlock.generation.judge import judge_study
 from seedlock.generation.judging.gold import gold_task
 from seedlock.generation.label import import_gold, label_study
-from seedlock.prereg.errors import BadInput, EmptyCell, Incomplete, OutOfOrder
+from seedlock.prereg.errors import BadInput, EmptyCell, Incomplete, LockedFileChanged, OutOfOrder
 from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.plan.read import parse_plan
 from seedlock.prereg.verify.chain import verify_study
 from seedlock.prereg.workflow.status import standing
+from seedlock.schemas.table import to_frame
 from tests.judge_builders import LEXICON, PLAN, completions, locked_study
 
 GOLD = """
@@ -143,6 +148,31 @@ def test_the_chain_holds_and_the_report_prints_both_answers(checked: tuple[Locke
     assert verify_study(locked.paths).exit_code == 0
     page = (locked.paths.report / "report.md").read_text("utf-8")
     assert "two readers, blind to arm" in page
+
+
+def test_labels_of_texts_that_nobody_drew_are_refused(checked: tuple[LockedPlan, Results]) -> None:
+    """Somebody labels a text of their choice in place of one that was drawn, and seals that."""
+    locked, _ = checked
+    sealed = open_sealed(locked)
+    runs, judgements = (sealed.whole(name) for name in ("runs", "judgements"))
+    assert runs is not None
+    assert judgements is not None
+    items = with_sets(to_frame(sealed.whole("items")))
+    rows = judgements.to_pylist()
+    labelled = {row["request_id"] for row in rows if row["judge"] == "era/gold"}
+    other = next(row["request_id"] for row in rows if row["judge"] == "era" and row["request_id"] not in labelled)
+    place = next(i for i, row in enumerate(rows) if row["judge"] == "era/gold")
+    rows[place] = {**rows[place], "request_id": other}
+    forged = pa.Table.from_pylist(rows, schema=judgements.schema)
+    with pytest.raises(LockedFileChanged, match="1 texts that were not drawn, 1 drawn ones missing"):
+        gold_scores(
+            locked.plan,
+            sealed.batches("completions"),
+            plan_measures(locked.plan, items, forged),
+            forged,
+            runs=to_frame(runs),
+            items=items,
+        )
 
 
 def test_the_sheet_and_the_page_are_blind_and_keep_what_was_answered(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from seedlock.analysis.measures.base.measure import flat
 from seedlock.analysis.scoring.scores import NamedMeasure, Verdicts, score_rows
-from seedlock.prereg.errors import Finding, Incomplete
+from seedlock.prereg.errors import Finding, Incomplete, LockedFileChanged
 from seedlock.prereg.plan.plan import Plan
 
 COLUMNS = ("request_id", "run_id", "item_id", "judged", "gold")
@@ -22,6 +22,8 @@ def gold_scores(
     completions: Iterable[pa.Table],
     measures: Sequence[NamedMeasure],
     judgements: pa.Table | None,
+    *,
+    runs: pd.DataFrame,
     items: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
     """Score gold labels as the measure scores its judge, for every measure whose judge is checked.
@@ -34,6 +36,8 @@ def gold_scores(
         From `plan_measures`.
     judgements
         The whole sealed table, gold labels among the judges' own.
+    runs
+        `run_id` and `arm` of every run.
     items
         From `with_sets`; the two orders of a question are one item.
 
@@ -47,14 +51,22 @@ def gold_scores(
     ------
     Incomplete
         Gold labels are planned and none are sealed.
+    LockedFileChanged
+        They are labels of other texts than the plan's seed draws.
     """
     pairs = [(named, _gold_of(plan, named, judgements)) for named in measures if _is_checked(plan, named)]
     parts: dict[str, list[pd.DataFrame]] = {named.name: [] for named, _ in pairs}
+    judged: dict[str, dict[str, list[str]]] = {named.name: {} for named, _ in pairs}
     for batch in completions if pairs else ():
         for named, right in pairs:
+            if named.verdicts is not None:
+                _note(judged[named.name], named.verdicts.on(batch))
             known = flat(right.verdicts.judgements["request_id"]) if right.verdicts else pa.array([])
             labelled = batch.filter(pc.is_in(batch["request_id"], value_set=known))
             parts[named.name].append(_both(labelled, named, right))
+    arm_of = dict(zip(runs["run_id"], runs["arm"], strict=True))
+    for named, right in pairs:
+        _require_drawn(plan, named, right, judged[named.name], arm_of)
     of_pair = _pair_of(items)
     return {
         name: pd.concat(found, ignore_index=True).assign(
@@ -78,6 +90,34 @@ def _gold_of(plan: Plan, named: NamedMeasure, judgements: pa.Table | None) -> Na
         fault = Finding(where=f"judge {judge}", found="no gold labels", promised="sealed gold labels")
         raise Incomplete("a judge is to be checked, and no right answer is sealed", fault, then="seedlock label STUDY")
     return replace(named, verdicts=Verdicts(judge=source, judgements=own, is_choice=True))
+
+
+def _note(by_run: dict[str, list[str]], rows: pa.Table) -> None:
+    """Add the answers that the judge gave a verdict on."""
+    answered = rows.filter(pc.equal(rows["status"], "ok"))
+    for run, request in zip(answered["run_id"].to_pylist(), answered["request_id"].to_pylist(), strict=True):
+        by_run.setdefault(run, []).append(request)
+
+
+def _require_drawn(
+    plan: Plan, named: NamedMeasure, right: NamedMeasure, judged: Mapping[str, list[str]], arm_of: Mapping[str, str]
+) -> None:
+    """Refuse labels of texts that nobody drew: whoever chooses what is checked chooses the correction."""
+    judge = named.verdicts.judge if named.verdicts else ""
+    gold = plan.gold_of(judge)
+    if gold is None or gold.judge is not None or right.verdicts is None:
+        return
+    drawn = {request for run, requests in judged.items() for request in gold.drawn(judge, arm_of[run], requests)}
+    labelled = set(right.verdicts.judgements["request_id"].to_pylist())
+    if labelled != drawn:
+        fault = Finding(
+            where=f"gold labels of {judge}",
+            found=f"{len(labelled - drawn)} texts that were not drawn, {len(drawn - labelled)} drawn ones missing",
+            promised="the texts that the plan's seed draws",
+        )
+        raise LockedFileChanged(
+            "gold labels are of other texts than the plan draws", fault, then="seedlock label STUDY"
+        )
 
 
 def _both(labelled: pa.Table, named: NamedMeasure, right: NamedMeasure) -> pd.DataFrame:

@@ -131,16 +131,16 @@ type _Row = Mapping[str, str | None]
 
 def _drawn(study: SealedStudy, gold: Gold, judge: str, judged: frozenset[str]) -> list[_Row]:
     """Of every run the first so many of its judged answers, in an order that the seed decides."""
-    by_run: dict[str, list[_Row]] = {}
+    by_run: dict[str, dict[str, _Row]] = {}
     for batch in study.completions():
         for row in batch.select(["request_id", "run_id", "item_id", "text", "status"]).to_pylist():
             if row["request_id"] in judged and row["status"] == "ok":
-                by_run.setdefault(row["run_id"], []).append(row)
-    drawn = []
-    for run, rows in sorted(by_run.items()):
-        ordered = sorted(rows, key=lambda row: sha256_json([gold.seed, "gold", judge, row["request_id"]]))
-        drawn += ordered[: gold.wanted(str(study.runs[run]["arm"]), len(rows))]
-    return drawn
+                by_run.setdefault(row["run_id"], {})[row["request_id"]] = row
+    return [
+        rows[request]
+        for run, rows in sorted(by_run.items())
+        for request in gold.drawn(judge, str(study.runs[run]["arm"]), rows)
+    ]
 
 
 def _text(study: SealedStudy, gold: Gold, table: JudgeTable | None, row: _Row) -> GoldText:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from seedlock.prereg.base.canonical import sha256_json
 from seedlock.prereg.plan.design import Name
 from seedlock.prereg.plan.runs import Table
 
@@ -62,3 +63,8 @@ class Gold(Table):
         """How many of a run's `judged` answers get a right answer."""
         share = self.share.get(arm, 0.0) if isinstance(self.share, Mapping) else self.share
         return min(judged, max(self.at_least, round(share * judged)))
+
+    def drawn(self, judge: str, arm: str, judged: Iterable[str]) -> list[str]:
+        """Which of one run's judged answers, by request id, get a right answer: the first in the seed's order."""
+        ordered = sorted(judged, key=lambda request: sha256_json([self.seed, "gold", judge, request]))
+        return ordered[: self.wanted(arm, len(ordered))]
