@@ -37,7 +37,7 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool, is_replayed: 
         if is_replayed:
             told = f"{WHAT}: of the Seedlock that replayed the analysis, not of this one"
             return Check(id="C1", link="code", state="warn", what=told, findings=drift)
-        return _unconfirmed(lock, commit, drift)
+        return _unconfirmed(lock, commit, drift, is_cut_off=git.is_shallow(paths.root))
     held = git.blobs(home, commit, [file.path for file in lock.code])
     lost = [
         Finding(where=f"{file.path} at {commit[:12]}", found="other bytes", promised=f"sha256 {file.sha256}")
@@ -51,11 +51,12 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool, is_replayed: 
     return Check(id="C1", link="code", state="warn", what=moved, findings=drift)
 
 
-def _unconfirmed(lock: Lock, commit: str | None, drift: tuple[Finding, ...]) -> Check:
+def _unconfirmed(lock: Lock, commit: str | None, drift: tuple[Finding, ...], *, is_cut_off: bool) -> Check:
     """A code list that agrees with nothing at hand: an older Seedlock's, or an invented one."""
     where = f"its commit {commit} is in no history here" if commit else "the lock names no commit of its Seedlock"
     found = f"nothing that can be checked here says which code made this: {where}"
-    take = f"{install_at_lock(lock)}  and then  seedlock verify {lock.study} --replay"
+    unshallow = "git fetch --unshallow,  or  " if is_cut_off else ""
+    take = f"{unshallow}{install_at_lock(lock)}  and then  seedlock verify {lock.study} --replay"
     unknown = Finding(where="lock.commit", found=found, promised=take)
     return Check(
         id="C1", link="code", state="not checked", what=WHAT, findings=(unknown, *drift), exit_code=UNCONFIRMED
