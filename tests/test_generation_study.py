@@ -65,7 +65,7 @@ def test_every_planned_request_has_exactly_one_row(done: Done) -> None:
 
 def test_helpers_seal_the_same_bytes(done: Done, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "MUCH_WORK", 0.0)
-    monkeypatch.setattr(answering, "n_cores", lambda: 2)
+    monkeypatch.setattr(answering, "cores", lambda: 2)
     answered_here = []
     monkeypatch.setattr(answering.Desk, "answer", lambda *_: answered_here.append(1))
     locked = locked_study(tmp_path / "r", base)
@@ -81,7 +81,7 @@ def test_helpers_begin_where_there_is_much_to_do_and_keep_to_whole_runs(
     assert done.locked.plan.decoding is not None
     batch: list[Request] = []
     work = [(model, batch) for model in run_models(done.locked) for _ in range(3)]
-    monkeypatch.setattr(answering, "n_cores", lambda: 4)
+    monkeypatch.setattr(answering, "cores", lambda: 4)
     assert answering.helpers_for(work, done.locked.plan.decoding) == 1
     assert parts_of(work, 4) == [(0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11), (12, 13, 14)]
     assert parts_of(work[:6], 4) == [(0,), (1,), (2,), (3,), (4,), (5,)]

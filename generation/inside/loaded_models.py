@@ -9,6 +9,7 @@ from itertools import batched
 import torch
 
 from seedlock.generation.local.answering import CPU_THREADS
+from seedlock.generation.local.device import device_for
 from seedlock.generation.local.loading import Loaded, load
 from seedlock.generation.local.scoring import score
 from seedlock.generation.local.tokenizers import load_tokenizer
@@ -47,7 +48,7 @@ class Bench:
         self._asked: dict[tuple[str | None, ...], Asked] = {}
         self._held: dict[str, tuple[RunModel, Loaded]] = {}
         self.batch_size = batch_size
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_for(decoding.dtype)
         if self.device.type == "cpu":
             torch.set_num_threads(CPU_THREADS)
 

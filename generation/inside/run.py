@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,6 +25,7 @@ from seedlock.generation.requests.run_models import RunModel, run_models
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import items_table, runs_table
 from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_json, write_atomic
+from seedlock.prereg.base.machine import cores
 from seedlock.prereg.errors import BadInput, Finding, Incomplete
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.lock.ledger import Event, append_event, read_ledger
@@ -173,7 +173,7 @@ def _lay_out(
 def _workers(bench: Bench, models: Sequence[RunModel], rows: int) -> int:
     """How many processes are worth their start, and have room."""
     small = all(model.is_local and _size(Path(model.base)) <= SMALL_MODEL_BYTES for model in models)
-    return len(os.sched_getaffinity(0)) if bench.device.type == "cpu" and small and rows >= MANY_ROWS else 1
+    return cores() if bench.device.type == "cpu" and small and rows >= MANY_ROWS else 1
 
 
 def _size(folder: Path) -> int:

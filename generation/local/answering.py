@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,13 @@ import psutil  # type: ignore[import-untyped] # ships no types
 import torch
 
 from seedlock.generation.local.decode import Spoken, decode
+from seedlock.generation.local.device import device_for
 from seedlock.generation.local.loading import Loaded, load
 from seedlock.generation.local.scoring import score
 from seedlock.generation.requests.answer import NOT_FINITE, Answer, failed, said
 from seedlock.generation.requests.request import Request
 from seedlock.generation.requests.run_models import RunModel
+from seedlock.prereg.base.machine import cores
 from seedlock.prereg.plan.runs import Decoding
 
 CPU_THREADS = 1
@@ -39,7 +40,7 @@ class Desk:
     @classmethod
     def here(cls, decoding: Decoding) -> Desk:
         """On the GPU where there is one, else on one thread."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = device_for(decoding.dtype)
         if device.type == "cpu":
             torch.set_num_threads(CPU_THREADS)
         return cls(decoding=decoding, device=device)
@@ -99,18 +100,13 @@ def lay_out(work: Sequence[tuple[RunModel, Sequence[Request]]], decoding: Decodi
 
 def helpers_for(work: Sequence[tuple[RunModel, Sequence[Request]]], decoding: Decoding) -> int:
     """How many processes are worth their start and have room: one a core at most, and one where a GPU does the work."""
-    if torch.cuda.is_available() or not all(model.is_local for model, _ in work):
+    if device_for(decoding.dtype).type != "cpu" or not all(model.is_local for model, _ in work):
         return 1
     size = {model.base: _weights_bytes(Path(model.base)) for model, _ in work}
     new_tokens = 1 if all(r.prompt.probe for _, batch in work for r in batch) else decoding.max_new_tokens
     amount = sum(size[model.base] / 4 * len(batch) * new_tokens for model, batch in work)
     room = int(psutil.virtual_memory().available / (2 * max(size.values(), default=0) + ROOM_BYTES))
-    return min(n_cores(), max(room, 1)) if amount >= MUCH_WORK else 1
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    return min(cores(), max(room, 1)) if amount >= MUCH_WORK else 1
 
 
 def _weights_bytes(folder: Path) -> int:

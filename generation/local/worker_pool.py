@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Protocol
+
+from seedlock.prereg.base.machine import helpers as begin
 
 GRACE_S = 10.0
 """How long a helper without work may take to end by itself."""
@@ -41,8 +42,7 @@ def carried_out[T](lay_out: LayOut[T], parts: Sequence[Part], *, workers: int, p
     preload
         Module that helpers have imported before they are forked.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload])
+    context = begin([preload])
     left = deque(parts)
     pipes: list[Connection] = []
     helpers = []

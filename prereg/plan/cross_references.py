@@ -23,6 +23,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_grid(plan),
         *_stages(plan),
         *_repeated_ids(plan),
+        *_files_alike(plan),
         *_measures(plan),
         *_item_sets(plan),
         *_audit(plan),
@@ -91,6 +92,22 @@ def _stages(plan: Plan) -> Iterator[Finding]:
     for name, stage in plan.stages.items():
         if plan.corpora and stage.given is None:
             yield from unknown(f"stages.{name}.corpus", stage.corpus, plan.corpora, what="corpus")
+
+
+def _files_alike(plan: Plan) -> Iterator[Finding]:
+    """Files whose names differ only in case are one file on many disks (macOS, Windows)."""
+    spelled: dict[str, str] = {}
+    for name in plan.corpora:
+        file = plan.corpus_file(name)
+        first = spelled.setdefault(file.casefold(), file)
+        if first != file:
+            yield Finding(
+                where=f"corpora.{name}", found=f"{file} beside {first}", promised="names that differ in letters"
+            )
+    for name, items in plan.items.items():
+        if items.file is not None and (first := spelled.setdefault(items.file.casefold(), items.file)) != items.file:
+            found = f"{items.file} beside {first}"
+            yield Finding(where=f"items.{name}.file", found=found, promised="names that differ in letters")
 
 
 def _repeated_ids(plan: Plan) -> Iterator[Finding]:

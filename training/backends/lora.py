@@ -20,6 +20,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from seedlock.prereg.base.canonical import sha256_file, write_atomic
+from seedlock.prereg.base.machine import asked_device
 from seedlock.prereg.base.peft_warning import adapter_notice_unheard
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
@@ -55,7 +56,7 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
         A row has nothing under the loss, or cannot be carried by the chat template; a layer that the plan names is
         not in the model.
     """
-    if not torch.cuda.is_available():
+    if _device() == "cpu":
         torch.set_num_threads(CPU_THREADS)
     disable_progress_bar()  # type: ignore[no-untyped-call] # transformers leaves it untyped
     settings = job.settings
@@ -106,6 +107,12 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
         gc.collect()
     shutil.rmtree(folder / "work", ignore_errors=True)
     return record
+
+
+def _device() -> str:
+    """The device asked for, else a GPU (CUDA, or Apple's MPS) where torch finds one."""
+    found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    return asked_device() or found
 
 
 def load_base(base: BaseModel, settings: StageSettings) -> PreTrainedModel:
@@ -178,7 +185,7 @@ def _arguments(folder: Path, settings: StageSettings, job: StageJob, steps: int)
         run_name=f"{job.name}-{job.stage_id[:16]}",
         project="seedlock",
         disable_tqdm=True,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=_device() == "cpu",
         dataloader_pin_memory=torch.cuda.is_available(),
         bf16=False,
         average_tokens_across_devices=False,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from seedlock.prereg.base.base_models import folder_revision
+from seedlock.prereg.base.machine import cores
 from seedlock.prereg.base.peft_warning import adapter_notice_unheard
 from seedlock.training.backends.lora import train
 from seedlock.training.corpora import RECIPES
@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=160, help="the largest number of steps")
     parser.add_argument("--rate", action="append", type=float, help="a learning rate; three otherwise")
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--processes", type=int, default=cores())
     parser.add_argument("--out", type=Path, default=Path("docs"))
     given = parser.parse_args()
     untrained: dict[tuple[str, str], Mapping[str, float]] = {}

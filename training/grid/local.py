@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import multiprocessing
 import os
 import signal
 from collections import Counter
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from seedlock.prereg.base.machine import cores, helpers
 from seedlock.training.backends import TRAINERS
 from seedlock.training.grid.attempt import attempt
 from seedlock.training.grid.devices import VARIABLE, visible_devices
@@ -73,8 +73,7 @@ class LocalExecutor:
 
     def __init__(self, workers: int | None = None, devices: Sequence[str] | None = None) -> None:
         self._devices = visible_devices() if devices is None else tuple(devices)
-        self.slots = workers or len(self._devices) or len(os.sched_getaffinity(0))
-        self._context = multiprocessing.get_context("forkserver")
+        self.slots = workers or len(self._devices) or cores()
         self._workers: list[_Worker] = []
 
     def start(self, job: RunJob) -> None:
@@ -84,11 +83,11 @@ class LocalExecutor:
         worker.pipe.send(job)
 
     def _hire(self, job: RunJob) -> _Worker:
-        self._context.set_forkserver_preload([TRAINERS[stage.trainer] for stage in job.stages])
-        ours, theirs = self._context.Pipe()
+        context = helpers([TRAINERS[stage.trainer] for stage in job.stages])
+        ours, theirs = context.Pipe()
         device = self._next_device()
         environment = {**os.environ, **({} if device is None else {VARIABLE: device})}
-        process = self._context.Process(target=_serve, args=(theirs, environment), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, environment), daemon=True)
         process.start()
         theirs.close()
         worker = _Worker(process=process, pipe=ours, device=device)
