@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,11 @@ from seedlock.prereg.plan.judges import ClassifierJudge
 from seedlock.prereg.plan.read import read_plan
 from seedlock.prereg.plan.runs import Model
 from seedlock.sentences import Encoder, open_encoder
+from seedlock.training.bases.fetch import fetch
 from seedlock.training.checks.overlap import check
 from seedlock.training.checks.result import CheckInput
 from tests import judge_builders
+from tests.conftest import PROJECT
 from tests.judge_builders import CLASSIFIER, completions, locked_study
 from tests.training_builders import corpus, row
 
@@ -171,3 +176,22 @@ def test_an_item_that_a_row_comes_near_by_meaning_is_found_whatever_its_words(en
     )
     assert not check(strict)[2].passes
     assert "items/q1" in check(strict)[2].offenders[0].text
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_the_encoder_of_the_page_gives_the_cosines_that_its_makers_print(tmp_path: Path) -> None:
+    """The table of https://www.sbert.net: the weather, the sun and the stadium, to four digits."""
+    page = (PROJECT / "docs" / "judges.md").read_text("utf-8")
+    table = next(block for block in re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL) if "[encoder]" in block)
+    model = Model.model_validate(tomllib.loads(table)["encoder"])
+    try:
+        fetch("study", "encoder", model, tmp_path, accepted=set(), say=lambda _: None)
+    except Incomplete:
+        if os.environ.get("SEEDLOCK_NEEDS_REAL_MODEL"):
+            raise
+        pytest.skip("no way to an index here")
+    said = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
+    vectors = open_encoder(model, tmp_path, "study").vectors(said)
+    printed = [[1.0, 0.6660, 0.1046], [0.6660, 1.0, 0.1411], [0.1046, 0.1411, 1.0]]
+    assert vectors @ vectors.T == pytest.approx(np.array(printed), abs=6e-5)
