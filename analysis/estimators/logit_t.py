@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
-from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, contrast, two_sided_band_p
+from seedlock.analysis.estimators.internals.many_pivots import many_by_pivots
+from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels
 from seedlock.analysis.estimators.internals.rate_pivots import Pivots, combined, rate_pivots, tail_ends, tails
 from seedlock.analysis.estimators.internals.sample import EdgeTest, Estimate, Level, Sample
 from seedlock.analysis.estimators.internals.t_interval import cut, p_value, require_level
@@ -136,20 +138,17 @@ def _simulate(
     used = [lv for lv in levels if lv.weight != 0]
     if any(lv.answers is None for lv in used):
         raise NotThisDesign("how many answers a unit gives is not known")
-    together = combined(
-        [rate_pivots(lv.means_KU, lv.answers, points=POINTS_OF_MANY) for lv in used], [lv.weight for lv in used]
-    )
-    low_K, high_K = tail_ends(together.low, together.high, (1 - level) / 2)
-    both = [tails(together, edge) for edge in edges]
-    has_answer_K = np.all([lv.has_spread_K | np.isin(lv.mean_K, (0.0, 1.0)) for lv in used], axis=0)
-    p_KB = two_sided_band_p(np.stack([a for a, _ in both], axis=1), np.stack([b for _, b in both], axis=1))
-    return Many(
-        estimate_K=contrast(used),
-        low_K=np.maximum(low_K, limits[0]),
-        high_K=np.minimum(high_K, limits[1]),
-        has_answer_K=has_answer_K,
-        p_KB=np.where(has_answer_K[:, None], p_KB, 1.0),
-    )
+
+    def pivots(some: Sequence[ManyLevels]) -> Pivots:
+        each = [rate_pivots(lv.means_KU, lv.answers, points=POINTS_OF_MANY) for lv in some]
+        return combined(each, [lv.weight for lv in some])
+
+    return many_by_pivots(used, pivots, _has_answer, level=level, edges=edges, limits=limits)
+
+
+def _has_answer(levels: Sequence[ManyLevels]) -> NDArray[np.bool_]:
+    """Studies in which every level has spread, or is at an end of the scale."""
+    return np.asarray(np.all([lv.has_spread_K | np.isin(lv.mean_K, (0.0, 1.0)) for lv in levels], axis=0))
 
 
 def _beside(planned: Estimator, sample: Sample) -> Beside | None:

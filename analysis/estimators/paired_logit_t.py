@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
-from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels, contrast, two_sided_band_p
+from seedlock.analysis.estimators.internals.many_pivots import many_by_pivots
+from seedlock.analysis.estimators.internals.many_studies import Many, ManyLevels
 from seedlock.analysis.estimators.internals.paired_rate_pivots import paired_rate_pivots
-from seedlock.analysis.estimators.internals.rate_pivots import tail_ends, tails
+from seedlock.analysis.estimators.internals.rate_pivots import Pivots, tail_ends
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import cut, require_level
 from seedlock.analysis.estimators.internals.units import (
@@ -109,24 +111,21 @@ def _simulate(
     used = [lv for lv in levels if lv.weight != 0]
     if len(used) < 2 or used[0].n_units <= len(used) or any(lv.answers is None for lv in used):
         raise NotThisDesign("not two levels, too few units, or how many answers a unit gives is not known")
-    weights = [lv.weight for lv in used]
-    pivots = paired_rate_pivots(
-        [lv.means_KU for lv in used], weights, [lv.answers for lv in used], points=POINTS_OF_MANY
-    )
-    low_K, high_K = tail_ends(pivots.low, pivots.high, (1 - level) / 2)
-    both = [tails(pivots, edge) for edge in edges]
-    at_end_LK = np.array([np.isin(lv.mean_K, ENDS) for lv in used])
-    within = ManyLevels(weight=1.0, means_KU=np.sum([lv.weight * lv.means_KU for lv in used], axis=0))
-    spread_LK = np.array([lv.has_spread_K for lv in used])
-    has_answer_K = (spread_LK | at_end_LK).all(axis=0) & (within.has_spread_K | at_end_LK.all(axis=0))
-    p_KB = two_sided_band_p(np.stack([a for a, _ in both], axis=1), np.stack([b for _, b in both], axis=1))
-    return Many(
-        estimate_K=contrast(used),
-        low_K=np.maximum(low_K, limits[0]),
-        high_K=np.minimum(high_K, limits[1]),
-        has_answer_K=has_answer_K,
-        p_KB=np.where(has_answer_K[:, None], p_KB, 1.0),
-    )
+    return many_by_pivots(used, _pivots_of_many, _has_answer, level=level, edges=edges, limits=limits)
+
+
+def _pivots_of_many(levels: Sequence[ManyLevels]) -> Pivots:
+    weights, answers = [lv.weight for lv in levels], [lv.answers for lv in levels]
+    return paired_rate_pivots([lv.means_KU for lv in levels], weights, answers, points=POINTS_OF_MANY)
+
+
+def _has_answer(levels: Sequence[ManyLevels]) -> NDArray[np.bool_]:
+    """Studies in which levels and their contrast have spread, or every level is at an end of the scale."""
+    at_end_LK = np.array([np.isin(lv.mean_K, ENDS) for lv in levels])
+    spread_LK = np.array([lv.has_spread_K for lv in levels])
+    within = ManyLevels(weight=1.0, means_KU=np.sum([lv.weight * lv.means_KU for lv in levels], axis=0))
+    answered_K = (spread_LK | at_end_LK).all(axis=0) & (within.has_spread_K | at_end_LK.all(axis=0))
+    return np.asarray(answered_K)
 
 
 def _beside(planned: Estimator, sample: Sample) -> Beside | None:
