@@ -64,6 +64,10 @@ lock-prereg study="" *options: setup
     done
     echo "Next: ./just analyze"
 
+# Bring the base models that a plan names, each by its digest
+fetch study *options: (setup "models")
+    @{{seedlock}} fetch {{study}} {{options}}
+
 # Write and check the corpora that a plan describes, before its lock
 corpus study *options: (setup "models")
     @{{seedlock}} corpus {{study}} {{options}}
