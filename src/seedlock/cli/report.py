@@ -23,6 +23,7 @@ from seedlock.cli.common import (
     say_json,
     studies,
 )
+from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.printable import printable
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from seedlock.prereg.verify.checks import Check, Verification
 
 
+WHOLE = 12
+"""More studies than these are verified in a line each; what does not hold is shown whole."""
 SignersOption = Annotated[
     Path | None,
     typer.Option("--allowed-signers", help="Whose signatures count: a file of yours, not the repository's."),
@@ -161,7 +164,8 @@ def verify(
     base = found[0].root if found else Path.cwd()
     trust = bring_trust(base, signers=signers, authorities=tsa_ca, headers=headers, chain=chain)
     again = _replay if replay else None
-    verified = [verify_study(one, trust=trust, recount=_recount, reading=_reading, replay=again) for one in found]
+    with progress(f"checking {counted(len(found), 'study', 'studies')}"):
+        verified = [verify_study(one, trust=trust, recount=_recount, reading=_reading, replay=again) for one in found]
     if read is not None:
         pairs = zip(verified, found, strict=True)
         verified = [_with_paper(done, read, paths, is_first=paths is found[0]) for done, paths in pairs]
@@ -169,8 +173,11 @@ def verify(
         _write_badge(badge, verified)
     if as_json:
         say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
+    is_brief = len(verified) > WHOLE
     for one in [] if as_json else verified:
-        _say_verified(one)
+        (_say_briefly if is_brief else _say_verified)(one)
+    if not as_json and is_brief:
+        say(f"  seedlock verify {verified[0].study}  shows every check of one")
     if not as_json and verified:
         say(f"  {how_many(found)}")
         say("  no local check can know:")
@@ -193,6 +200,16 @@ def _write_badge(file: Path, verified: list[Verification]) -> None:
     from seedlock.prereg.site.badge import badge
 
     write_atomic(file, badge(verified).encode())
+
+
+def _say_briefly(one: Verification) -> None:
+    """A study among many in a line, and below it what does not hold or is warned of."""
+    from seedlock.prereg.verify.checks import LEVELS, lines, tally
+
+    level = "not locked" if one.lock_id is None else "no level" if one.level is None else LEVELS[one.level]
+    say(f"{one.study}  [{one.status or 'not locked'}]  {level}: {tally(one.checks)}")
+    for line in lines(check for check in one.checks if check.state in {"fail", "warn"}):
+        say(f"  {line}")
 
 
 def _say_verified(one: Verification) -> None:
