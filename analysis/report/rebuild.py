@@ -16,6 +16,7 @@ from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
+from seedlock.prereg.verify.code import UNCONFIRMED, holder_of
 from seedlock.prereg.verify.manifest import MANIFEST
 
 ID, LINK = "R7", "report"
@@ -41,7 +42,7 @@ def rebuild_check(paths: StudyPaths) -> Check:
         return _without_builder(paths, built)
     try:
         if tool["files_sha256"] != this_tool().files_sha256:
-            return not_checked(ID, LINK, WHAT, *_another(paths, tool))
+            return _another(paths, tool)
         try:
             locked = require_lock(paths, only_reading=True)
         except SeedlockError:
@@ -65,14 +66,17 @@ def _without_builder(paths: StudyPaths, built: Event) -> Check:
     return not_checked(ID, LINK, WHAT, "built before the ledger kept which Seedlock builds a report")
 
 
-def _another(paths: StudyPaths, tool: Mapping[str, Any]) -> tuple[str, str]:
-    """Which Seedlock built the report, and how to have it look."""
+def _another(paths: StudyPaths, tool: Mapping[str, Any]) -> Check:
+    """Which Seedlock built the report, and how to have it look; one that nobody here knows of confirms nothing."""
     commit = tool["commit"]
+    is_known = holder_of(commit, paths) is not None
     found = f"built by Seedlock {tool['version']}, files sha256:{str(tool['files_sha256'])[:12]}, not by this one"
-    if commit is None:
-        return found, f"pip install seedlock=={tool['version']}  and then  seedlock verify {paths.name}"
-    at = f"git worktree add --detach ../seedlock-{str(commit)[:12]} {commit}"
-    return found, f"in a clone of Seedlock:  {at}  and there  seedlock verify {paths.name} --root FOLDER"
+    take = f"pip install seedlock=={tool['version']}  and then  seedlock verify {paths.name}"
+    if commit is not None:
+        at = f"git worktree add --detach ../seedlock-{str(commit)[:12]} {commit}"
+        take = f"in a clone of Seedlock:  {at}  and there  seedlock verify {paths.name} --root FOLDER"
+    check = not_checked(ID, LINK, WHAT, found if is_known else f"{found}, which is in no history here", take)
+    return check if is_known else replace(check, exit_code=UNCONFIRMED)
 
 
 def _faults(now: LockedPlan, built: Event, *, is_same_ink: bool) -> Iterator[Finding]:
