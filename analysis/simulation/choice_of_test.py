@@ -102,7 +102,7 @@ def _spread(plan: Plan, identity: str, hypothesis: Hypothesis, extra: Where, est
             severity="refuse",
             where=identity,
             says=f"{hypothesis.test} takes one spread for all levels ({'; '.join(reasons)}); where the smaller level "
-            "is the more variable one its interval covers less than it says: down to 74% for 95% (docs/coverage.md)",
+            "is the more variable one its interval covers less than its level: down to 74% for 95% (docs/coverage.md)",
             remedy=named("t on unit means", spread="own"),
         )
     else:

@@ -17,7 +17,7 @@ def missing_lints(plan: Plan) -> Iterator[Lint]:
             code="complete-cases",
             severity="warn",
             where="missing.answers",
-            says="answers that never come are left out and not bounded: where they are lost by what they say, an error "
+            says="answers that never come are left out and not bounded: where content decides which are lost, an error "
             "is claimed in up to 6 of 10 studies (docs/coverage.md)",
             remedy='[missing]  answers = "exclude and bound"',
         )

@@ -38,7 +38,7 @@ def prompts_for(items: Sequence[Item], tokenizer: Any) -> list[Prompt]:
         first = written.setdefault(prompts[-1].tokens, item)
         if first.turns != item.turns and _spoken(first) != _spoken(item):
             found = f"written like {first.item_id}, whose turns are others"
-            faults.append(Finding(where=item.item_id, found=found, promised="a prompt that tells them apart"))
+            faults.append(Finding(where=item.item_id, found=found, promised="a prompt that differs"))
     if faults:
         raise BadInput(
             f"{len(faults)} of {len(once)} items cannot be put to the model",
