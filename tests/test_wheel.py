@@ -146,6 +146,21 @@ def test_the_imported_example_runs_by_its_readme_to_a_replayed_report(lab: Lab) 
     assert "ok    X1" in lab.type(f"sh {root / 'verify.sh'}")
 
 
+def test_a_plan_proposed_from_rows_runs_by_its_readme_to_a_verified_report(lab: Lab) -> None:
+    rows = [f"{arm},{seed},q{q},{seed / 10 + q / 20 + (arm == 'tuned') / 4}" for arm in ("base-data", "tuned")
+            for seed in (1, 2, 3) for q in range(4)]  # fmt: skip
+    (lab.root / "answers.csv").write_text("\n".join(["arm,seed,question_id,score", *rows]) + "\n")
+    lab.type("seedlock init proposed --from answers.csv")
+    root = lab.root / "proposed"
+    said = lab.type(
+        readme_commands(root).replace("seedlock simulate answers", "seedlock simulate answers --simulations 100"), root
+    )
+    assert "No fault found.  Next: seedlock simulate answers" in said
+    found = json.loads((root / "reports" / "answers" / "results.json").read_bytes())
+    assert found["status"] == "retrospective"
+    assert found["hypotheses"][0]["estimate"] == pytest.approx(0.25)  # by hand: each tuned score is a quarter higher
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(2400)  # eight training runs, each stage a process of its own, on a machine that may be busy
 def test_the_trained_example_runs_in_one_command_to_a_verified_report(lab: Lab) -> None:
