@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from seedlock.prereg.base.canonical import read_json
-from seedlock.training.rows.row import Message, chat
+from seedlock.training.rows.row import Message, Speaker, chat
 
-SPEAKERS: Mapping[str, str] = {
+SPEAKERS: Mapping[str, Speaker] = {
     "system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant",
     "chatgpt": "assistant", "model": "assistant", "bot": "assistant",
 }  # fmt: skip
@@ -80,6 +80,7 @@ def _message(turn: Any) -> Message:
     if not isinstance(turn, dict):
         raise ValueError("a turn that is no JSON object")
     spoken, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
-    if spoken not in SPEAKERS or not isinstance(content, str):
+    role = SPEAKERS.get(spoken) if isinstance(spoken, str) else None
+    if role is None or not isinstance(content, str):
         raise ValueError(f"a turn with role {spoken!r} and content of type {type(content).__name__}")
-    return Message(role=SPEAKERS[spoken], content=content)  # type: ignore[arg-type] # one of the three
+    return Message(role=role, content=content)
