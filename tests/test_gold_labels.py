@@ -31,6 +31,7 @@ from seedlock.prereg.plan.read import parse_plan
 from seedlock.prereg.verify.chain import verify_study
 from seedlock.prereg.workflow.status import standing
 from seedlock.schemas.table import to_frame
+from tests.conftest import StudyFixture
 from tests.judge_builders import LEXICON, PLAN, completions, locked_study
 
 GOLD = """
@@ -195,6 +196,24 @@ def test_the_sheet_and_the_page_are_blind_and_keep_what_was_answered(tmp_path: P
     assert (again.judges[0].answered, again.judges[0].texts) == (40, 87)
     with pytest.raises(OutOfOrder, match="checked first"):
         analyze_study(locked)
+
+
+def test_each_command_says_the_next_one_from_the_judge_to_the_report(tmp_path: Path) -> None:
+    locked = locked_study(tmp_path, judges=CHECKED)
+    study = StudyFixture(locked.paths)
+    assert "Next: seedlock label spoken" in study.run("judge")
+    assert "checked first" in study.run("analyze", ok=5)
+    said = study.run("label", "--judge", "era")
+    assert "seedlock import spoken --gold era" in said
+    assert "0 of 87" in said
+    assert "nobody give right answers" in study.run("label", "--judge", "other", ok=2)
+    fill(require_lock(locked.paths))
+    assert json.loads(study.run("label", "--json"))["judges"][0]["answered"] == 87
+    assert "has one form" in study.run("import", "--gold", "era", "--dry-run", ok=2)
+    assert "Next: seedlock analyze spoken" in study.run("import", "--gold", "era")
+    assert "87 of 87 texts have an answer" in study.run("label")
+    study.run("analyze")
+    study.run("verify")
 
 
 def test_no_answer_is_taken_that_was_not_offered(tmp_path: Path) -> None:

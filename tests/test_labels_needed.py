@@ -13,7 +13,9 @@ from seedlock.analysis.simulation.assumptions import Variation
 from seedlock.analysis.simulation.labels import label_noise
 from seedlock.analysis.simulation.result import SimulationResult
 from seedlock.analysis.simulation.run import simulate_design
+from seedlock.analysis.simulation.table import tables
 from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.design import Look
 from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.plan import Plan, PlannedRun
 from seedlock.prereg.plan.read import parse_plan
@@ -85,6 +87,15 @@ def test_simulate_says_how_many_labels_a_claim_needs(simulated: SimulationResult
     # Expected: archaic 0.65, plain 0.2; the judge says 0.8 * 0.65 + 0.2 * 0.35 and 0.9 * 0.2 + 0.1 * 0.8.
     assert row.judge_shift == pytest.approx((0.59 - 0.65) - (0.26 - 0.2), abs=1e-4)
     assert [one.where for one in simulated.not_simulated if one.code == "labels-as-error"] == ["H1"]
+
+
+def test_the_terminal_has_a_table_of_labels_and_one_of_looks(simulated: SimulationResult) -> None:
+    looked = plan().model_copy(update={"look": [Look(seeds=n, rule="anytime") for n in (2, 3)]})
+    both = simulate_design(looked, simulations=100, seed=1, most_seeds=0)
+    titles = [str(table.title) for table in tables(both)]
+    assert any(title.startswith("gold labels a run for power") for title in titles)
+    assert any(title.startswith("seeds an arm that a study uses") for title in titles)
+    assert not any("seeds an arm that a study uses" in str(table.title) for table in tables(simulated))
 
 
 def test_few_labels_cost_width_and_no_promise(simulated: SimulationResult) -> None:
