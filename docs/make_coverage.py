@@ -50,9 +50,7 @@ class Coverage:
 
 def main() -> None:
     """Simulate and write the page."""
-    PAGE.write_text(
-        page(list(coverages(STUDIES))) + "\n".join(["# Hard cases", *HARD, *hard_cases(SECTIONS), ""]), encoding="utf-8"
-    )
+    PAGE.write_text(page(list(coverages(STUDIES))) + "\n".join([*HARD, *hard_cases(SECTIONS), ""]), encoding="utf-8")
     print(f"wrote {PAGE.name}")
 
 
