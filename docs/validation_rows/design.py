@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
+import pingouin
+from scipy import integrate, stats
 
 from docs.validation_rows.check import Check, stored
 from seedlock.analysis.inference.alpha_spending import Spending, planned_looks
+from seedlock.analysis.inference.anytime import log_e_value
 from seedlock.analysis.simulation.tost_power import tost_power
 
 LOOKS = stored("frequentist")["looks"]
@@ -27,6 +29,7 @@ def design_checks() -> Iterator[Check]:
             found=tuple(look.boundary_z for look in looks),
             digits=3,
         )
+    yield from _looks_at_any_time()
     for seeds, sds in ((3, (0.05, 0.08, 0.10, 0.15, 0.20)), (17, (0.20,)), (18, (0.20,))):
         yield Check(
             method="`tost_power`",
@@ -36,6 +39,27 @@ def design_checks() -> Iterator[Check]:
             found=tuple(tost_power(sesoi=0.2, seed_sd=sd, seeds=seeds, alpha=0.05) for sd in sds),
             digits=2,
         )
+
+
+def _looks_at_any_time() -> Iterator[Check]:
+    """Both halves of the evidence, mixed over the effect as a Cauchy prior is; and one half by quadrature."""
+    for t, n in ((2.3, 12), (-3.1, 20)):
+        yield Check(
+            method="looks at any time: both e-values, mixed over effects",
+            source="pingouin, JZS Bayes factor",
+            given=f"t = {t}, {n} pairs, Cauchy scale .707",
+            expected=(float(pingouin.bayesfactor_ttest(t, n, paired=True)),),
+            found=(_cauchy(t, n, 0.707),),
+            digits=3,
+        )
+
+
+def _cauchy(t: float, n: int, r: float) -> float:
+    def at(effect: float) -> float:
+        halves = np.exp(log_e_value(np.array([t, -t]), df=n - 1, size=n, effect=effect))
+        return float(halves.mean() * stats.invgamma.pdf(effect**2, 0.5, scale=r**2 / 2) * 2 * effect)
+
+    return float(integrate.quad(at, 0, np.inf, limit=400)[0])
 
 
 def _simulated_tost(seeds: int, sd: float) -> float:
