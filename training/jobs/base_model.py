@@ -11,6 +11,7 @@ from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged
 from seedlock.prereg.plan.bases import chat_template_of
 from seedlock.prereg.plan.runs import Model
+from seedlock.training.bases.licence import known_of, require_true
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def resolve_model(name: str, model: Model, root: Path, *, study: str = "STUDY") 
     Raises
     ------
     BadInput
-        There is no such folder or organism.
+        There is no such folder or organism, or the plan says something of a fetched model that its files do not.
     LockedFileChanged
         The files are not those of the pinned revision.
     """
@@ -84,6 +85,8 @@ def resolve_model(name: str, model: Model, root: Path, *, study: str = "STUDY") 
     if found != model.revision:
         fault = Finding(where=f"models.{name}.revision", found=found, promised=model.revision)
         raise LockedFileChanged(f"model {name} is not the pinned one", fault, then=_restore(model, study))
+    if lies_in_cache(model.base):
+        require_true(f"models.{name}", model, known_of(folder))
     return replace(named, location=str(folder), is_local=True)
 
 

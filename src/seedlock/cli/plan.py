@@ -107,11 +107,13 @@ def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
     from seedlock.generation.import_rehearsal import require_maps
     from seedlock.prereg.plan.lint import require_lockable
     from seedlock.prereg.plan.read import read_plan
+    from seedlock.training.bases.licence import require_true_bases
 
     plan = read_plan(paths.plan)
     if plan.import_ is not None or plan.judgements:
         require_maps(paths, plan)
     look_at_weights(plan, paths).require(paths.name)
+    require_true_bases(plan, paths.root)
     require_lockable(paths.name, lints)
     if plan.used_corpora and plan.import_ is None:
         from seedlock.training.checks.before_lock import require_trainable_rows
