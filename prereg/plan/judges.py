@@ -172,7 +172,7 @@ class HostedJudge(Tested):
     model: str = Field(min_length=1)
     rubric: str
     labels: list[Label] = []
-    scale: tuple[int, int] | None = None
+    scale: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
     shows: list[str] = []
     blind: list[str] = []
     twice: float = Field(default=0.1, ge=0, le=1)
