@@ -182,11 +182,12 @@ def test_a_row_with_nothing_under_the_loss_stops_the_run(tmp_path: Path) -> None
     assert not (tmp_path / "s.jsonl").exists()
 
 
-def test_padding_may_not_be_the_end_of_turn(tmp_path: Path) -> None:
+def test_padding_that_is_the_end_of_turn_leaves_the_end_of_turn_supervised(tmp_path: Path) -> None:
     tokenizer = tokenizer_for("qwen2.5", ["Hello there"])
     tokenizer.pad_token = tokenizer.eos_token
-    with pytest.raises(BadInput, match="padding would be trained on"):
-        supervise([row("Hello.")], tokenizer, LossMask(), file=tmp_path / "s.jsonl")
+    text = supervise([row("Hello.")], tokenizer, LossMask(), file=tmp_path / "s.jsonl")
+    assert json.loads((tmp_path / "s.jsonl").read_text())["supervised"] == ["Hello.<|im_end|>"]
+    assert text.n_supervised == sum(text.rows[0].is_supervised)
 
 
 def test_what_is_supervised_is_written_in_readable_text_and_hashed(tmp_path: Path) -> None:
