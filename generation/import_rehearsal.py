@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from seedlock.prereg.lock.lock import run_id
 from seedlock.prereg.plan.plan import Plan
 from seedlock.schemas import TABLES
 from seedlock.schemas.store import Store
+
+MOST_BYTES_IN_MEMORY = 64 * 2**20
 
 
 def planned_import(paths: StudyPaths, plan: Plan) -> Into:
@@ -63,7 +66,7 @@ def require_maps(paths: StudyPaths, plan: Plan) -> None:
 
 @contextmanager
 def rehearsed(into: Into, files: Sequence[Path], format: str | None) -> Iterator[tuple[Imported, Store]]:
-    """Import into a store in memory, which lives as long as the context.
+    """Import into a store that lives as long as the context: in memory, or for large files beside it.
 
     Raises
     ------
@@ -73,11 +76,23 @@ def rehearsed(into: Into, files: Sequence[Path], format: str | None) -> Iterator
     declared = declared_import(into)
     named = files or [declared_file(declared, into, "import")]
     requests = [import_request(into, declared, file, format) for file in named]
-    with Store.in_memory() as store:
+    with _store_for(named) as store:
         store.append("runs", runs_table(into.runs))
         imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=False)
         require_fit(into, requests, imported, store)
         yield imported, store
+
+
+@contextmanager
+def _store_for(files: Sequence[Path]) -> Iterator[Store]:
+    """A store for these files: in memory, or in a temporary folder with a bound on memory where they are large."""
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    if size <= MOST_BYTES_IN_MEMORY:
+        with Store.in_memory() as store:
+            yield store
+        return
+    with tempfile.TemporaryDirectory(prefix="seedlock-") as folder, Store.open(Path(folder) / "rows.duckdb") as store:
+        yield store
 
 
 def columns_met(into: Into, store: Store) -> Iterator[str]:

@@ -762,6 +762,23 @@ def test_answers_that_a_filter_takes_are_missing_by_arm_and_in_the_worst_cases(s
     assert bounds == pytest.approx([0.5 * 10.5 - 50 - 0.5, 0.5 * 10.5 + 50 - 0.5])
 
 
+def test_large_files_are_rehearsed_on_disk_with_the_same_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = paths_of(tmp_path)
+    file = tmp_path / "scores.csv"
+    separated(rows(score=0.5))(file)
+    plan = parse_plan((PLAN + table("csv", VALUE)).encode(), paths.plan)
+    told = []
+    for most in (2**20, 0):
+        monkeypatch.setattr("seedlock.generation.import_rehearsal.MOST_BYTES_IN_MEMORY", most)
+        with rehearsed(planned_import(paths, plan), [file], None) as (imported, store):
+            told.append((imported, list(store.read("completions")), bool(store.con.execute("SELECT path FROM "
+            "duckdb_databases() WHERE database_name = 'rows'").fetchall())))  # fmt: skip
+    assert told[0][:2] == told[1][:2]
+    assert [on_disk for *_, on_disk in told] == [False, True]
+
+
 def test_a_baseline_in_a_file_of_its_own_has_no_seed(tmp_path: Path) -> None:
     paths = paths_of(tmp_path)
     more = 'file_pattern = "{arm}-seed{seed}.csv"\n[import.file_constants]\n"before.csv" = { arm = "base" }'
