@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -287,6 +290,20 @@ def test_the_proposed_study_runs_to_a_verified_report(tmp_path: Path, monkeypatc
     results = json.loads(Path("reports/answers/results.json").read_bytes())
     assert results["status"] == "retrospective"
     assert results["hypotheses"][0]["estimate"] == pytest.approx(0.3)  # by hand: each tuned score is 0.3 higher
+
+
+def test_on_a_terminal_the_author_is_asked_for_what_no_row_can_say(tmp_path: Path) -> None:
+    to_csv(tmp_path / "answers.csv", NUMBERS)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "seedlock", "init", "mine", "--from", "answers.csv"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs) as typed:
+        os.write(ours, b"0.2\nfewer\nless\n")
+        assert typed.wait(120) == 0
+    os.close(theirs)
+    os.close(ours)
+    plan = tomllib.loads((tmp_path / "mine" / "prereg" / "studies" / "answers" / "plan.toml").read_text("utf-8"))
+    assert plan["hypothesis"][0]["bands"] == ["less", -0.2, "alike", 0.2, "more"]
+    assert plan["hypothesis"][0]["predicted"] == "less"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,7 +17,7 @@ from seedlock.cli.common import progress, say, say_json
 from seedlock.prereg.errors import BadInput, Finding
 
 if TYPE_CHECKING:
-    from seedlock.generation.proposal.plan_text import Proposal
+    from seedlock.generation.proposal.plan_text import Prediction, Proposal
     from seedlock.generation.proposal.propose import Said
 
 COPIED_BYTES = 100 * 2**20
@@ -97,6 +99,8 @@ def _from_rows(folder: Path, files: Sequence[Path], name: str | None, said: Said
     is_copied = len(files) == 1 and files[0].is_file() and files[0].stat().st_size <= COPIED_BYTES
     with progress("looking at the rows"):
         made = propose(study, files, said, is_copied=is_copied)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        made = _asked(made)
     there = [] if is_copied else [os.path.relpath(file.absolute(), folder.absolute()) for file in files]
     for path in create_from_rows(folder, study, plan_text(made), files if is_copied else (), there):
         say(f"wrote     {folder / path}")
@@ -104,6 +108,24 @@ def _from_rows(folder: Path, files: Sequence[Path], name: str | None, said: Said
         say(line)
     named = "".join(f" {shlex.quote(file)}" for file in there)
     say(f"Next: cd {shlex.quote(str(folder))} && git init && seedlock check {study}{named}")
+
+
+def _asked(made: Proposal) -> Proposal:
+    """What only the author can say, asked on a terminal where no option says it."""
+    smallest, predicted = made.smallest, made.predicted
+    if smallest is None:
+        smallest = typer.prompt("The smallest difference that matters", default=made.effect, type=float)
+    if predicted is None:
+        question = f"What do you predict of {made.grid.treated}, compared with {made.grid.control}"
+        predicted = typer.prompt(f"{question} (more, alike, less)", default="more", value_proc=_prediction)
+    return replace(made, smallest=smallest, predicted=predicted)
+
+
+def _prediction(said: str) -> Prediction:
+    match said.strip():
+        case "more" | "alike" | "less" as known:
+            return known
+    raise typer.BadParameter("more, alike or less")
 
 
 def _account(made: Proposal) -> list[str]:
