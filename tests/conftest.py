@@ -33,7 +33,7 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what `tests/slow.txt` names, begin with its files in its order, and leave out what needs an absent GPU.
 
-    Slow are tests that took over a second of processor time, or seconds of waiting; the files that take longest stand
+    Slow are tests that take most of a second of processor time, or wait for seconds; the files that take longest stand
     first, so that no worker is left with one of them at the end.
     """
     slow = (PROJECT / "tests" / "slow.txt").read_text("utf-8").split()
