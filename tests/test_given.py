@@ -197,6 +197,7 @@ def test_digests_that_are_not_pinned_are_printed_as_they_go_into_the_plan(made: 
     assert len(pasted) == len(SEEDS)
     study.write_plan(plan_of(made, adapters="revisions = { " + ", ".join(pasted) + " }"))
     assert "No fault found" in study.run("check")
+    assert "generation\n  tiny" in study.run("estimate")  # nothing to train, and still all to ask
 
 
 def test_an_adapter_of_another_model_is_refused_by_its_shapes(made: Path, tmp_path: Path) -> None:
