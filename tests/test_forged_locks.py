@@ -86,6 +86,11 @@ def test_a_hand_made_lock_does_not_hold(broken: StudyFixture, forgery: Callable[
     assert not {"L1", "L2", "L3", "G1", "R1", "R2"} & failed.keys(), "the forgery is not a good one"
 
 
+def test_a_lock_of_another_number_than_its_name_fails_and_ends_in_a_list(broken: StudyFixture) -> None:
+    forge_lock(broken.paths, lambda lock: lock.update(n=2))
+    assert failures(broken)["L2"].findings[0].found == "lock 2"
+
+
 def test_an_invented_code_list_cannot_name_the_seedlock_at_hand(broken: StudyFixture) -> None:
     def invent(lock: Document) -> None:
         lock["code"][0].update(sha256="0" * 64)

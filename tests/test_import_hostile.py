@@ -106,6 +106,12 @@ def test_ragged_rows_are_quarantined_and_the_others_keep_their_numbers(tmp_path:
     assert [number for batch in batches for number in batch.at.to_pylist()] == [1, 4, 5]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pyarrow's own callback
+def test_a_ragged_row_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read as CSV"):
+        bring_in(saved(tmp_path, HEADER + b"a,q,0,yes\na,q,\x8b\xff\n"), "csv")
+
+
 def test_row_numbers_hold_over_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv, "BLOCK_BYTES", 2_000)
     monkeypatch.setattr(csv, "longest_line", lambda _: 100)

@@ -65,7 +65,7 @@ def read(path: Path, columns: Sequence[str], *, delimiter: str = ",") -> Iterato
                 n_read += batch.num_rows
                 texts, undecoded = decode(at, [batch.column(name) for name in columns], columns)
                 yield RawBatch(at=at, columns=pa.table(texts, names=list(columns)), undecoded=undecoded)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:  # the latter of a row with too many or too few fields
         if "Empty CSV" in str(error):
             raise BadInput(f"{path.name} has a header and no rows") from error
         found = Finding(where=f"after row {next_row - 1}", found=str(error), promised="CSV with a header")

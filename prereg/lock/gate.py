@@ -131,10 +131,12 @@ def is_reported(events: Iterable[Event], lock_id: Sha256) -> bool:
 
 
 def chain_faults(files: list[Path], locks: tuple[Lock, ...], events: tuple[Event, ...]) -> list[Finding]:
-    """Each lock names the one before, and the ledger names each by its digest."""
+    """Each lock has its place's number and names the one before, and the ledger names each by its digest."""
     digests = [sha256_regular(file) for file in files]
     faults = []
-    for file, lock, previous in zip(files, locks, [None, *digests], strict=False):
+    for number, (file, lock, previous) in enumerate(zip(files, locks, [None, *digests], strict=False), start=1):
+        if lock.n != number or file.name != f"lock-{number:04d}.json":
+            faults.append(Finding(where=f"{file.name} n", found=f"lock {lock.n}", promised=f"lock {number}"))
         if lock.prev_lock != previous:
             found, promised = str(lock.prev_lock), str(previous)
             faults.append(Finding(where=f"{file.name} prev_lock", found=found, promised=promised))

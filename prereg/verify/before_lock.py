@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from seedlock.prereg.base import git
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import read_regular
+from seedlock.prereg.errors import UnreadableFile
 from seedlock.prereg.lock.document import Lock
 from seedlock.prereg.verify.history import FOLDERS
 
@@ -42,7 +43,10 @@ def before_lock(paths: StudyPaths, lock: Lock) -> BeforeLock:
 def _parents_of_its_commit(paths: StudyPaths, lock: Lock) -> tuple[str, ...]:
     """Parents of every commit that brought the lock's file where there was none."""
     path = f"lockfiles/{paths.name}/lock-{lock.n:04d}.json"
-    blob = git.blob_id(read_regular(paths.root / path))
+    try:
+        blob = git.blob_id(read_regular(paths.root / path))
+    except UnreadableFile:  # a lock whose number is not its name's, which L2 says
+        return ()
     changes = git.changes(paths.root, *FOLDERS) or ()
     came = [one.commit for one in changes if one.path == path and one.before is None and one.after == blob]
     return git.parents_of(paths.root, came)
