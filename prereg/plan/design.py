@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -100,18 +100,12 @@ class Look(BaseModel):
     effect: float = Field(default=3.0, gt=0, le=100)
 
 
-def with_every_look(written: Any) -> Any:
-    """A plan as it is written, with one look with the rule "anytime" repeated at every later number of seeds."""
-    looks, grid = (written.get(key) if isinstance(written, dict) else None for key in ("look", "grid"))
-    seeds = grid.get("seeds") if isinstance(grid, dict) else None
-    lists: list[Any] = list(seeds.values()) if isinstance(seeds, dict) else [seeds]
-    if not (isinstance(looks, list) and len(looks) == 1 and all(isinstance(one, list) for one in lists)):
-        return written
+def every_look(looks: list[Look], most: int) -> list[Look]:
+    """The looks of a plan, with a single one at any time repeated at every later number of seeds up to `most`."""
+    if len(looks) != 1 or looks[0].rule != "anytime" or looks[0].seeds >= most:
+        return looks
     (first,) = looks
-    if not isinstance(first, dict) or first.get("rule") != "anytime" or not isinstance(first.get("seeds"), int):
-        return written
-    every = [{**first, "seeds": n} for n in range(first["seeds"], max(map(len, lists), default=0) + 1)]
-    return {**written, "look": every or looks}
+    return [first.model_copy(update={"seeds": n}) for n in range(first.seeds, most + 1)]
 
 
 class Multiverse(BaseModel):

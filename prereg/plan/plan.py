@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from seedlock.prereg.plan.audit import AUDIT, Audit
 from seedlock.prereg.plan.bands import Bands, parse_bands
-from seedlock.prereg.plan.design import Design, Look, Multiverse, Name, with_every_look
+from seedlock.prereg.plan.design import Design, Look, Multiverse, Name, every_look
 from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.hosted import Hosted
 from seedlock.prereg.plan.identity import HypothesisId
@@ -306,11 +306,12 @@ class Plan(Table):
     judgements: dict[Name, Judged] = {}
     acknowledge: dict[str, str] = {}
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _a_look_at_every_seed(cls, written: Any, read: ModelWrapValidatorHandler[Plan]) -> Plan:
+    @model_validator(mode="after")
+    def _a_look_at_every_seed(self) -> Plan:
         """One look with the rule "anytime" stands for one at every number of seeds from there to all of the grid."""
-        return read(with_every_look(written))
+        most = max(len(self.grid.seeds_of(model)) for model in self.grid.models) if self.grid.models else 0
+        self.__dict__["look"] = every_look(self.look, most)  # frozen from here on
+        return self
 
     @property
     def looks_at_any_time(self) -> bool:
