@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ def test_verify_names_answers_that_were_sealed_before_the_audit(done: StudyFixtu
     study.paths.ledger.with_suffix(".head").unlink()
     for event in late:
         own = {key: value for key, value in event.body.items() if key not in {"n", "at", "prev", "event"}}
-        append_event(study.paths.ledger, event.name, own)
+        append_event(study.paths.ledger, event.name, own, now=datetime.fromisoformat(events[0].at))
     said = study.run("verify", ok=5)
     assert said.count("audit.judged before it") == 4
 

@@ -12,6 +12,7 @@ import pytest
 
 from seedlock.generation.requests.items import plan_items
 from seedlock.prereg.base import distributions
+from seedlock.prereg.base.base_models import folder_revision
 from seedlock.prereg.base.canonical import canonical_json, sha256_bytes, sha256_file
 from seedlock.prereg.base.distributions import ANALYSIS, altered, installed
 from seedlock.prereg.base.paths import StudyPaths, list_studies
@@ -27,6 +28,7 @@ from seedlock.prereg.verify.counts import rows_of_runs
 from seedlock.prereg.verify.libraries import library_faults
 from tests.conftest import PLAN, PROJECT, StudyFixture, completions
 
+ORGANISM = PROJECT / "training" / "organisms" / "weights" / "llama"
 GENERATED = PLAN[: PLAN.index("[import]")] + PLAN[PLAN.index("[measures.marker]") :]
 
 
@@ -113,7 +115,8 @@ def test_what_every_run_of_the_published_plans_owes_is_what_generation_asks_and_
 def test_the_lock_of_a_generating_plan_counts_answers_by_run(study: StudyFixture) -> None:
     items = [{"item_id": f"q{n}", "user": f"Question {n}?"} for n in range(5)]
     sets = "".join(f'[items.{name}]\nfile = "items.jsonl"\n\n' for name in ("asked", "again"))
-    study.write_plan(GENERATED.replace("[decoding]", f"{sets}[decoding]"))
+    plan = GENERATED.replace("[decoding]", f"{sets}[decoding]")
+    study.write_plan(plan.replace('revision = "sha256:0"', f'revision = "{folder_revision(ORGANISM)}"'))
     (study.paths.study / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     study.run("lock")
     assert {run.n_expected for run in read_lock(lock_paths(study.paths)[0]).runs} == {10}

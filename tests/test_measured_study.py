@@ -230,11 +230,12 @@ def test_the_audit_judges_on_source_items_what_the_claim_rests_on(results: dict[
 
 
 def test_the_report_shows_the_audit_in_words_and_as_a_table(study: StudyFixture, results: dict[str, Any]) -> None:
-    page = (study.paths.report / "report.html").read_text()
-    twin = (study.paths.report / "report.md").read_text()
+    names = ("report.html", "appendix.html", "report.md")
+    page, appendix, twin = ((study.paths.report / name).read_text() for name in names)
     for text in (page, twin):
         assert "Which measures the claims may rest on" in text
         assert "measures passed the audit on source items" in text
+    for text in (appendix, twin):
         assert "Every check of the audit, with its limit" in text
     assert results["gates"][0]["name"] == "audit"
 

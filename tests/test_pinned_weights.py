@@ -83,7 +83,7 @@ def test_revisions_that_plans_pin_since_version_0_1_are_the_same(tmp_path: Path)
     for name in list_studies(PROJECT):
         for model in read_plan(StudyPaths(root=PROJECT, name=name).plan).models.values():
             at = model_folder(model.base, PROJECT, model.revision)
-            if at is not None:
+            if at is not None and not model.base.startswith("pypi:"):  # that pins the file that was shipped
                 assert folder_revision(at) == model.revision
                 checked += 1
     assert checked >= 4

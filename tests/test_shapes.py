@@ -580,7 +580,7 @@ SHAPES = [
     ),
     one(
         "a file whose name can be read two ways",
-        "a-b-0.csv",
+        "a--1.csv",
         separated(SCORED),
         table("csv", VALUE, columns=OF_FILE, more='file_pattern = "{arm}-{seed}.csv"'),
         refused=("two ways", "file_constants"),

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from seedlock.prereg.base import git
-from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
+from seedlock.prereg.base.paths import CHECKOUT, HOME, StudyPaths
+from seedlock.prereg.base.tool import BUILT_FROM
 from seedlock.prereg.errors import Finding, LockedFileChanged
 from seedlock.prereg.lock.document import Lock
 
@@ -46,6 +47,9 @@ def _run_commit(checkout: Path, commit: str, arguments: tuple[str, ...], paths: 
     with tempfile.TemporaryDirectory(prefix="seedlock-at-lock-") as folder:
         tree = Path(folder) / "tree"
         git.write_files(checkout, commit, tree, *CODE)
+        named = tree / BUILT_FROM.relative_to(HOME)
+        if named.parent.is_dir():  # version 0.1.0 had no such room, and named no builder
+            named.write_text(commit, "ascii")
         one_file = tree / "seedlock.py"  # the layout of version 0.1.0
         tool = [str(one_file)] if one_file.is_file() else ["-m", "seedlock"]
         source = {"PYTHONPATH": str(tree if one_file.is_file() else tree / "src")}
