@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 class _Part(BaseModel):
     """Frozen, unknown keys refused, no NaN or infinity."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class LayerResult(_Part):

@@ -21,7 +21,7 @@ from seedlock.prereg.plan.plan import Plan
 class Record(BaseModel):
     """Part of a lock file: strict, frozen, unknown keys refused."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class LockedFile(Record):

@@ -31,7 +31,7 @@ class Exposure(BaseModel):
         Outputs existed, or the plan says the results are published.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
     declared: Literal["none", "pilot", "published"]
     data_seen: DataSeen

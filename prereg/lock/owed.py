@@ -30,7 +30,7 @@ class Owed(BaseModel):
         Why one of the two is None.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
     answers: int | None
     draws: int | None

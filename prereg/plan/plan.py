@@ -57,7 +57,7 @@ class Measure(BaseModel):
     names the judge whose labels and values it scores. `unit` says what its numbers are where the kind does not.
     """
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False, defer_build=True)
 
     kind: str
     unit: str | None = None

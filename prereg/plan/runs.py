@@ -95,7 +95,7 @@ class Corpus(BaseModel):
     `gates` overrides the limits of the corpus checks by name.
     """
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False, defer_build=True)
 
     recipe: str
     file: str | None = None
