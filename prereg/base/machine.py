@@ -32,6 +32,6 @@ def helpers(preload: Sequence[str]) -> ForkServerContext | SpawnContext:
     return context
 
 
-def asked_device() -> str | None:
-    """The device that the environment names; None where it leaves it to what is found."""
-    return os.environ.get(DEVICE, "").strip() or None
+def device(*, cuda: bool, mps: bool) -> str:
+    """The device that the environment names, else CUDA, Apple's MPS or the CPU, by what torch finds."""
+    return os.environ.get(DEVICE, "").strip() or ("cuda" if cuda else "mps" if mps else "cpu")

@@ -20,7 +20,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from seedlock.prereg.base.canonical import sha256_file, write_atomic
-from seedlock.prereg.base.machine import asked_device
+from seedlock.prereg.base.machine import device
 from seedlock.prereg.base.peft_warning import adapter_notice_unheard
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.training.adapters.answer_trainer import AnswerTrainer, OrderedRows, pad_right
@@ -111,8 +111,7 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
 
 def _device() -> str:
     """The device asked for, else a GPU (CUDA, or Apple's MPS) where torch finds one."""
-    found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    return asked_device() or found
+    return device(cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available())
 
 
 def load_base(base: BaseModel, settings: StageSettings) -> PreTrainedModel:

@@ -158,7 +158,7 @@ def write_corpora(paths: StudyPaths, plan: Plan, writer: Writer | None, say: Say
     for name in plan.used_corpora:
         kept = paths.runs / "corpora" / f"{name}.answers.jsonl"
         if writer is not None and recipe_of(plan, name)[1].by == "instruct":
-            model = model or writer.open(paths.name)
+            model = model or writer.open()
             write_corpus(paths, plan, name, model=Journalled(model, kept, say))
             kept.unlink(missing_ok=True)
         else:

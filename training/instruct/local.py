@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from seedlock.prereg.base.canonical import sha256_file
+from seedlock.prereg.base.machine import device
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.training.instruct.model import Answer, Sampling
 
@@ -38,7 +39,8 @@ class LocalModel:
             raise BadInput("the corpus's writer is no instruct model", fault, then="name one that is")
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        where = device(cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available())
+        return tokenizer, model.to(where).eval()
 
     def generate(self, prompts: Sequence[str], *, first: int = 0) -> list[Answer]:
         """Answer each prompt, in order; a batch has a seed of its own.

@@ -33,7 +33,7 @@ class Writer:
     batch_size: int
     at_once: int
 
-    def open(self, study: str) -> TextModel:
+    def open(self) -> TextModel:
         """The model, ready to be asked.
 
         Raises
@@ -41,7 +41,6 @@ class Writer:
         BadInput
             The endpoint needs a key and none is set, or the model is not here.
         """
-        again = f"seedlock corpus {study} --writer {self.model}"
         if self.endpoint is None:
             from seedlock.training.instruct.local import LocalModel  # noqa: PLC0415 - torch, for local weights only
 
@@ -54,6 +53,5 @@ class Writer:
             return OpenAiModel(self.model, self.sampling, at_once=self.at_once, base_url=self.endpoint)
         except OpenAIError as error:
             fault = Finding(where="OPENAI_API_KEY", found="not set", promised="the key of the endpoint")
-            raise BadInput(
-                "the endpoint cannot be asked", fault, then=f"export OPENAI_API_KEY=...  and then  {again}"
-            ) from error
+            then = "export OPENAI_API_KEY=...  (it is written nowhere) and then the same command again"
+            raise BadInput("the endpoint cannot be asked", fault, then=then) from error
