@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from seedlock.analysis.report.build import build_report
 from seedlock.prereg.lock.gate import LockedPlan
@@ -119,10 +120,10 @@ def test_a_mark_of_the_scoreboard_leads_to_its_row_and_the_row_to_its_fold_in_th
     assert marks.count() == page.locator("article.hypothesis").count()
     marks.nth(1).click()
     row = page.locator("article.hypothesis:target")
-    assert row.count() == 1
+    expect(row).to_have_count(1)
     row.locator(".id a").click()
-    assert page.url.split("/")[-1].startswith("appendix.html#")
-    assert page.locator("article.whole:target > details[open]").count() == 1
+    expect(page).to_have_url(re.compile(r"/appendix\.html#[^/]+$"))
+    expect(page.locator("article.whole:target > details[open]")).to_have_count(1)
     page.close()
 
 
@@ -163,8 +164,9 @@ def test_the_report_prints_on_eight_sheets_and_the_appendix_in_full(browser: Bro
     page, _ = opened(browser, locked, "appendix.html")
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    folds = page.locator("article.whole details:not(.whole)")
-    assert folds.count() == page.locator("article.whole details[open]:not(.whole)").count() > 0
+    folds = page.locator("article.whole details:not(.whole)").count()
+    assert folds > 0
+    expect(page.locator("article.whole details[open]:not(.whole)")).to_have_count(folds)
     assert sheets(page) > 1
     page.close()
 
