@@ -16,6 +16,7 @@ from docs.validation_rows.mixed_models import mixed_model_checks
 from docs.validation_rows.rates import rate_checks
 from docs.validation_rows.schools import school_checks
 from docs.validation_rows.seeds import seed_checks
+from docs.validation_rows.syntheses import synthesis_checks
 
 HERE = Path(__file__).parent
 GROUPS = {
@@ -25,6 +26,7 @@ GROUPS = {
     "Equivalence and families of tests": family_checks,
     "Judges": judge_checks,
     "Looks and power": design_checks,
+    "Studies pooled": synthesis_checks,
     "The Bayesian seed hierarchy": school_checks,
 }
 NOT_ESTIMATED = """\
@@ -47,7 +49,9 @@ def checks() -> dict[str, tuple[Check, ...]]:
 
 def page() -> str:
     """Return the page as Markdown."""
-    versions = stored("frequentist")["versions"] | stored("published")["versions"]
+    versions = (
+        stored("frequentist")["versions"] | stored("published")["versions"] | stored("random_effects")["versions"]
+    )
     every = [check for rows in checks().values() for check in rows]
     lines = [
         "# Validation",
