@@ -23,7 +23,7 @@ from seedlock.prereg.base.canonical import sha256_json
 from seedlock.prereg.errors import BadInput, Finding, Incomplete
 from seedlock.prereg.lock.gate import LockedPlan
 from seedlock.prereg.lock.ledger import Event
-from seedlock.prereg.plan.judges import HostedJudge, LexiconJudge
+from seedlock.prereg.plan.judges import ExamplesJudge, HostedJudge, LexiconJudge
 from seedlock.sentences import Encoder, open_encoder
 
 
@@ -183,12 +183,12 @@ def _work(locked: LockedPlan, name: str, chosen: Chosen) -> _Work:
     )
     judge = open_judge(planned, bench)
     canaries: list[Canary] = []
-    if isinstance(planned, LexiconJudge | HostedJudge) and planned.texts is not None:
+    if isinstance(planned, LexiconJudge | ExamplesJudge | HostedJudge) and planned.texts is not None:
         shows = planned.shows if isinstance(planned, HostedJudge) else []
         canaries = read_canaries(
             paths.study / planned.texts,
             injections=planned.injections,
-            answers=planned.answers if isinstance(planned, HostedJudge) else judge.labels,  # type: ignore[attr-defined]  # a lexicon's
+            answers=planned.answers if isinstance(planned, HostedJudge) else judge.labels,  # type: ignore[attr-defined]  # of a lexicon or examples
             shows=shows,
             seed=planned.seed,
             in_pairs=planned.pairs is not None,

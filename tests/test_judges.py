@@ -376,4 +376,4 @@ def test_every_judge_of_the_page_is_one_that_a_plan_may_name() -> None:
         Path("spoken/plan.toml"),
     )
     assert plan.judges["told"].sample == 50
-    assert len(whole) == 6
+    assert len(whole) == 7

@@ -18,7 +18,7 @@ from seedlock.prereg.lock.superseded import judgements_of
 from seedlock.prereg.plan.plan import Plan
 
 SECOND = "/2"
-BY_RULE = frozenset({"lexicon", "classifier"})
+BY_RULE = frozenset({"lexicon", "examples", "classifier"})
 
 
 def require_judgements(locked: LockedPlan) -> None:

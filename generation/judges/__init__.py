@@ -10,6 +10,7 @@ from seedlock.generation.judging.protocol import Bench, Judge
 JUDGES: dict[str, str] = {
     "anthropic": "seedlock.generation.judges.anthropic",
     "classifier": "seedlock.generation.judges.classifier",
+    "examples": "seedlock.generation.judges.examples",
     "lexicon": "seedlock.generation.judges.lexicon",
     "openai": "seedlock.generation.judges.openai",
 }

@@ -10,7 +10,6 @@ from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.audit import AUDIT
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 from seedlock.prereg.plan.identity import HypothesisId
-from seedlock.prereg.plan.judges import ClassifierJudge
 from seedlock.prereg.plan.plan import BASELINE_ARM, Claim, Estimand, Plan
 from seedlock.prereg.plan.runs import listed
 
@@ -164,7 +163,7 @@ def _judges(plan: Plan) -> Iterator[Finding]:
         if measure.judge is not None:
             yield from unknown(f"measures.{name}.judge", measure.judge, judges, what="judge")
     for name, judge in plan.judges.items():
-        if isinstance(judge, ClassifierJudge) and judge.reads == "meaning" and plan.encoder is None:
+        if getattr(judge, "reads", None) == "meaning" and plan.encoder is None:
             promised = "a table [encoder]: the model that reads it"
             yield Finding(where=f"judges.{name}.reads", found='"meaning", and no encoder', promised=promised)
         for items in judge.items:

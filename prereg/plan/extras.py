@@ -39,6 +39,7 @@ BACKENDS: Mapping[str, tuple[str, ...]] = {
 }
 JUDGES: Mapping[str, tuple[str, ...]] = {
     "classifier": ("sklearn",),
+    "examples": ("sklearn",),
     "openai": ("openai",),
     "anthropic": ("anthropic",),
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from seedlock.prereg.plan.design import STRICT, Name
+from seedlock.prereg.plan.examples import read_examples
 from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.hosted import Hosted
 from seedlock.prereg.plan.lexicon import labels_of, read_words
@@ -158,6 +159,27 @@ class ClassifierJudge(JudgeTable):
         return self
 
 
+class ExamplesJudge(Tested):
+    """`kind = "examples"`: the label of the example texts that a text is most like; needs no key.
+
+    `examples` names a JSON Lines file, each line `text`, its right `label`, and `group`: what it is about. `reads` says
+    what of a text is seen, as for a classifier. A text whose two best labels score within `margin` of one another gets
+    the label `borderline`, or none without it.
+    """
+
+    kind: Literal["examples"]
+    examples: str
+    reads: Literal["words", "meaning"] = "words"
+    margin: float = Field(default=0.0, ge=0)
+    borderline: Label | None = None
+
+    @model_validator(mode="after")
+    def _has_no_classes(self) -> Self:
+        if self.classes:
+            raise ValueError("examples do not tell classes apart: leave classes out")
+        return self
+
+
 class HostedJudge(Tested):
     """`kind = "anthropic"` or `"openai"`: a model behind an API, given a locked rubric and structured output.
 
@@ -204,7 +226,7 @@ class HostedJudge(Tested):
         return tuple(self.labels or self.classes)
 
 
-AnyJudge = LexiconJudge | ClassifierJudge | HostedJudge
+AnyJudge = LexiconJudge | ExamplesJudge | ClassifierJudge | HostedJudge
 type Judge = Annotated[AnyJudge, Field(discriminator="kind")]
 KINDS = tuple(kind for table in get_args(AnyJudge) for kind in get_args(table.model_fields["kind"].annotation))
 
@@ -215,17 +237,19 @@ def verdict_labels(judge: AnyJudge, study: Path) -> list[str] | None:
     Raises
     ------
     BadInput
-        The words of a lexicon, a file in the folder `study`, are none.
+        The words of a lexicon or the examples, a file in the folder `study`, are none.
     """
     if judge.classes:
         return [CORRECT, WRONG]
     if isinstance(judge, LexiconJudge):
         return labels_of(read_words(study / judge.words, judge.borderline), judge.borderline)
+    if isinstance(judge, ExamplesJudge):
+        return labels_of(sorted({one.label for one in read_examples(study / judge.examples)}), judge.borderline)
     return (judge.labels or None) if isinstance(judge, HostedJudge) else None
 
 
 def files_of(judge: AnyJudge) -> dict[str, str]:
     """Key -> file that a judge names; the lock pins each."""
-    named = {"words": getattr(judge, "words", None), "rubric": getattr(judge, "rubric", None)}
+    named = {key: getattr(judge, key, None) for key in ("words", "examples", "rubric")}
     named["gold"] = getattr(judge, "texts", None)
     return {key: file for key, file in named.items() if file is not None}
