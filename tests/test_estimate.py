@@ -392,7 +392,9 @@ def test_operations_stand_in_for_speeds_where_the_size_is_stated() -> None:
 
 def test_what_no_rate_tells_is_not_known_and_says_what_to_state() -> None:
     lines = {(line.part, line.of, line.what): line.amount for line in priced("").lines}
-    assert lines["time", "tiny", "training"] == unknown("state rates.training_tokens_per_second")
+    assert lines["time", "tiny", "training"] == unknown(
+        "state rates.training_tokens_per_second, or add --measure where the model lies here"
+    )
     assert lines["cost", "", "together"].value is None
     assert lines["cost", "", "together"].note == "state rates.gpu_hour_cost"
     (warning,) = priced("budget = 5.0\n").warnings

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seedlock.prereg.cost.amounts import Amount, Line, Part, about, amount_of, exact, total, unknown
+from seedlock.prereg.cost.speeds import Timed, Work
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 from seedlock.prereg.plan.judges import HostedJudge
 from seedlock.prereg.plan.model_shape import ModelShape
@@ -46,10 +47,13 @@ class Known:
         Model -> its shape, where its config.json lies here.
     measured
         Model -> training tokens a second in runs of this study.
+    timed
+        Model -> how fast this machine was with it when it was timed.
     """
 
     shapes: Mapping[str, ModelShape]
     measured: Mapping[str, float]
+    timed: Mapping[str, Timed] = field(default_factory=dict)
 
 
 def estimate(study: str, plan: Plan, counted: Sequence[Line], known: Known) -> Estimate:
@@ -87,25 +91,29 @@ def _times(plan: Plan, counted: Sequence[Line], known: Known) -> Iterator[Line]:
     for model in plan.grid.models:
         speeds = _Speeds(plan=plan, model=model, known=known)
         if (tokens := amount_of(counted, "train", "tokens", model)) is not None:
-            spent = unknown(PROVIDER) if _is_trained_elsewhere(plan) else _over(tokens, speeds.training())
+            n = amount_of(counted, "train", "stages", model) or exact(0)
+            spent = unknown(PROVIDER) if _is_trained_elsewhere(plan) else speeds.spent("training", tokens, n)
             yield Line(part="time", of=model, what="training", unit="s", amount=spent)
             seconds.append(spent)
         if (said := amount_of(counted, "generate", "new tokens", model)) is not None:
             read = amount_of(counted, "generate", "prompt tokens", model) or exact(0)
-            apart = total([_over(said, speeds.generation()), _over(read, speeds.reading())])
+            n = amount_of(counted, "generate", "runs", model) or exact(0)
+            apart = total([speeds.spent("answers", said, n), speeds.spent("reading", read, exact(0))])
             spent = unknown(PROVIDER) if _is_asked_elsewhere(plan) else apart
             yield Line(part="time", of=model, what="generation", unit="s", amount=spent)
             seconds.append(spent)
         if (inside := amount_of(counted, "inside", "prompt tokens", model)) is not None:
-            spent = _over(inside, speeds.reading())
+            spent = speeds.spent("reading", inside, exact(0))
             yield Line(part="time", of=model, what="looking inside", unit="s", amount=spent)
             seconds.append(spent)
     own = [spent for spent in seconds if spent.note != PROVIDER]
     if own:
-        gpus = 1 if plan.rates is None else plan.rates.gpus
         yield Line(part="time", of="", what="one device", unit="s", amount=_whole(own))
-        if gpus > 1:
-            yield Line(part="time", of="", what=f"{gpus} devices at once", unit="s", amount=_whole(own).times(1 / gpus))
+        gpus = 1 if plan.rates is None else plan.rates.gpus
+        cpus = [timed.cores for timed in known.timed.values() if timed.device == "cpu"] if plan.rates is None else []
+        if (at_once := min(cpus, default=gpus)) > 1:
+            what = f"{at_once} {'cores' if cpus else 'devices'} at once"
+            yield Line(part="time", of="", what=what, unit="s", amount=_whole(own).times(1 / at_once))
 
 
 def _is_trained_elsewhere(plan: Plan) -> bool:
@@ -127,11 +135,22 @@ def _over(tokens: Amount, speed: Amount) -> Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Speeds:
-    """Tokens a second of one model on one device: stated, measured, or reckoned from its size."""
+    """Tokens a second of one model on one device: stated, measured in runs, timed here, or reckoned from its size."""
 
     plan: Plan
     model: str
     known: Known
+
+    def spent(self, work: Work, tokens: Amount, times: Amount) -> Amount:
+        """Seconds for so many tokens; begun so many times, which is known only of work that was timed here."""
+        speed = {"training": self.training, "answers": self.generation, "reading": self.reading}[work]()
+        spent = _over(tokens, speed)
+        timed = self.known.timed.get(self.model)
+        is_timed = timed is not None and (found := timed.amount(work)) is not None and found.note == speed.note
+        if timed is None or not is_timed or not times.value or not timed.begin(work).value:
+            return spent
+        begun = timed.begin(work)
+        return total([spent, begun.times(times.value, certainty=times.certainty)])
 
     def training(self) -> Amount:
         """As [rates] states, else as runs of this study went, else by operations."""
@@ -139,17 +158,19 @@ class _Speeds:
         if stated is None and self.model in self.known.measured:
             measured = self.known.measured[self.model]
             return about(measured, f"{measured:.0f} tokens a second, as this study's finished stages went")
-        return self._speed(stated, "training_tokens_per_second", TRAINING_FLOPS, self._rates.training_share)
+        return self._speed("training", stated, "training_tokens_per_second", TRAINING_FLOPS, self._rates.training_share)
 
     def generation(self) -> Amount:
         """New tokens a second."""
         stated = self._own.generation_tokens_per_second
-        return self._speed(stated, "generation_tokens_per_second", READING_FLOPS, self._rates.generation_share)
+        return self._speed(
+            "answers", stated, "generation_tokens_per_second", READING_FLOPS, self._rates.generation_share
+        )
 
     def reading(self) -> Amount:
         """Prompt tokens a second; reading costs no more than training, and reaches its share of the peak."""
         stated = self._own.prompt_tokens_per_second
-        return self._speed(stated, "prompt_tokens_per_second", READING_FLOPS, self._rates.training_share)
+        return self._speed("reading", stated, "prompt_tokens_per_second", READING_FLOPS, self._rates.training_share)
 
     @property
     def _rates(self) -> Rates:
@@ -159,12 +180,15 @@ class _Speeds:
     def _own(self) -> ModelRates:
         return self._rates.of(self.model)
 
-    def _speed(self, stated: float | None, key: str, flops: float, share: float) -> Amount:
+    def _speed(self, work: Work, stated: float | None, key: str, flops: float, share: float) -> Amount:
         if stated is not None:
             return about(stated, f"{stated:g} tokens a second (rates)")
+        timed = self.known.timed.get(self.model)
+        if timed is not None and (found := timed.amount(work)) is not None:
+            return found
         shape = self.known.shapes.get(self.model) or self._own.shape
         if shape is None or self._rates.flops_per_second is None:
-            return unknown(f"state rates.{key}")
+            return unknown(f"state rates.{key}, or add --measure where the model lies here")
         value = self._rates.flops_per_second * share / (flops * shape.parameters)
         note = f"{flops:g} x {shape.parameters / 1e9:.3g}e9 operations a token at {share:.0%} of the peak (rates)"
         return about(value, note)

@@ -35,7 +35,7 @@ NO_ROWS = "rows that are not here yet: say the stage's steps, or bring the file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Stage:
+class PlannedStage:
     """One training, done once, whatever number of runs shares it."""
 
     model: str
@@ -60,7 +60,7 @@ def training_lines(paths: StudyPaths, plan: Plan) -> list[Line]:
     if plan.import_ is not None or not plan.corpora:
         return []
     corpora = {name: planned_rows(paths, plan, name) for name in plan.used_corpora}
-    stages = _stages(paths, plan, corpora)
+    stages = planned_stages(paths, plan, corpora)
     lines = list(_corpus_lines(corpora))
     for model in plan.grid.models:
         own = [stage for stage in stages if stage.model == model]
@@ -80,9 +80,9 @@ def _corpus_lines(corpora: dict[str, PlannedRows]) -> Iterator[Line]:
             yield Line(part="corpus", of=name, what="new tokens", unit="tokens", amount=words.times(4 / 3))
 
 
-def _stages(paths: StudyPaths, plan: Plan, corpora: dict[str, PlannedRows]) -> list[_Stage]:
+def planned_stages(paths: StudyPaths, plan: Plan, corpora: dict[str, PlannedRows]) -> list[PlannedStage]:
     """Every different training, merged where any run builds on it."""
-    found: dict[str, _Stage] = {}
+    found: dict[str, PlannedStage] = {}
     begins = {name: identity(m.revision, chat_template_of(m, paths.study)) for name, m in plan.models.items()}
     for run in plan.runs():
         for link in chain(plan, run, begins[run.model], corpora):
@@ -91,7 +91,7 @@ def _stages(paths: StudyPaths, plan: Plan, corpora: dict[str, PlannedRows]) -> l
                 settings = resolve(link.name, link.stage)
                 corpus = corpora[link.stage.corpus]
                 _require_variant(link, corpus, f"arms.{run.arm}.framing")
-                found[link.stage_id] = _Stage(model=run.model, link=link, settings=settings, corpus=corpus)
+                found[link.stage_id] = PlannedStage(model=run.model, link=link, settings=settings, corpus=corpus)
     return list(found.values())
 
 
@@ -101,7 +101,7 @@ def _require_variant(link: Link, corpus: PlannedRows, where: str) -> None:
         raise no_such_rows(corpus.name, corpus.n, link.variant, where)
 
 
-def _model_lines(paths: StudyPaths, plan: Plan, model: str, stages: Sequence[_Stage]) -> Iterator[Line]:
+def _model_lines(paths: StudyPaths, plan: Plan, model: str, stages: Sequence[PlannedStage]) -> Iterator[Line]:
     reader = _Reader(plan, model, paths)
     shape = shape_of(plan, model, paths.root)
     yield Line(part="train", of=model, what="stages", amount=exact(len(stages)))
@@ -120,7 +120,7 @@ def _model_lines(paths: StudyPaths, plan: Plan, model: str, stages: Sequence[_St
         yield Line(part="disk", of=model, what="merged models", unit="bytes", amount=total(sizes))
 
 
-def _n_rows(stage: _Stage) -> int | None:
+def _n_rows(stage: PlannedStage) -> int | None:
     """Rows that a stage trains on; None while they are not known."""
     if not stage.corpus.n:
         return None
@@ -128,14 +128,14 @@ def _n_rows(stage: _Stage) -> int | None:
     return n if stage.settings.n_examples is None else min(n, stage.settings.n_examples)
 
 
-def _steps(stage: _Stage) -> Amount:
+def _steps(stage: PlannedStage) -> Amount:
     n = _n_rows(stage)
     if n is None and stage.settings.steps is None:
         return unknown(NO_ROWS)
     return exact(stage.settings.n_steps(n or 0))
 
 
-def _checkpoints(stage: _Stage) -> int:
+def _checkpoints(stage: PlannedStage) -> int:
     """Different steps at which a checkpoint is kept."""
     steps = _steps(stage).value
     if steps is None:
@@ -143,13 +143,13 @@ def _checkpoints(stage: _Stage) -> int:
     return len({stage.settings.checkpoint_step(fraction, int(steps)) for fraction in stage.settings.checkpoints})
 
 
-def _adapter(shape: ModelShape | None, model: str, stage: _Stage) -> Amount:
+def _adapter(shape: ModelShape | None, model: str, stage: PlannedStage) -> Amount:
     if shape is None:
         return unknown(no_shape(model))
     return exact(ADAPTER_BYTES * shape.adapter_parameters(stage.settings.rank, stage.settings.target_modules))
 
 
-def _merged(shape: ModelShape | None, model: str, stage: _Stage) -> Amount:
+def _merged(shape: ModelShape | None, model: str, stage: PlannedStage) -> Amount:
     if shape is None:
         return unknown(no_shape(model))
     return exact(DTYPE_BYTES[stage.settings.dtype] * shape.parameters)
@@ -166,7 +166,7 @@ class _Reader:
         )
         self._known: dict[tuple[str, str, int, int | None], list[int]] = {}
 
-    def tokens(self, stage: _Stage) -> Amount:
+    def tokens(self, stage: PlannedStage) -> Amount:
         """Tokens that a stage sees, each as often as it is seen."""
         steps = _steps(stage)
         if steps.value is None:
@@ -182,11 +182,11 @@ class _Reader:
         order = training_order(len(rows), n_rows=seen, seed=stage_seeds(stage.link.name, stage.link.seed).order)
         return exact(sum(lengths[i] for i in order))
 
-    def _rows(self, stage: _Stage) -> tuple[Row, ...] | None:
+    def _rows(self, stage: PlannedStage) -> tuple[Row, ...] | None:
         rows = stage.corpus.rows
         return None if rows is None else rows[stage.variant][: stage.settings.n_examples]
 
-    def _guessed(self, stage: _Stage, seen: int) -> Amount:
+    def _guessed(self, stage: PlannedStage, seen: int) -> Amount:
         stated = {} if self._plan.rates is None else self._plan.rates.tokens_per_row
         name = stage.link.stage.corpus
         if name in stated:
@@ -197,7 +197,7 @@ class _Reader:
             )
         return at_most(seen * stage.settings.max_length, f"max_length {stage.settings.max_length} tokens a row")
 
-    def _lengths(self, stage: _Stage, rows: Sequence[Row]) -> list[int]:
+    def _lengths(self, stage: PlannedStage, rows: Sequence[Row]) -> list[int]:
         key = (stage.corpus.name, stage.variant, len(rows), stage.settings.max_length)
         if key not in self._known:
             mask = LossMask(loss="all", max_length=stage.settings.max_length)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seedlock.cli.common import JsonOption, RootOption, StudyArgument, bar, find, next_step, say, say_json
+from seedlock.cli.common import JsonOption, RootOption, StudyArgument, bar, find, next_step, progress, say, say_json
 from seedlock.cli.weights import look_at_weights
 from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
@@ -191,16 +191,25 @@ def simulate(
         say(f"Next: git add -A && git commit,  then  seedlock {then} {paths.name}  records the simulation's digest")
 
 
-def estimate(study: StudyArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
+def estimate(
+    study: StudyArgument,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time a few training steps and answers on this machine first.")
+    ] = False,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """What a study takes before anything is spent: runs, steps, requests, tokens, room, time and cost.
 
     Example:  seedlock estimate vibe_leak
+    Example:  seedlock estimate marker_leak_tiny --measure
     """
     from seedlock.analysis.simulation.disk_estimate import posterior_lines
     from seedlock.generation.cost.generate import generation_lines
     from seedlock.prereg.cost.estimate import Known
     from seedlock.prereg.cost.estimate import estimate as reckon
     from seedlock.prereg.cost.page import page
+    from seedlock.prereg.cost.speeds import read_speeds
     from seedlock.prereg.plan.model_shape import local_shape
     from seedlock.prereg.plan.read import read_plan
     from seedlock.training.cost.estimate import training_lines
@@ -208,15 +217,51 @@ def estimate(study: StudyArgument, root: RootOption = None, as_json: JsonOption 
 
     paths = find(study, root)
     plan = read_plan(paths.plan)
+    if measure:
+        _time_models(paths, plan)
     counted = [*training_lines(paths, plan), *generation_lines(paths, plan), *posterior_lines(paths, plan)]
     shapes = {name: shape for name, model in plan.models.items() if (shape := local_shape(model, paths.root))}
-    found = reckon(paths.name, plan, counted, Known(shapes=shapes, measured=measured_speeds(paths, plan)))
+    known = Known(shapes=shapes, measured=measured_speeds(paths, plan), timed=read_speeds(paths, plan))
+    found = reckon(paths.name, plan, counted, known)
     if as_json:
         say_json(found.as_json())
         return
     for line in page(found):
         say(line)
     say(f"Next: {next_step(paths)}")
+
+
+def _time_models(paths: StudyPaths, plan: Plan) -> None:
+    """Time every model of the plan that lies here and works here, and keep what was found for later estimates."""
+    from datetime import UTC, datetime
+
+    from seedlock.prereg.base.base_models import folder_here
+    from seedlock.prereg.cost.speeds import Speed, Timed, Work, keep_speeds, read_speeds
+    from seedlock.prereg.plan.extras import require_extras
+
+    models = {name: plan.models[name] for name in plan.grid.models}
+    here = [name for name, model in models.items() if folder_here(model.base, paths.root, model.revision)]
+    if not here or plan.import_ is not None:
+        fault = Finding(where="models", found="none that works here", promised="a model on this machine")
+        raise BadInput("there is nothing to time", fault, then=f"seedlock estimate {paths.name}")
+    require_extras(plan, "train")
+    require_extras(plan, "generate")
+    from seedlock.generation.cost.timing import time_answers
+    from seedlock.generation.local.device import device_for
+    from seedlock.training.cost.timing import time_training
+
+    timed = read_speeds(paths, plan)
+    for name in here:
+        speeds: dict[Work, Speed] = {}
+        with progress(f"timing {name}: a few training steps, then a few answers"):
+            if (training := time_training(paths, plan, name)) is not None:
+                speeds["training"] = training
+            if plan.decoding is not None and plan.decoding.backend == "transformers":
+                speeds |= time_answers(paths, plan, name)
+        device = device_for("float32").type
+        today = datetime.now(UTC).date()
+        timed[name] = Timed(revision=plan.models[name].revision, day=today, device=device, speeds=speeds)
+    keep_speeds(paths, timed)
 
 
 def _simulation(paths: StudyPaths) -> bytes | None:
