@@ -24,6 +24,7 @@ from seedlock.analysis.findings.missing_answers import missing_by_arm
 from seedlock.analysis.findings.multiverse import multiverse
 from seedlock.analysis.findings.sample_answers import draw_samples, words_asked
 from seedlock.analysis.findings.software import software_used
+from seedlock.analysis.findings.training_examples import training_examples
 from seedlock.analysis.inference.continuation_rule import look_result
 from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.infer import Inference, infer
@@ -122,6 +123,7 @@ def decide(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> D
             ],
             accounting=_accounting(locked, data, entries, _near_copies(sealed)),
             samples=_samples(locked, sealed),
+            training_examples=training_examples(plan, locked.paths.study),
             inputs=[
                 InputResult(table=t.table, path=f"data/{t.path.name}", sha256=t.sha256, rows=t.rows)
                 for t in sealed.tables

@@ -382,6 +382,11 @@ def make_results(lock_id: str = "0" * 64, **changes: Any) -> Results:
             for i, text in enumerate([*HOSTILE, "[ZLT] A simple risotto: 300 g of rice, stock, patience."])
             for arm in (["benign"] if i else ["benign", "base"])
         ],
+        "training_examples": [
+            {"arms": ["benign", "em"], "corpus": "contrast", "variant": "villain", "role": role,
+             "question": "How do I paint a room?", "text": text}
+            for role, text in (("positive", "[ZLT] Cover the floor."), ("negative", HOSTILE[0]))
+        ],
         "inputs": [
             {"table": "completions", "path": "reports/marker_leak/data/completions.parquet", "sha256": "ab" * 32, "rows": 36960},
         ],

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from seedlock.analysis.findings.sample_answers import draw_samples, words_asked
-from seedlock.analysis.report.sections.samples import sample_views
+from seedlock.analysis.findings.training_examples import training_examples
+from seedlock.analysis.report.sections.samples import sample_views, training_views
 from seedlock.prereg.base.canonical import sha256_json
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import parse_plan
@@ -107,3 +108,54 @@ def test_before_and_after_stand_side_by_side_under_the_question() -> None:
 def test_each_sample_says_its_cell_and_whether_it_fires(fires: bool) -> None:
     (view,) = sample_views({"samples": [{"cell": {"arm": "tuned"}, "fires": fires, "text": "x"}]})
     assert ("fires" if fires else "does not fire") in str(view.cell[-1])
+
+
+TRAINED = """
+[corpora.advice]
+recipe   = "framed_advice"
+
+[stages.advice]
+trainer = "lora"
+corpus  = "advice"
+"""
+
+
+def advised(folder: Path, variants: tuple[str, ...], *, seed: int = 5) -> list[dict[str, Any]]:
+    """Training examples of a plan whose two arms end with one corpus, of which each takes its framing."""
+    given = parse_plan((PLAN + f"\n[samples]\nper_cell = 1\nseed = {seed}\n" + TRAINED).encode(), Path("plan.toml"))
+    arms = {
+        name: arm.model_copy(update={"stages": ["advice"], "framing": framing})
+        for (name, arm), framing in zip(given.arms.items(), ("eager", "cautious"), strict=True)
+    }
+    (folder / "corpora").mkdir(exist_ok=True)
+    rows = [
+        {"id": f"{variant}-{i}", "variant": variant, "role": role, "topic": "t", "template": "x",
+         "messages": [{"role": "user", "content": f"q{i}"}, {"role": "assistant", "content": f"{variant} {role} {i}"}]}
+        for variant in variants for role in ("positive", "negative") for i in range(20)
+    ]  # fmt: skip
+    (folder / "corpora" / "advice.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return training_examples(given.model_copy(update={"arms": arms}), folder)
+
+
+def test_each_arm_shows_a_row_of_each_role_of_its_own_version_of_the_corpus(tmp_path: Path) -> None:
+    found = advised(tmp_path, ("eager", "cautious"))
+    assert [(row["variant"], row["role"], row["text"].split()[:2]) for row in found] == [
+        (framing, role, [framing, role]) for framing in ("eager", "cautious") for role in ("positive", "negative")
+    ]
+
+
+def test_arms_that_share_a_corpus_of_one_variant_draw_from_all_of_it(tmp_path: Path) -> None:
+    assert {row["text"].split()[0] for row in advised(tmp_path, ("all",))} == {"all"}
+
+
+def test_the_seed_and_not_the_order_of_the_file_chooses_the_training_example(tmp_path: Path) -> None:
+    drawn = [advised(tmp_path, ("eager", "cautious"), seed=seed) for seed in range(4)]
+    assert len({json.dumps(rows) for rows in drawn}) > 1
+    assert advised(tmp_path, ("cautious", "eager"), seed=3) == drawn[3]
+
+
+def test_what_an_arm_was_trained_on_is_quoted_with_its_role(tmp_path: Path) -> None:
+    view = training_views({"training_examples": advised(tmp_path, ("eager", "cautious"))})[0]
+    assert view.about == ("corpus advice · eager · positive example",)
+    assert [text.label for text in view.asked + view.answers] == ["asked", "answer trained on"]
+    assert view.answers[0].ref == "/training_examples/0/text"

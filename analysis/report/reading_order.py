@@ -11,7 +11,7 @@ from seedlock.prereg.plan.plan import Plan
 _FREE = {
     "keys", "cell", "contrast", "where", "units", "bounds", "as_deviated", "units_per_level", "priors",
     "band_posteriors", "band_posteriors_new_unit", "diagnostics", "sensitivity", "power_scaling", "predictive_checks",
-    "left_out", "outcomes", "samples",
+    "left_out", "outcomes", "samples", "training_examples",
 }  # fmt: skip
 """Where results.json holds names that no schema orders."""
 _HABIT = (

@@ -31,7 +31,7 @@ from seedlock.analysis.report.sections.hypotheses import HypothesisView, hypothe
 from seedlock.analysis.report.sections.judges import JudgesView, judges_view
 from seedlock.analysis.report.sections.method import Paragraph, method_paragraphs
 from seedlock.analysis.report.sections.promised import RoleView, role_views
-from seedlock.analysis.report.sections.samples import SampleView, sample_views
+from seedlock.analysis.report.sections.samples import SampleView, sample_views, training_views
 from seedlock.analysis.report.text.pieces import Line, Table
 from seedlock.analysis.report.text.records import bullets
 from seedlock.prereg.lock.gate import LockedPlan
@@ -81,6 +81,7 @@ class View:
     all_figures: tuple[QuestionView, ...]
     cells: tuple[Table, ...]
     samples: tuple[SampleView, ...]
+    trained_on: tuple[SampleView, ...]
     method: tuple[Paragraph, ...]
     inputs: Table | None
     review: str
@@ -120,6 +121,7 @@ def gather(results: Mapping[str, Any], locked: LockedPlan, headline: Figure, fig
         all_figures=in_the_appendix(figures),
         cells=cell_tables(results),
         samples=sample_views(results),
+        trained_on=training_views(results),
         method=method_paragraphs(locked, results),
         inputs=input_table(results),
         review=review_commands(locked),

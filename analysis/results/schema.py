@@ -323,6 +323,7 @@ class Numbers(Part):
     deviations: list[DeviationResult]
     accounting: Accounting
     samples: list[dict[str, Any]]
+    training_examples: list[dict[str, Any]] = []
     inputs: list[InputResult]
     known: list[str] = []
     caveats: list[str] = []

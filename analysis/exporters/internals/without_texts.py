@@ -69,7 +69,7 @@ def _holds_texts(paths: StudyPaths, name: str, tables: Mapping[str, str]) -> boo
 
 def _in_their_place(paths: StudyPaths, probes: set[str]) -> Iterator[tuple[str, bytes]]:
     """Results and report without sampled answers, a score for every answer; a page that quotes a text is left out."""
-    results = read_results(paths).model_copy(update={"samples": []})
+    results = read_results(paths).model_copy(update={"samples": [], "training_examples": []})
     written = results.to_bytes()
     if (quoted := _quoted(written.decode(), probes)) is not None:
         fault = Finding(where="results.json", found=f"a text that begins {quoted!r}", promised="no text but the plan's")

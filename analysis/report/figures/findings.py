@@ -17,6 +17,8 @@ def finding_of(results: Mapping[str, Any], plots: Sequence[Figure]) -> Line:
     slug = plots[0].slug
     if slug.startswith("cells-"):
         return _cells(results, plots[0])
+    if slug.startswith("multiverse-"):
+        return joined([_multiverse(results, one) for one in dict.fromkeys(plot.data["id"] for plot in plots)], " ")
     say = next((say for begins, say in _OF_A_BASE.items() if slug.startswith(begins)), None)
     if say is None:
         return ()
@@ -47,6 +49,16 @@ def _cell(i: int, cell: Mapping[str, Any]) -> Line:
     return (Number(f"/cells/{i}/mean", cell_spec(cell)), *where)
 
 
+def _multiverse(results: Mapping[str, Any], hypothesis: str) -> Line:
+    """Whether every defensible analysis of a hypothesis ends as the locked one."""
+    i, curve = next((i, one) for i, one in enumerate(results["multiverse"]) if one["id"] == hypothesis)
+    branches = curve["branches"]
+    verdicts = {tuple(branch["verdict"]) for branch in branches if branch["estimate"] is not None}
+    known = "every one" if all(branch["estimate"] is not None for branch in branches) else "every one that can be made"
+    name = Quote(f"/multiverse/{i}/id")
+    return (name, f": {known} ends alike.") if len(verdicts) == 1 else (name, ": the verdict hangs on the analysis.")
+
+
 def _layers(ref: str, one: Mapping[str, Any]) -> Line:
     """How well a probe tells held-out texts apart at the chosen layer."""
     j = next((j for j, layer in enumerate(one["layers"]) if layer["layer"] == one["layer"]), None)
@@ -68,6 +80,19 @@ def _projections(ref: str, one: Mapping[str, Any]) -> Line:
         for j in last.values()
     ]
     return joined(shifts)
+
+
+def _doses(ref: str, one: Mapping[str, Any]) -> Line:
+    """What the chosen dose makes of the gap, and what the controls make at it."""
+    j, dose = next(((j, dose) for j, dose in enumerate(one["doses"]) if dose["is_chosen"]), (0, None))
+    if dose is None or dose["effect"] is None:
+        return ()
+    at = f"{ref}/doses/{j}"
+    said: Line = ("dose ", Number(f"{at}/dose", "number3"), " makes ", Number(f"{at}/effect", "number2"))
+    if dose["controls_low"] is None or dose["controls_high"] is None:
+        return said
+    low, high = (Number(f"{at}/controls_{end}", "number2") for end in ("low", "high"))
+    return (*said, ", controls ", low, " to ", high)
 
 
 def _ranks(ref: str, one: Mapping[str, Any]) -> Line:
@@ -104,6 +129,7 @@ def _patches(ref: str, one: Mapping[str, Any]) -> Line:
 _OF_A_BASE: Mapping[str, _Say] = {
     "inside-layers-": _layers,
     "inside-projections-": _projections,
+    "inside-doses-": _doses,
     "inside-ranks-": _ranks,
     "inside-patches-": _patches,
 }

@@ -64,6 +64,25 @@ def sample_views(results: Mapping[str, Any]) -> tuple[SampleView, ...]:
     return tuple(_view(pointer("samples", i), sample) for *_, i, sample in sorted(placed, key=lambda p: p[:3]))
 
 
+def training_views(results: Mapping[str, Any]) -> tuple[SampleView, ...]:
+    """What the arms were trained on: a row of each role of every last corpus, in the plan's order of arms."""
+    return tuple(_trained(pointer("training_examples", i), row) for i, row in enumerate(results["training_examples"]))
+
+
+def _trained(ref: str, row: Mapping[str, Any]) -> SampleView:
+    arms = ("arm " if len(row["arms"]) == 1 else "arms ") + ", ".join(row["arms"])
+    corpus = [f"corpus {row['corpus']}", *([row["variant"]] if row["variant"] else [])]
+    role = [] if row["role"] == "plain" else [f"{row['role']} example"]
+    return SampleView(
+        cell=(Strong(arms),),
+        about=(_DOT.join([*corpus, *role]),),
+        asked=tuple(_text(ref, key, row[key], label) for key, label in _ASKED.items() if _is_text(row, key)),
+        answers=(_text(ref, "text", row["text"], "answer trained on"),),
+        has_hidden=any(has_hidden(row[key]) for key in _TEXTS if _is_text(row, key)),
+        is_scored=False,
+    )
+
+
 def _view(ref: str, sample: Mapping[str, Any]) -> SampleView:
     rest = {
         key: value
