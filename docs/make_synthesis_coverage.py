@@ -16,8 +16,10 @@ from scipy import stats
 
 from seedlock.analysis.estimators.internals.units import FloatArray
 from seedlock.analysis.inference.random_effects import pool_many
+from seedlock.analysis.report.figures.style import BLUE, GREEN, MUTED, ORANGE, Caption, canvas, finish
 
 PAGE = Path(__file__).parent / "synthesis-coverage.md"
+FIGURE = PAGE.with_suffix(".png")
 SYNTHESES = 10_000
 STUDIES = (2, 3, 5, 8)
 SEEDS = (3, 5, 8, 4, 10, 3, 6, 20)
@@ -59,7 +61,9 @@ class Pair:
 
 def main() -> None:
     """Simulate and write the page."""
-    PAGE.write_text("\n".join(page(list(pairs(SYNTHESES)), SYNTHESES)) + "\n", encoding="utf-8")
+    found = list(pairs(SYNTHESES))
+    PAGE.write_text("\n".join(page(found, SYNTHESES)) + "\n", encoding="utf-8")
+    FIGURE.write_bytes(draw_figure(found))
     print(f"wrote {PAGE.name}")
 
 
@@ -119,6 +123,7 @@ def page(found: list[Pair], syntheses: int) -> Iterator[str]:
     yield from _paragraph(BEFORE.format(seeds=", ".join(map(str, SEEDS)), syntheses=syntheses))
     yield from ("", "## The mean over studies", "")
     yield from _table([(pair.studies, pair.between, pair.mean) for pair in found], syntheses)
+    yield from ("", f"![Coverage by studies pooled, one line a method]({FIGURE.name})")
     yield from _paragraph(OF_THE_MEAN)
     yield from ("", "## The true effect of the next study", "")
     yield from _table([(p.studies, p.between, p.following) for p in found if p.studies > 2], syntheses)
@@ -127,6 +132,22 @@ def page(found: list[Pair], syntheses: int) -> Iterator[str]:
 
 def _paragraph(text: str) -> list[str]:
     return ["", *textwrap.wrap(text, 120)]
+
+
+def draw_figure(found: list[Pair]) -> bytes:
+    """Coverage of the mean by studies, one line a method, where studies differ twice as much as one is uncertain."""
+    with canvas(3.0) as (figure, (axes,)):
+        own = [pair for pair in found if pair.between == 2.0]
+        for name, colour in zip(own[0].mean, (ORANGE, GREEN, MUTED, BLUE), strict=True):
+            label = name.strip("*")
+            share = [pair.mean[name] for pair in own]
+            axes.plot([pair.studies for pair in own], share, "o-", color=colour, label=label, linewidth=1.4)
+        axes.axhline(LEVEL, color=MUTED, linewidth=0.8, linestyle="--")
+        axes.set(xticks=STUDIES, ylim=(0.5, 1.02), xlabel="studies pooled", ylabel="coverage of 95% intervals")
+        axes.legend(loc=(0.5, 0.27), frameon=False)
+        figure.tight_layout()
+        caption = Caption(look="", read="", otherwise="")
+        return finish(figure, slug="coverage", title="", caption=caption, alt="", data={}).png
 
 
 def _table(rows: list[tuple[int, float, Mapping[str, float]]], syntheses: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from scipy import optimize, stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 from seedlock.analysis.estimators.internals.units import FloatArray
-from seedlock.analysis.inference.random_effects import pool, pool_many, reml_tau2
+from seedlock.analysis.inference.random_effects import Width, pool, pool_many, reml_tau2
 from seedlock.prereg.errors import BadInput, NoSpread, NotFinite, TooFewUnits
 
 STORED: dict[str, Any] = json.loads((Path(__file__).parent / "reference/random_effects.json").read_text())
@@ -30,7 +30,8 @@ def arrays(*values: list[float]) -> tuple[FloatArray, ...]:
 def test_it_is_what_metafor_says(name: str) -> None:
     case = STORED[name]
     effect, se = arrays(case["effect"], case["se"])
-    for width, ours in (("knha", "hksj"), ("adhoc", "hksj, never narrower")):
+    widths: tuple[tuple[str, Width], ...] = (("knha", "hksj"), ("adhoc", "hksj, never narrower"))
+    for width, ours in widths:
         found = pool(effect, se, level=0.95, width=ours)
         assert found.estimate == pytest.approx(case[width]["estimate"], rel=1e-9)
         assert found.se == pytest.approx(case[width]["se"], rel=1e-9)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from seedlock.analysis.report.page import templates
+from seedlock.analysis.report.page import templates, view_fields
 from seedlock.analysis.report.view import View
 from seedlock.analysis.report.writers import MarkdownWriter
 
 
 def render_markdown(view: View, results: Mapping[str, Any]) -> str:
     """The whole report as Markdown."""
-    said = {field.name: getattr(view, field.name) for field in fields(view)}
-    text = templates().get_template("report.md.j2").render(**said, w=MarkdownWriter(results), fenced=fenced)
+    return render_twin("report.md.j2", view, results)
+
+
+def render_twin(template: str, view: Any, results: Mapping[str, Any]) -> str:
+    """Fill a template of Markdown with a view's fields."""
+    text = templates().get_template(template).render(**view_fields(view), w=MarkdownWriter(results), fenced=fenced)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

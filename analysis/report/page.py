@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -17,6 +17,7 @@ from markupsafe import Markup
 from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
 from seedlock.analysis.report.figures.bands import band_picture, row_layout, shown_range
 from seedlock.analysis.report.figures.style import Figure
+from seedlock.analysis.report.sections.answer import StatusView
 from seedlock.analysis.report.sections.first_screen import GLYPHS
 from seedlock.analysis.report.sections.hypotheses import HypothesisView
 from seedlock.analysis.report.view import View
@@ -74,14 +75,14 @@ def render_page(view: View, results: Mapping[str, Any]) -> str:
     results
         results.json as plain data, to which every number is bound.
     """
-    return _render(
+    return render(
         "page.html.j2",
         view,
         results,
         sections=[entry for entry in _SECTIONS if entry[0] not in _OPTIONAL or getattr(view, entry[0])],
         row_picture=_row_picture,
         shown_samples=_SHOWN_SAMPLES,
-        picture=_drawn(view.headline.figure),
+        picture=drawn(view.headline.figure),
     )
 
 
@@ -104,7 +105,7 @@ def render_appendix(
         scale = shown_range(h.siblings, [posteriors.get(sibling["id"]) for sibling in h.siblings])
         return band_picture(h.raw, posteriors.get(h.raw["id"]), scale)
 
-    return _render(
+    return render(
         "appendix.html.j2",
         view,
         results,
@@ -114,15 +115,28 @@ def render_appendix(
     )
 
 
-def _render(template: str, view: View, results: Mapping[str, Any], **more: Any) -> str:
+class OnEveryPage(Protocol):
+    """What the frame of a page says of what it reports."""
+
+    @property
+    def status(self) -> StatusView:
+        """What it may call itself."""
+
+    @property
+    def study(self) -> str:
+        """Its name."""
+
+
+def render(template: str, view: OnEveryPage, results: Mapping[str, Any], **more: Any) -> str:
+    """Fill a template that extends the frame: the view's fields, a writer of bound numbers, style and script."""
     script = _asset("page.js")
     page = templates().get_template(template).render(
-        **{field.name: getattr(view, field.name) for field in fields(view)},
+        **view_fields(view),
         **more,
         w=HtmlWriter(results),
         title=results["title"],
         glyphs=GLYPHS,
-        drawn=_drawn,
+        drawn=drawn,
         style=Markup(_asset("page.css").replace("{{ print_header }}", _print_header(view))),  # noqa: S704 - ours
         script=Markup(script),  # noqa: S704 - ours
         policy=_policy(script),
@@ -136,7 +150,8 @@ def _row_picture(h: HypothesisView, *, is_first: bool, is_last: bool) -> Markup:
     return band_picture(h.raw, None, scale, row_layout(is_first=is_first, is_last=is_last))
 
 
-def _drawn(figure: Figure) -> Markup:
+def drawn(figure: Figure) -> Markup:
+    """A figure as it stands in the page."""
     return Markup(figure.in_page())  # noqa: S704 - drawn here, escaped there
 
 
@@ -153,7 +168,12 @@ def _policy(script: str) -> str:
     )
 
 
-def _print_header(view: View) -> str:
+def view_fields(view: Any) -> dict[str, Any]:
+    """The fields of a view by their names, as templates ask for them."""
+    return {field.name: getattr(view, field.name) for field in fields(view)}
+
+
+def _print_header(view: OnEveryPage) -> str:
     """Status and study for the head of every printed page, as the inside of a CSS string."""
     study = re.sub(r"[^A-Za-z0-9_.\-]", " ", view.study)
     return f"{view.status.word.upper()} \\00B7  {study}"

@@ -50,7 +50,7 @@ def _build(
     save_posteriors(found, draft)
     keep_draws({identity: p.draws for identity, p in found.items() if p.draws is not None}, draft)
     build_report(results, locked, read_draws(draft, results.model_dump(mode="json")), draft)
-    write_atomic(draft / "manifest.sha256", _manifest(draft))
+    write_atomic(draft / "manifest.sha256", manifest(draft))
     return {
         "lock_id": locked.lock_id,
         "manifest_sha256": sha256_file(draft / "manifest.sha256"),
@@ -65,7 +65,7 @@ def _replaced(locked: LockedPlan) -> Iterator[Path]:
         yield next(path for path in locked.paths.seal_places(file) if path.is_file())
 
 
-def _manifest(folder: Path) -> bytes:
+def manifest(folder: Path) -> bytes:
     """Digests of every file of the report, in path order, as `sha256sum -c` reads them."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.sha256")
     return "".join(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files).encode()

@@ -20,6 +20,10 @@ CHECKOUT = HOME if (HOME / "src" / "seedlock").is_dir() and (HOME / ".git").exis
 nothing around an installed package, which may lie inside somebody else's repository."""
 
 
+SYNTHESES = "syntheses"
+"""The folder in which plans, locks and reports of syntheses lie apart from those of studies."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPaths:
     """The folders of one study in the repository at `root`."""
@@ -76,6 +80,31 @@ class StudyPaths:
         return path.relative_to(self.root).as_posix()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisPaths(StudyPaths):
+    """The folders of a synthesis: those of a study, each below `syntheses`."""
+
+    @property
+    def study(self) -> Path:
+        """The plan."""
+        return self.root / "prereg" / SYNTHESES / self.name
+
+    @property
+    def locks(self) -> Path:
+        """Locks and the ledger, committed."""
+        return self.root / "lockfiles" / SYNTHESES / self.name
+
+    @property
+    def runs(self) -> Path:
+        """The git-ignored workbench."""
+        return self.root / "runs" / SYNTHESES / self.name
+
+    @property
+    def report(self) -> Path:
+        """The published report and the results that it pools."""
+        return self.root / "reports" / SYNTHESES / self.name
+
+
 def is_study_name(name: str) -> bool:
     """Whether `name` can be a study's: a plain name of a folder, nothing that climbs, hides or steers."""
     return _NAME.fullmatch(name) is not None
@@ -117,3 +146,19 @@ def list_studies(root: Path) -> list[str]:
         path.parent.name for kind in ("lock-*.json", "ledger.jsonl") for path in (root / "lockfiles").glob(f"*/{kind}")
     }
     return sorted(name for name in plans | locks if is_study_name(name))
+
+
+def list_syntheses(root: Path) -> list[str]:
+    """Names of the syntheses in the repository at `root`: those with a plan, and those with a lock or a ledger."""
+    plans = (root / "prereg" / SYNTHESES).glob("*/plan.toml")
+    locks = (
+        path for kind in ("lock-*.json", "ledger.jsonl") for path in (root / "lockfiles" / SYNTHESES).glob(f"*/{kind}")
+    )
+    return sorted({path.parent.name for path in (*plans, *locks) if is_study_name(path.parent.name)})
+
+
+def find_synthesis(name: str, root: Path | None = None) -> SynthesisPaths | None:
+    """A synthesis by its name, or the path of its folder; None where there is none."""
+    base = (root or Path.cwd()).resolve()
+    known = Path(name).name
+    return SynthesisPaths(root=base, name=known) if known in list_syntheses(base) else None

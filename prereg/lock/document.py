@@ -92,8 +92,37 @@ class Design(Record):
     simulation_absent: str | None
 
 
+class LockedEffect(Record):
+    """What stood of one effect of a synthesis when it was locked: its study's newest lock and the ledger up to a line.
+
+    `was_looked_at`: somebody had looked at the study's data, so that its estimate may have been known.
+    """
+
+    name: str
+    study: str
+    hypothesis: str
+    lock_id: Sha256
+    ledger_lines: int
+    ledger_head: Sha256
+    was_looked_at: bool
+
+
+class Registered(Record):
+    """A study of the repository that was locked, whether or not it is in the synthesis, and what had become of it."""
+
+    study: str
+    state: str
+
+
+class LockedSynthesis(Record):
+    """What a synthesis is made of: its effects in the plan's order, and every locked study of the repository."""
+
+    effects: list[LockedEffect]
+    registered: list[Registered]
+
+
 class Lock(Record):
-    """`lock-0001.json`. Version 1 has neither `tool`, `owed` nor `environment.libraries`."""
+    """`lock-0001.json`. Version 1 has neither `tool`, `owed` nor `environment.libraries`; a synthesis owes nothing."""
 
     version: Literal[1, 2]
     study: str
@@ -116,10 +145,12 @@ class Lock(Record):
     tool_version: str
     tool: LockingTool | None = None
     owed: Owed | None = None
+    synthesis: LockedSynthesis | None = None
 
     @model_validator(mode="after")
     def _has_the_fields_of_its_version(self) -> Lock:
-        added = {"tool": self.tool, "owed": self.owed, "environment.libraries": self.environment.libraries}
+        owed_or_pooled = self.owed if self.synthesis is None else self.synthesis
+        added = {"tool": self.tool, "owed": owed_or_pooled, "environment.libraries": self.environment.libraries}
         wrong = [name for name, value in added.items() if (value is None) == (self.version > 1)]
         if wrong:
             raise ValueError(f"a lock of version {self.version} and {', '.join(wrong)} do not go together")

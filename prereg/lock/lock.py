@@ -115,7 +115,7 @@ def create_lock(
         The study is locked already; `amend` supersedes a lock, nothing overwrites one.
     """
     promised_paths(paths, read_plan(paths.plan))  # or a refusal, before anything is written
-    with _lock_of(paths):
+    with own_lock(paths):
         if existing := lock_paths(paths):
             raise _locked_already(paths, existing[-1])
         return _write_lock(
@@ -124,7 +124,8 @@ def create_lock(
 
 
 @contextmanager
-def _lock_of(paths: StudyPaths) -> Iterator[None]:
+def own_lock(paths: StudyPaths) -> Iterator[None]:
+    """Hold the ledger alone, after what a killed command left of a lock was finished or taken back."""
     with sole_writer(paths.ledger, wait_s=WAIT_S):
         mend_torn_end(paths.ledger)
         finish_lock(paths)
@@ -162,7 +163,7 @@ def create_amendment(
     """
     if not lock_paths(paths):
         raise OutOfOrder(f"{paths.name} has no lock to amend", then=f"seedlock lock {paths.name}")
-    with _lock_of(paths):
+    with own_lock(paths):
         newest = lock_paths(paths)[-1]
         before = read_lock(newest)
         if holds_as_it_stands(before, paths) and before.code == locked_code():
@@ -242,7 +243,7 @@ def _write_lock(
         tool=LockingTool(version=tool.version, commit=tool.commit, files_sha256=tool.files_sha256),
         owed=owed,
     )
-    return lock, _commit_lock(paths, lock, moment)
+    return lock, commit_lock(paths, lock, moment)
 
 
 def locked_runs(plan: Plan, owed: Owed | None) -> list[LockedRun]:
@@ -260,7 +261,7 @@ def locked_runs(plan: Plan, owed: Owed | None) -> list[LockedRun]:
     ]
 
 
-def _commit_lock(paths: StudyPaths, lock: Lock, moment: datetime) -> Sha256:
+def commit_lock(paths: StudyPaths, lock: Lock, moment: datetime) -> Sha256:
     """Write the lock beside its place, enter it in the ledger, and only then put it there.
 
     Until the ledger names it there is no lock; from then on the next command can finish what a killed one began.

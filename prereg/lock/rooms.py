@@ -41,6 +41,7 @@ LOCKED_CODE = (
     "analysis/__init__.py",
     "analysis/audit_stage.py",
     "analysis/decide.py",
+    "analysis/pool_studies.py",
     "analysis/row_counts.py",
     "analysis/sealed.py",
     "analysis/bayes",

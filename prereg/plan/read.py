@@ -51,17 +51,28 @@ def read_plan(path: Path) -> Plan:
 @lru_cache(maxsize=64)
 def parse_plan(data: bytes, path: Path) -> Plan:
     """Parse plan bytes, once however often a command asks: plans are frozen. `path` is for messages only."""
+    plan = parse_as(Plan, data, path)
+    if faults := cross_check(plan):
+        raise _refused(path, faults)
+    return with_tests(plan)
+
+
+def parse_as[Whole: BaseModel](whole: type[Whole], data: bytes, path: Path) -> Whole:
+    """Parse plan bytes as the tables of `whole`.
+
+    Raises
+    ------
+    BadInput
+        With one finding for every fault of the file.
+    """
     document = parse_toml(data, path)
     faults = list(_text_faults(document, ""))
     if faults:
         raise _refused(path, faults)
     try:
-        plan = Plan.model_validate_json(json.dumps(document))
+        return whole.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise _refused(path, [_explain(fault) for fault in error.errors()]) from None
-    if faults := cross_check(plan):
-        raise _refused(path, faults)
-    return with_tests(plan)
+        raise _refused(path, [_explain(fault, whole) for fault in error.errors()]) from None
 
 
 def _refused(path: Path, faults: list[Finding]) -> BadInput:
@@ -125,12 +136,12 @@ def _string_faults(text: str, where: str) -> Iterator[Finding]:
             return
 
 
-def _explain(fault: Any) -> Finding:
+def _explain(fault: Any, whole: type[BaseModel] = Plan) -> Finding:
     """One pydantic fault in a reader's words."""
     where = _key_path(_without_kind(fault["loc"]))
     match fault["type"]:
         case "extra_forbidden":
-            known = _known_keys(fault["loc"][:-1])
+            known = _known_keys(fault["loc"][:-1], whole)
             close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(sorted(known))}"
             return Finding(where=where, found="an unknown key", promised=hint)
@@ -173,9 +184,9 @@ def _key_path(loc: tuple[int | str, ...]) -> str:
     return path
 
 
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+def _known_keys(loc: tuple[int | str, ...], whole: type[BaseModel] = Plan) -> list[str]:
     """Field names of the table that `loc` leads to."""
-    kind: Any = Plan
+    kind: Any = whole
     for part in loc:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}

@@ -75,7 +75,7 @@ def verify_study(
         # Something of the repository has a shape that no reader foresaw: that is a link which does not hold.
         found = Finding(where=f"study {paths.name}", found=f"{type(error).__name__}: {error}"[:200], promised="a study")
         broken = verdict(UNFORESEEN, "lock", "every file has a shape that can be read", [found], exit_code=3)
-        return _verification(paths, None, None, [broken], level=None)
+        return verification(paths, None, None, [broken], level=None)
 
 
 def _verify(
@@ -88,26 +88,26 @@ def _verify(
     files = lock_paths(paths)
     if not files and paths.ledger.exists():
         fault = Finding(where=f"lockfiles/{paths.name}", found="no lock", promised="the lock that the ledger names")
-        return _verification(
+        return verification(
             paths, None, None, [verdict("L1", "lock", "the lock is there", [fault], exit_code=3)], level=None
         )
     if not files and (gone := history_checks(paths, ()))[1].state == "fail":
-        return _verification(paths, None, None, gone, level=None)
+        return verification(paths, None, None, gone, level=None)
     if not files:
         absent = not_checked("L1", "lock", "the study is locked", "no lock yet", f"seedlock lock {paths.name}")
-        unnamed = [check for check in [_unnamed(paths)] if check.state == "fail"]
-        return _verification(paths, None, None, [absent, *unnamed], level=None)
+        unnamed = [check for check in [unnamed_check(paths)] if check.state == "fail"]
+        return verification(paths, None, None, [absent, *unnamed], level=None)
     try:
         locks = tuple(read_lock(file) for file in files)
     except SeedlockError as error:
-        return _verification(paths, None, None, [failed("L1", "lock", error)], level=None)
+        return verification(paths, None, None, [failed("L1", "lock", error)], level=None)
     lock, lock_file = locks[-1], files[-1]
     lock_id = sha256_regular(lock_file)
-    events, ledger_check = _ledger(paths)
+    events, ledger_check = ledger_check_of(paths)
     if ledger_check.state == "fail":
         what = "everything that the ledger vouches for"
         rest = not_checked("G2", "ledger", what, "the ledger is broken", "mend the ledger first")
-        return _verification(
+        return verification(
             paths, lock_id, None, [*_plan(paths, lock), ledger_check, rest, *history_checks(paths, ())], level=None
         )
     ended = was_withdrawn(event.name for event in events)
@@ -115,7 +115,7 @@ def _verify(
     again = replay(paths) if replay else _no_replay()
     checks = [
         verdict("L1", "lock", "every lock is canonical JSON", (), exit_code=3),
-        *_locks(paths, files, locks, events),
+        *lock_checks(paths, files, locks, events),
         derived_check(paths, locks, events),
         *_plan(paths, lock),
         _simulation(paths, lock),
@@ -129,7 +129,7 @@ def _verify(
         again,
     ]
     status = "withdrawn" if ended else status_of(locks, tuple(events), load_locked_plan(lock))
-    return _verification(paths, lock_id, status, checks, level=level_reached(checks), facts=evidence.facts)
+    return verification(paths, lock_id, status, checks, level=level_reached(checks), facts=evidence.facts)
 
 
 def _gone(paths: StudyPaths) -> Iterator[Check]:
@@ -157,7 +157,7 @@ def _no_replay() -> Check:
     return not_checked("X1", "replay", "the analysis gives the same numbers again", "not asked for", "--replay")
 
 
-def _verification(
+def verification(
     paths: StudyPaths,
     lock_id: str | None,
     status: str | None,
@@ -166,6 +166,7 @@ def _verification(
     level: int | None,
     facts: tuple[str, ...] = (),
 ) -> Verification:
+    """Everything that was found, with what no tool can know."""
     return Verification(
         study=paths.name,
         lock_id=lock_id,
@@ -177,7 +178,8 @@ def _verification(
     )
 
 
-def _ledger(paths: StudyPaths) -> tuple[list[Event], Check]:
+def ledger_check_of(paths: StudyPaths) -> tuple[list[Event], Check]:
+    """The ledger's events, and G1: its chain holds."""
     try:
         events = read_ledger(paths.ledger)
     except LedgerBroken as error:
@@ -186,7 +188,8 @@ def _ledger(paths: StudyPaths) -> tuple[list[Event], Check]:
     return events, verdict("G1", "ledger", what, (), exit_code=4)
 
 
-def _locks(paths: StudyPaths, files: list[Path], locks: tuple[Lock, ...], events: list[Event]) -> Iterator[Check]:
+def lock_checks(paths: StudyPaths, files: list[Path], locks: tuple[Lock, ...], events: list[Event]) -> Iterator[Check]:
+    """L2 and L3: locks and ledger name each other, and each listing lists what its lock pins."""
     what = "each lock names the one before, and the ledger names each by its digest"
     yield verdict("L2", "lock", what, chain_faults(files, locks, tuple(events)), exit_code=3)
     faults = []
@@ -224,6 +227,15 @@ def _differs(file: Path, promised: str, paths: StudyPaths, by: str = "") -> list
 
 
 def _data(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...]) -> Iterator[Check]:
+    yield from seal_checks(paths, events)
+    sealed = [event for event in events if event.name == "data.sealed"]
+    if sealed:
+        yield runs_check(sealed, locks[-1], paths, look_reached(events))
+        yield data_age_check(sealed, locks, paths)
+
+
+def seal_checks(paths: StudyPaths, events: list[Event]) -> Iterator[Check]:
+    """D1 and D2: every sealed file is there, with the digest that the ledger recorded."""
     sealed = [event for event in events if event.name == "data.sealed"]
     what = f"sealed data have the digests the ledger recorded ({len(sealed)} files)"
     if not sealed:
@@ -239,15 +251,13 @@ def _data(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...]) -> It
             changed += _differs(path, f"sha256 {promised}", paths, by=" (ledger)")
     yield verdict("D1", "data", what, changed, exit_code=3)
     yield verdict("D2", "data", "every sealed file is there", gone, exit_code=6)
-    yield runs_check(sealed, locks[-1], paths, look_reached(events))
-    yield data_age_check(sealed, locks, paths)
 
 
 def _report(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...], lock_ids: list[str]) -> Iterator[Check]:
     """The newest report, whichever lock it was made under."""
     built = [event for event in events if event.name == "report.built" and event.body["lock_id"] in lock_ids]
     if not built:
-        yield _unnamed(paths)
+        yield unnamed_check(paths)
         return
     n = lock_ids.index(str(built[-1].body["lock_id"])) + 1
     yield from manifest_checks(paths, built[-1])
@@ -263,11 +273,11 @@ def _report(paths: StudyPaths, events: list[Event], locks: tuple[Lock, ...], loc
         return
     until = [event for event in events if event.n < built[-1].n]
     yield _results(results, until, locks[n - 1], locks[:n], lock_ids[n - 1])
-    yield _since(events, built[-1]) if n == len(locks) else _amended(paths, n)
+    yield since_check(events, built[-1]) if n == len(locks) else _amended(paths, n)
     yield _binding(paths, results)
 
 
-def _unnamed(paths: StudyPaths) -> Check:
+def unnamed_check(paths: StudyPaths) -> Check:
     """Pages and numbers that stand where a report stands, and that no line of the ledger vouches for."""
     what, folder = "the report is what was built", paths.report
     here = (
@@ -294,7 +304,7 @@ def _amended(paths: StudyPaths, n: int) -> Check:
     return not_checked("R5", "report", SPEAKS_OF_ALL, reason, f"seedlock analyze {paths.name}")
 
 
-def _since(events: list[Event], built: Event) -> Check:
+def since_check(events: list[Event], built: Event) -> Check:
     """What happened after the report: data, looks and departures that it cannot speak of."""
     later = {"data.sealed", "look.opened", "deviation.declared", "run.finished", "run.failed"}
     unseen = unseen_looks(events)

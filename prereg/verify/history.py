@@ -75,7 +75,7 @@ def history_checks(paths: StudyPaths, events: Iterable[Event]) -> list[Check]:
         reason = git.why_not(paths.root) or "git could not list the commits"
         told = [("H1", LEDGER_ONLY_GROWS), ("H2", NOTHING_TAKEN_BACK)]
         return [not_checked(identity, "history", what, reason, "git clone it") for identity, what in told]
-    versions = _versions(changes, f"lockfiles/{paths.name}/")
+    versions = _versions(changes, f"{paths.relative(paths.locks)}/")
     is_withdrawn = was_withdrawn(event.name for event in known)
     grown = [
         (is_withdrawn or told, fault) for told, fault in _ledger_faults(paths, versions.pop("ledger.jsonl", []), known)
@@ -134,7 +134,7 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
             yield True, ahead
         elif other.startswith(here):
             cut = f"cut back to {_count(here)} lines" if here else "removed"
-            restore = f"{_count(other)} lines; git checkout {version.commit[:12]} -- lockfiles/{paths.name}"
+            restore = f"{_count(other)} lines; git checkout {version.commit[:12]} -- {paths.relative(paths.locks)}"
             yield False, Finding(where=where, found=cut, promised=restore)
         else:
             rejoin = f"one history; seedlock rejoin {paths.name} --reason ... declares the other and keeps its lines"
@@ -149,10 +149,10 @@ def _promise_faults(paths: StudyPaths, versions: Mapping[str, list[Version]]) ->
             continue
         here = _bytes(paths.locks / name)
         for version in held:
-            where = f"lockfiles/{paths.name}/{name}"
+            where = f"{paths.relative(paths.locks)}/{name}"
             stood = f"what stood there at commit {version.commit[:12]}"
             if not here:
-                restore = f"{stood}; git checkout {version.commit[:12]} -- lockfiles/{paths.name}"
+                restore = f"{stood}; git checkout {version.commit[:12]} -- {paths.relative(paths.locks)}"
                 yield Finding(where=where, found="removed", promised=restore)
             elif git.blob_id(here, len(version.blob)) != version.blob:
                 yield Finding(where=where, found="another one under the same name", promised=stood)
@@ -169,7 +169,9 @@ def studies_in_history(root: Path) -> list[str]:
 
 def forks(paths: StudyPaths) -> list[Fork]:
     """Ledgers in history that went another way than the one here."""
-    versions = _versions(git.changes(paths.root, *FOLDERS) or (), f"lockfiles/{paths.name}/").get("ledger.jsonl", [])
+    versions = _versions(git.changes(paths.root, *FOLDERS) or (), f"{paths.relative(paths.locks)}/").get(
+        "ledger.jsonl", []
+    )
     here = _bytes(paths.ledger)
     lengths = git.sizes(paths.root, (version.blob for version in versions))
     apart = (version.blob for version in versions if not _is_beginning(version.blob, lengths.get(version.blob), here))

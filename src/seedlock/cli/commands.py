@@ -160,6 +160,11 @@ COMMANDS = (
         kept="everything as it was: verify writes nothing",
     ),
     Command(
+        name="synthesize",
+        home="synthesis:synthesize",
+        says="Propose the plan of a synthesis: a mean over locked studies, or over the families within one.",
+    ),
+    Command(
         name="registry",
         home="report:registry",
         says="Print a page (Markdown) of every study here and what became of it: reported, running, locked, withdrawn, "

@@ -36,8 +36,12 @@ def check(
     Example:  seedlock check published_bird_seeds
     Example:  seedlock check my_study ../answers.csv
     """
+    from seedlock.cli import synthesis
     from seedlock.prereg.plan.read import read_plan
 
+    if (pooled := synthesis.synthesis_at(study, root)) is not None:
+        synthesis.check(pooled, as_json=as_json)
+        return
     paths = find(study, root)
     plan = read_plan(paths.plan)
     lints = _design(paths)
@@ -275,8 +279,12 @@ def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = Fa
 
     Example:  seedlock lock published_bird_seeds
     """
+    from seedlock.cli import synthesis
     from seedlock.prereg.lock.lock import create_lock
 
+    if (pooled := synthesis.synthesis_at(study, root)) is not None:
+        synthesis.lock(pooled, as_json=as_json)
+        return
     paths = find(study, root)
     lints = _design(paths)
     _require_lockable(paths, lints)
@@ -312,15 +320,20 @@ def amend(
 
     Example:  seedlock amend my_study --reason error-in-plan --note "The SESOI was meant in percentage points."
     """
+    from seedlock.cli import synthesis
     from seedlock.prereg.lock.lock import AMEND_REASONS, create_amendment
 
-    paths = find(study, root)
+    pooled = synthesis.synthesis_at(study, root)
     if reason not in AMEND_REASONS or not note.strip():
         raise BadInput(
             "an amendment needs a reason code and a note",
             Finding(where="--reason", found=reason, promised=", ".join(AMEND_REASONS)),
             then="seedlock amend --help",
         )
+    if pooled is not None:
+        synthesis.lock(pooled, as_json=as_json, reason=reason, note=note)
+        return
+    paths = find(study, root)
     lints = _design(paths)
     _require_lockable(paths, lints)
     made, lock_id = create_amendment(

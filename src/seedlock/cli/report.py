@@ -69,6 +69,11 @@ def analyze(
     Example:  seedlock analyze published_bird_seeds
     Example:  seedlock analyze published_bird_seeds --engine bambi
     """
+    from seedlock.cli import synthesis
+
+    if (pooled := synthesis.synthesis_at(study, root)) is not None:
+        synthesis.analyze(pooled, as_json=as_json)
+        return
     if at_lock:
         _analyze_at_lock(find(study, root))
         return
@@ -122,6 +127,11 @@ def show(study: StudyArgument, root: RootOption = None) -> None:
 
     Example:  seedlock show published_bird_seeds
     """
+    from seedlock.cli import synthesis
+
+    if (pooled := synthesis.synthesis_at(study, root)) is not None:
+        synthesis.show(pooled)
+        return
     from seedlock.analysis.report.terminal import show as show_results
     from seedlock.analysis.results.schema import read_results
     from seedlock.prereg.lock.ledger import read_ledger
@@ -153,6 +163,7 @@ def verify(
     Example:  seedlock verify published_bird_seeds --replay
     Example:  seedlock verify --paper paper/main.tex
     """
+    from seedlock.cli import synthesis
     from seedlock.prereg.verify.chain import verify_study
     from seedlock.prereg.verify.checks import LEVELS
     from seedlock.prereg.verify.evidence import require_level
@@ -160,12 +171,17 @@ def verify(
 
     if require is not None and require not in {level[:2] for level in LEVELS}:
         raise BadInput("no such level", Finding(where="--require", found=require, promised="T0 to T5"))
-    read, found = (None, studies(study, root)) if paper is None else _named_in(paper, study, root)
-    base = found[0].root if found else Path.cwd()
+    pooled = synthesis.synthesis_at(study, root)
+    read, found = (
+        (None, studies(study, root) if pooled is None else []) if paper is None else _named_in(paper, study, root)
+    )
+    also = [pooled] if pooled is not None else synthesis.syntheses(root) if study is None and paper is None else []
+    base = found[0].root if found else (root or Path.cwd()).resolve()
     trust = bring_trust(base, signers=signers, authorities=tsa_ca, headers=headers, chain=chain)
     again = _replay if replay else None
     with progress(f"checking {counted(len(found), 'study', 'studies')}"):
         verified = [verify_study(one, trust=trust, recount=_recount, reading=_reading, replay=again) for one in found]
+        verified += [synthesis.verified(one, trust) for one in also]
     if read is not None:
         pairs = zip(verified, found, strict=True)
         verified = [_with_paper(done, read, paths, is_first=paths is found[0]) for done, paths in pairs]
@@ -179,7 +195,8 @@ def verify(
     if not as_json and is_brief:
         say(f"  seedlock verify {verified[0].study}  shows every check of one")
     if not as_json and verified:
-        say(f"  {how_many(found)}")
+        if found:
+            say(f"  {how_many(found)}")
         say("  no local check can know:")
         for unknowable in verified[0].cannot_know:
             say(f"    {unknowable}")

@@ -44,15 +44,18 @@ def status(
 
     Example:  seedlock status
     """
+    from seedlock.cli import synthesis
     from seedlock.prereg.workflow.status import standing
 
-    found = studies(study, root)
+    pooled = synthesis.synthesis_at(study, root)
+    also = [synthesis.standing(one) for one in ([pooled] if pooled else [] if study else synthesis.syntheses(root))]
+    found = [] if pooled else studies(study, root)
     rows = [standing(paths) for paths in found]
     shown = [_evidence(paths) for paths in found]
     if as_json:
-        say_json([row.as_json() | evidence for row, evidence in zip(rows, shown, strict=True)])
+        say_json([*(row.as_json() | evidence for row, evidence in zip(rows, shown, strict=True)), *also])
         return
-    if not rows:
+    if not rows and not also:
         say("no study here.  Next: seedlock init DIR  starts a repository with a filled-in example")
     if not study and rows:
         say(how_many(found))
@@ -73,6 +76,10 @@ def status(
         if evidence["next_evidence"]:
             say(f"  proof  {evidence['next_evidence']}")
         say(f"  next   {row.next_command}")
+    for one in also:
+        say(f"{one['synthesis']}  [synthesis]")
+        say(f"  gates  {' -> '.join(one['gates'])}")
+        say(f"  next   {one['next_command']}")
 
 
 def _evidence(paths: StudyPaths) -> dict[str, Any]:
