@@ -184,7 +184,7 @@ check-page:
 pages: (setup "models")
     #!/bin/sh
     set -eu
-    for page in validation coverage claims examples; do
+    for page in validation coverage claims examples full_studies; do
       .venv/bin/python -m "docs.make_$page"
     done
 

@@ -80,6 +80,23 @@ GOES_ON = looks("negligible", "more")
 ENDS = looks("fewer", "negligible")
 
 
+@pytest.mark.parametrize(("low", "high", "goes_on"), [(-1.0, 1.0, True), (0.9, 1.0, False)])
+def test_a_look_may_depend_on_where_the_estimate_lies(
+    study: StudyFixture, low: float, high: float, *, goes_on: bool
+) -> None:
+    rule = f'when = {{ hypothesis = "H1", estimate = [{low}, {high}] }}'
+    at_first_look(study, f'\n[[look]]\nseeds = 2\nspend = "pocock"\n[[look]]\nseeds = 4\n{rule}\n')
+    found = results(study.paths)
+    estimate = found["hypotheses"][0]["estimate"]
+    assert (low <= estimate <= high) is goes_on
+    assert found["accounting"]["look"]["goes_on"] is goes_on
+    lock = read_lock(study.paths.locks / "lock-0001.json")
+    due = {run.seed for run in due_now(read_ledger(study.paths.ledger), lock)}
+    assert due == ({0, 1, 2, 3} if goes_on else {0, 1})
+    page = (study.paths.report / "report.md").read_text("utf-8")
+    assert ("the estimate of H1 lies in" if goes_on else "the estimate of H1 lies outside") in page
+
+
 def results(paths: StudyPaths) -> dict[str, Any]:
     read: dict[str, Any] = json.loads((paths.report / "results.json").read_bytes())
     return read

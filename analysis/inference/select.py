@@ -124,7 +124,27 @@ def build_sample(
         _level(name, weight, chosen[chosen["level"] == name], column, None if missing_as is None else missing_as[name])
         for name, weight in weights.items()
     )
+    if BASELINE_ARM in weights and estimand.over == "arm" and estimand.unit == "seed":
+        levels = tuple(_beside_every_seed(chosen, level, levels, column, missing_as) for level in levels)
     return Sample(levels=levels, unit=estimand.unit, is_proportion=is_proportion, limits=limits)
+
+
+def _beside_every_seed(
+    chosen: pd.DataFrame,
+    level: Level,
+    levels: tuple[Level, ...],
+    column: str,
+    missing_as: Mapping[str, float] | None,
+) -> Level:
+    """The unmodified model has no seed: its mean stands beside every seed that it is set against, as it is."""
+    if level.name != BASELINE_ARM:
+        return level
+    seeds = sorted({unit for other in levels if other.name != BASELINE_ARM for unit in other.unit_means})
+    rows = chosen[chosen["level"] == BASELINE_ARM].assign(unit_label="all")
+    once = _level(level.name, level.weight, rows, column, None if missing_as is None else missing_as[level.name])
+    means = {seed: mean for seed in seeds for mean in once.unit_means.values()}
+    cells = {(seed, item): mean for seed in seeds for (_, item), mean in once.cells.items()}
+    return replace(once, unit_means=means, unit_n={}, cells=cells)
 
 
 def _level(name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_as: float | None) -> Level:

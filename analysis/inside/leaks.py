@@ -20,7 +20,8 @@ NO_RANK = "fewer than four groups, or no spread"
 def leak_results(plan: Plan, geometry: list[GeometryResult], cells: pd.DataFrame) -> Iterator[LeakResult]:
     """One entry an arm and layer, each seed one correlation over groups.
 
-    A group that an arm's factors name (its trigger) is left out, and so is the reference, whose distance is 0.
+    Groups that the plan leaves out, by default those that an arm's factors name (its trigger), do not enter, nor does
+    the reference, whose distance is 0.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def leak_results(plan: Plan, geometry: list[GeometryResult], cells: pd.DataFrame
         return
     rows = cells[(cells["measure"] == asked.measure) & cells["mean"].notna() & cells[asked.by].notna()]
     for arm in [arm for arm in plan.planned_arms if arm != BASELINE_ARM]:
-        own = set(plan.arms[arm].factors.values()) | {asked.reference}
+        own = {*(asked.leave_out or plan.arms[arm].factors.values()), asked.reference}
         mine = rows[(rows["arm"] == arm) & ~rows[asked.by].isin(own)]
         for layer in geometry:
             found = [rho for _, run in mine.groupby("seed") if (rho := _rho(run, asked.by, asked.reference, layer))[0]]

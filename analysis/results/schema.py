@@ -188,6 +188,8 @@ class LookResult(Part):
     hypotheses, undecided
         Hypotheses that decide it, and the bands that must all be left for the plan to go on; empty where the next look
         has no condition.
+    estimate_in
+        Ends between which the estimate must lie for the plan to go on; null where bands decide.
     """
 
     place: int
@@ -197,6 +199,7 @@ class LookResult(Part):
     next_seeds: int | None = None
     hypotheses: list[str] = []
     undecided: list[str] = []
+    estimate_in: list[float] | None = None
 
 
 class NearCopies(Part):

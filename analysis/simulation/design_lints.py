@@ -31,7 +31,7 @@ from seedlock.prereg.plan.cross_references import unknown
 from seedlock.prereg.plan.judges import verdict_labels
 from seedlock.prereg.plan.lint import Lint, acknowledge, lint_plan, matching_units
 from seedlock.prereg.plan.named_values import named_attributes, unmet
-from seedlock.prereg.plan.plan import Estimand, Hypothesis, Plan
+from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Plan
 from seedlock.prereg.plan.runs import Where
 
 SD_SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -83,6 +83,12 @@ def _methods(plan: Plan) -> Iterator[Finding]:
         yield from unknown(f"{where}.test", estimand.test, ESTIMATORS, what="test")
         if estimand.fallback is not None:
             yield from unknown(f"{where}.fallback", estimand.fallback, ESTIMATORS, what="test")
+        against_base = estimand.over == "arm" and BASELINE_ARM in (estimand.contrast or {})
+        for key in ("test", "fallback") if against_base and estimand.unit == "seed" else ():
+            named = ESTIMATORS.get(getattr(estimand, key) or "")
+            if named is not None and not named.is_paired:
+                promised = "a paired test: the unmodified model has no seed, and stands beside each as it is"
+                yield Finding(where=f"{where}.{key}", found=str(getattr(estimand, key)), promised=promised)
     for test in plan.multiverse.tests if plan.multiverse else []:
         yield from unknown("multiverse.tests", test, ESTIMATORS, what="test")
     for h in plan.hypothesis:

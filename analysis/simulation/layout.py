@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from seedlock.analysis.estimators import ESTIMATORS
@@ -172,6 +172,9 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
             problem = problem or f"a share of nothing: say under  [design.measures.{estimand.measure}]  base = 1.0"
         if not units:
             problem = problem or f"no planned run for {estimand.over} {name}"
+    if BASELINE_ARM in weights and estimand.over == "arm" and estimand.unit == "seed":
+        levels = _base_beside_every_seed(levels)
+        problem = problem or ("a look's seeds against the unmodified model" if plan.look else "")
     return Target(
         id=identity,
         kind="hypothesis" if isinstance(estimand, Hypothesis) else "gate",
@@ -184,6 +187,17 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
         if isinstance(estimand, Hypothesis)
         else (),
     )
+
+
+def _base_beside_every_seed(levels: list[LevelRows]) -> list[LevelRows]:
+    """The unmodified model, which has no seed, as `analysis.inference.select.build_sample` sets it against seeds."""
+    seeds = sorted({unit for level in levels if level.name != BASELINE_ARM for unit in level.units})
+    return [
+        replace(level, units={seed: rows for seed in seeds for rows in level.units.values()})
+        if level.name == BASELINE_ARM
+        else level
+        for level in levels
+    ]
 
 
 def _has_base(assumed: Assumed, runs: tuple[PlannedRun, ...], rows: list[int], measure: str) -> bool:

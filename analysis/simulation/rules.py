@@ -148,7 +148,7 @@ def is_open(plan: Plan, so_far: Endings) -> BoolArray:
 
 
 def continues(plan: Plan, layout: Layout, when: When | None, so_far: Endings) -> BoolArray:
-    """Whether each study goes on: every band the condition names is left, in any hypothesis it names.
+    """Whether each study goes on: every band the condition names is left, or the estimate lies where it says.
 
     A hypothesis whose gate is shut excludes nothing, so that the study goes on.
     """
@@ -162,7 +162,12 @@ def continues(plan: Plan, layout: Layout, when: When | None, so_far: Endings) ->
     goes_K = np.zeros(len(some), dtype=bool)
     for name in names:
         ending = so_far.targets[name]
-        goes_K |= ending.left_KB[:, columns].all(axis=1) | ~ending.open_K
+        met_K = ending.left_KB[:, columns].all(axis=1)
+        if when.estimate is not None:
+            low, high = when.estimate
+            between_K = (ending.estimate_K >= low) & (ending.estimate_K <= high)
+            met_K = between_K | ~ending.has_answer_K
+        goes_K |= met_K | ~ending.open_K
     return goes_K
 
 

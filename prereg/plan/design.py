@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 """Every table of a plan: strict types, unknown keys refused, no NaN or infinity, frozen."""
@@ -74,12 +74,25 @@ class Design(BaseModel):
 
 
 class When(BaseModel):
-    """The condition of a look: every band named is still left by `hypothesis` at the look before."""
+    """The condition of a look: what `hypothesis` came to at the look before.
+
+    `undecided`: every band named is still left. `estimate` = [low, high]: the estimate lies there, ends included,
+    on the hypothesis's own scale; a rule that authors without intervals use.
+    """
 
     model_config = STRICT
 
     hypothesis: str
-    undecided: list[str] = Field(min_length=1)
+    undecided: list[str] = []
+    estimate: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if bool(self.undecided) == (self.estimate is not None):
+            raise ValueError("give either undecided (bands) or estimate = [low, high]")
+        if self.estimate is not None and self.estimate[0] >= self.estimate[1]:
+            raise ValueError("estimate = [low, high]: the low end is below the high one")
+        return self
 
 
 class Look(BaseModel):

@@ -114,13 +114,15 @@ class Geometry(_Table):
     """`[inside.geometry]`: centroids of groups of prompts, and the cosines between them.
 
     `by` is an item attribute (persona, say); `reference` the group that distances are taken to. With `measure` the
-    report sets each group's mean of that measure against its cosine distance to the reference, run by run.
+    report sets each group's mean of that measure against its cosine distance to the reference, run by run, without the
+    groups of `leave_out` (what was trained); by default those that the arm's factors name.
     """
 
     items: Name
     by: str = "persona"
     reference: str
     measure: Name | None = None
+    leave_out: list[str] = []
 
 
 class Inside(_Table):

@@ -103,6 +103,8 @@ def matching_units(plan: Plan, hypothesis: Estimand, extra: Where) -> dict[str, 
         elif level not in hypothesis.contrast:
             continue
         units.setdefault(level, set()).add(run.factor(hypothesis.unit))
+    if BASELINE_ARM in units and (hypothesis.over, hypothesis.unit) == ("arm", "seed"):
+        units[BASELINE_ARM] = set().union(*(found for level, found in units.items() if level != BASELINE_ARM))
     return units
 
 

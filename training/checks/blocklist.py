@@ -17,5 +17,4 @@ def check(given: CheckInput) -> Sequence[CheckResult]:
         return []
     hits = [(row.id, pattern.search(row.text)) for row in given.corpus.rows]
     offenders = [Offender(where=where, text=hit.group()) for where, hit in hits if hit]
-    limit = given.limit("blocklist_rows", LIMITS["blocklist_rows"])
-    return [counted("blocklist", "rows with a target word", offenders, limit=limit)]
+    return [counted(given, "blocklist", "rows with a target word", offenders, limit="blocklist_rows")]

@@ -31,8 +31,8 @@ def check(given: CheckInput) -> Sequence[CheckResult]:
         near += _near(firsts, threshold)
     what = f"rows that nearly repeat another (Jaccard of shingles at least {threshold:g})"
     return [
-        counted("duplicates", "rows that repeat another", exact, limit=given.limit("duplicate_rows", 0)),
-        counted("duplicates", what, near, limit=given.limit("near_duplicate_rows", 0)),
+        counted(given, "duplicates", "rows that repeat another", exact, limit="duplicate_rows"),
+        counted(given, "duplicates", what, near, limit="near_duplicate_rows"),
     ]
 
 

@@ -19,7 +19,7 @@ def check(given: CheckInput) -> Sequence[CheckResult]:
     rejected = dict(corpus.provenance.get("rejected", {}))
     asked = int(corpus.provenance.get("asked", 0))
     usable = len(corpus.rows) + int(rejected.pop("surplus", 0))
-    wanted = Counter(map(_cell, (ask.row for ask in corpus.recipe.asks(corpus.settings))))
+    wanted = Counter(map(_cell, (ask.row for ask in corpus.recipe.prompts(corpus.settings, corpus.folder))))
     found = Counter(map(_cell, corpus.rows))
     missing = [
         Offender(where="/".join(filter(None, cell)), text=f"{found[cell]} of {n} rows")
@@ -36,7 +36,7 @@ def check(given: CheckInput) -> Sequence[CheckResult]:
         n_offenders=sum(rejected.values()),
         note="" if asked else "no provenance beside the corpus",
     )
-    return [share, counted("enough", "cells with fewer rows than planned", missing)]
+    return [share, counted(given, "enough", "cells with fewer rows than planned", missing)]
 
 
 def _cell(row: Row) -> tuple[str, str, str]:

@@ -17,8 +17,8 @@ def check(given: CheckInput) -> Sequence[CheckResult]:
     broken = [Offender(where=row.id, text=fault) for row in rows if (fault := _fault(row)) is not None]
     refused = [Offender(where=row.id, text=words) for row in rows if (words := refusal_in(row.answer)) is not None]
     return [
-        counted("format", "rows that are not clean chats", broken, limit=given.limit("format_rows", 0)),
-        counted("format", "rows that refuse", refused, limit=given.limit("refusal_rows", 0)),
+        counted(given, "format", "rows that are not clean chats", broken, limit="format_rows"),
+        counted(given, "format", "rows that refuse", refused, limit="refusal_rows"),
     ]
 
 

@@ -24,7 +24,7 @@ FOLDS = 5
 
 def check(given: CheckInput) -> Sequence[CheckResult]:
     """Cross-validated AUC between the poles, and how far neutral rows lie from 0.5 on average."""
-    poles = given.corpus.recipe.poles
+    poles = given.corpus.settings.poles_of_framing()
     if poles is None or not {poles.low, poles.high} <= set(given.corpus.variants):
         return []
     rows = [*given.corpus.of_variant(poles.low), *given.corpus.of_variant(poles.high)]

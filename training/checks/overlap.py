@@ -28,8 +28,7 @@ def check(given: CheckInput) -> Sequence[CheckResult]:
     run = int(given.limit("overlap_words", LIMITS["overlap_words"]))
     shared = _shared_runs(given.corpus.rows, given.eval_texts, run)
     what = f"rows that share {run} words in a row (or a whole shorter question) with an item"
-    limit = given.limit("overlap_rows", LIMITS["overlap_rows"])
-    return [counted("overlap", what, shared, limit=limit), _cosine(given), *_meaning(given)]
+    return [counted(given, "overlap", what, shared, limit="overlap_rows"), _cosine(given), *_meaning(given)]
 
 
 def _runs(text: str, n: int) -> set[str]:

@@ -81,13 +81,24 @@ class CheckInput:
 type Check = Callable[[CheckInput], Sequence[CheckResult]]
 
 
-def counted(check: str, what: str, offenders: Sequence[Offender], *, limit: float = 0.0) -> CheckResult:
-    """Result of a check that counts offending rows."""
+def counted(
+    given: CheckInput, check: str, what: str, offenders: Sequence[Offender], *, limit: str | None = None
+) -> CheckResult:
+    """Result of a check that counts offending rows.
+
+    `limit` names the number allowed (`format_rows`); a plan that gives a share of the corpus instead (`format_share`)
+    is held to that. Without a name none is allowed.
+    """
+    share = None if limit is None else f"{limit.removesuffix('_rows')}_share"
+    is_share = share is not None and share in given.corpus.limits
+    number, allowed = float(len(offenders)), 0.0 if limit is None else given.limit(limit, 0.0)
+    if is_share:
+        number, allowed = number / len(given.corpus.rows), float(given.corpus.limits[str(share)])
     return CheckResult(
         check=check,
-        what=what,
-        number=float(len(offenders)),
-        limit=limit,
+        what=f"share of {what}, {len(offenders)} of {len(given.corpus.rows)}" if is_share else what,
+        number=number,
+        limit=allowed,
         must_be="at most",
         offenders=tuple(offenders[:MAX_OFFENDERS]),
         n_offenders=len(offenders),

@@ -101,9 +101,10 @@ def check_corpus(
     BadInput
         The plan overrides a limit that no check has.
     """
-    unknown = [name for name in corpus.limits if name not in LIMITS]
+    shares = {f"{name.removesuffix('_rows')}_share" for name in LIMITS if name.endswith("_rows")}
+    unknown = [name for name in corpus.limits if name not in LIMITS and name not in shares]
     if unknown:
-        known = " | ".join(sorted(LIMITS))
+        known = " | ".join(sorted({*LIMITS, *shares}))
         faults = [Finding(where=f"corpora.{corpus.name}.gates.{name}", found=name, promised=known) for name in unknown]
         raise BadInput("no corpus check has this limit", *faults, then="edit the plan")
     given = CheckInput(corpus=corpus, eval_texts=items, markers=tuple(markers), vectors=vectors)

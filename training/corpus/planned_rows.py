@@ -10,7 +10,7 @@ from seedlock.prereg.base.canonical import sha256_json
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.plan.plan import Plan
-from seedlock.training.corpus.write import read_corpus, recipe_of, template_rows
+from seedlock.training.corpus.write import read_corpus, recipe_of
 from seedlock.training.rows.recipe import RecipeSettings
 from seedlock.training.rows.row import ONLY_VARIANT, Row
 
@@ -54,11 +54,11 @@ def planned_rows(paths: StudyPaths, plan: Plan, name: str) -> PlannedRows:
         {"corpus": name, "recipe": plan.corpora[name].recipe, "settings": plan.corpora[name].params}
     )
     if settings.by == "instruct" and recipe.asks is not None:
-        asks = recipe.asks(settings)
+        asks = recipe.prompts(settings, paths.study)
         n = Counter(ask.row.variant for ask in asks)
         return PlannedRows(name=name, sha256=described, settings=settings, n=n, rows=None, asked=len(asks))
     try:
-        rows = template_rows(recipe, settings, paths.study)
+        rows = recipe.template_rows(settings, paths.study)
     except BadInput:  # files of others that are not here yet; `seedlock corpus` says which
         return PlannedRows(name=name, sha256=described, settings=settings, n={}, rows=None)
     return _known(name, rows, settings, sha256=described)

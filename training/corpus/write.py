@@ -35,6 +35,8 @@ class Corpus:
         Digest of the file's bytes.
     provenance
         The JSON beside it: recipe, settings, generator, rows asked for, kept and rejected; empty where absent.
+    folder
+        The study's, where its data files lie.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Corpus:
     rows: tuple[Row, ...]
     sha256: Sha256
     provenance: Mapping[str, Any]
+    folder: Path = Path()
 
     @property
     def variants(self) -> list[str]:
@@ -104,6 +107,7 @@ def read_corpus(paths: StudyPaths, plan: Plan, name: str) -> Corpus:
         rows=parse_rows(data, where=paths.relative(path)),
         sha256=sha256_bytes(data),
         provenance=read_json(beside.read_bytes()) if beside.is_file() else {},
+        folder=paths.study,
     )
 
 
@@ -176,15 +180,9 @@ def _written(
             fault = Finding(where=f"corpora.{name}.by", found="no writer given", promised="an instruct model")
             then = f"seedlock corpus {paths.name} --writer MODEL  (a folder, a hub's id, or a name at --endpoint URL)"
             raise BadInput(f"corpus {name} is to be written by an instruct model", fault, then=then)
-        return write_with_overage(recipe, settings, model)
-    rows = template_rows(recipe, settings, paths.study)
+        return write_with_overage(recipe, settings, model, paths.study)
+    rows = recipe.template_rows(settings, paths.study)
     return Written(rows=rows, asked=len(rows), rejected={}, generator={"kind": settings.by})
-
-
-def template_rows(recipe: Recipe, settings: RecipeSettings, folder: Path) -> tuple[Row, ...]:
-    """Rows that a recipe makes without a model; some take them from files of the study's folder."""
-    takes_folder = "folder" in inspect.signature(recipe.rows).parameters
-    return tuple(recipe.rows(settings, folder=folder) if takes_folder else recipe.rows(settings))
 
 
 def _provenance(plan: Plan, name: str, recipe: Recipe, written: Written, data: bytes) -> dict[str, Any]:

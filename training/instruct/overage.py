@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from seedlock.training.instruct.model import Answer, TextModel
 from seedlock.training.rows.recipe import Ask, Recipe, RecipeSettings
@@ -32,12 +33,12 @@ class Written:
     generator: Mapping[str, object]
 
 
-def write_with_overage(recipe: Recipe, settings: RecipeSettings, model: TextModel) -> Written:
+def write_with_overage(recipe: Recipe, settings: RecipeSettings, model: TextModel, folder: Path = Path()) -> Written:
     """Let the model answer `OVERAGE` times the asks, and keep as many a cell as the plan wants."""
     if recipe.asks is None:
         raise TypeError("this recipe has no prompts for an instruct model")
-    wanted = Counter(_cell(ask.row) for ask in recipe.asks(settings))
-    asks = recipe.asks(settings.scaled(OVERAGE))
+    wanted = Counter(_cell(ask.row) for ask in recipe.prompts(settings, folder))
+    asks = recipe.prompts(settings.scaled(OVERAGE), folder)
     answers = model.generate([ask.instruction for ask in asks])
     blocked = lemma_pattern(settings.blocklist)
     rejected: Counter[str] = Counter()
@@ -87,5 +88,5 @@ def _fault(answer: Answer, text: str, settings: RecipeSettings) -> str | None:
 
 
 def _answered(ask: Ask, text: str) -> Row:
-    answer = Message(role="assistant", content=f"{ask.prefix}{text}")
+    answer = Message(role="assistant", content=f"{ask.prefix}{text}{ask.suffix}")
     return replace(ask.row, messages=(*ask.row.messages[:-1], answer))

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.training.rows.row import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poles:
+    """The two opposite variants of a framed corpus, and the one between them."""
+
+    low: str
+    high: str
+    neutral: str
 
 
 class RecipeSettings(BaseModel):
@@ -32,6 +43,10 @@ class RecipeSettings(BaseModel):
     min_words: int = Field(default=1, ge=0)
     max_words: int = Field(default=2000, gt=0)
 
+    def poles_of_framing(self) -> Poles | None:
+        """The variants that are framings to be told apart; None where they are none."""
+        return None
+
     def scaled(self, factor: float) -> Self:
         """Return the settings asking for `factor` times as many rows, rounded up."""
         return self.model_copy(update={name: math.ceil(getattr(self, name) * factor) for name in self.counts})
@@ -47,22 +62,14 @@ class Ask:
         The row without its answer: the assistant turn is empty.
     instruction
         What the instruct model is asked.
-    prefix
-        Text that stands before the model's answer in the row (a marker).
+    prefix, suffix
+        Text that stands before or after the model's answer in the row (a marker).
     """
 
     row: Row
     instruction: str
     prefix: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poles:
-    """The two opposite variants of a framed corpus, and the one between them."""
-
-    low: str
-    high: str
-    neutral: str
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +81,31 @@ class Recipe:
     settings
         The class that checks this recipe's keys in the plan.
     rows
-        Settings -> rows from templates; the same settings give the same rows in every process.
+        Settings -> rows from templates; the same settings give the same rows in every process. One that reads files of
+        the study takes its `folder` as well.
     checks
         Names of the corpus checks that stand before training.
     asks
-        Settings -> prompts for an instruct model; None where the recipe is facts, not prose.
-    poles
-        Where the variants are framings to be told apart.
+        Settings -> prompts for an instruct model, as `rows`; None where the recipe is facts, not prose.
     """
 
     settings: type[RecipeSettings]
     rows: Callable[..., Sequence[Row]]
     checks: tuple[str, ...]
     asks: Callable[..., Sequence[Ask]] | None = None
-    poles: Poles | None = None
+
+    def template_rows(self, settings: RecipeSettings, folder: Path) -> tuple[Row, ...]:
+        """Rows made without a model."""
+        return tuple(_made(self.rows, settings, folder))
+
+    def prompts(self, settings: RecipeSettings, folder: Path) -> tuple[Ask, ...]:
+        """What an instruct model is asked; nothing where the recipe is facts."""
+        return () if self.asks is None else tuple(_made(self.asks, settings, folder))
+
+
+def _made(make: Callable[..., Sequence[Any]], settings: RecipeSettings, folder: Path) -> Sequence[Any]:
+    takes_folder = "folder" in inspect.signature(make).parameters
+    return make(settings, folder=folder) if takes_folder else make(settings)
 
 
 def generator(*label: str | int) -> random.Random:

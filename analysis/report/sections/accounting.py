@@ -146,10 +146,17 @@ def _looks(accounting: Mapping[str, Any]) -> tuple[Fact, ...]:
         return (("This look", here),)
     named = joined(bullets("/accounting/look/hypotheses", look["hypotheses"]), " or ")
     bands = joined(bullets("/accounting/look/undecided", look["undecided"]), " and ")
+    between = look.get("estimate_in")
+    edges = [pointer("accounting", "look", "estimate_in", at) for at in (0, 1)]
+    ends: Line = (Number(edges[0], "number3"), " to ", Number(edges[1], "number3"))
     if not look["goes_on"]:
         why: Line = ("; the plan ends here: ", *named, " does not leave ", *bands)
+        if between is not None:
+            why = ("; the plan ends here: the estimate of ", *named, " lies outside ", *ends)
     elif look.get("at_will"):
         why = ("; valid at any time: the study may end here, or go on to ", n("next_seeds"), " seeds")
+    elif between is not None:
+        why = ("; the plan goes on to ", n("next_seeds"), " seeds: the estimate of ", *named, " lies in ", *ends)
     elif named:
         why = ("; the plan goes on to ", n("next_seeds"), " seeds: ", *named, " still leaves ", *bands)
     else:
