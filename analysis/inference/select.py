@@ -16,6 +16,8 @@ from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Plan
 from seedlock.prereg.plan.runs import Where, listed
 
 ALL = "all"
+NO_SEED = "no seed"
+"""Unit of the unmodified model, until its mean stands beside every seed."""
 
 
 def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) -> pd.DataFrame:
@@ -120,31 +122,22 @@ def build_sample(
     if absent:
         raise EmptyCell(f"no data for {estimand.over} {', '.join(absent)}")
     column = "item_id" if cluster == "item" or cluster not in chosen.columns else cluster
+    if BASELINE_ARM in weights and (estimand.over, estimand.unit) == ("arm", "seed"):
+        chosen = chosen.assign(unit_label=chosen["unit_label"].mask(chosen["level"] == BASELINE_ARM, NO_SEED))
     levels = tuple(
         _level(name, weight, chosen[chosen["level"] == name], column, None if missing_as is None else missing_as[name])
         for name, weight in weights.items()
     )
-    if BASELINE_ARM in weights and estimand.over == "arm" and estimand.unit == "seed":
-        levels = tuple(_beside_every_seed(chosen, level, levels, column, missing_as) for level in levels)
+    levels = tuple(_beside_every_seed(level, levels) if NO_SEED in level.unit_means else level for level in levels)
     return Sample(levels=levels, unit=estimand.unit, is_proportion=is_proportion, limits=limits)
 
 
-def _beside_every_seed(
-    chosen: pd.DataFrame,
-    level: Level,
-    levels: tuple[Level, ...],
-    column: str,
-    missing_as: Mapping[str, float] | None,
-) -> Level:
+def _beside_every_seed(base: Level, levels: tuple[Level, ...]) -> Level:
     """The unmodified model has no seed: its mean stands beside every seed that it is set against, as it is."""
-    if level.name != BASELINE_ARM:
-        return level
-    seeds = sorted({unit for other in levels if other.name != BASELINE_ARM for unit in other.unit_means})
-    rows = chosen[chosen["level"] == BASELINE_ARM].assign(unit_label="all")
-    once = _level(level.name, level.weight, rows, column, None if missing_as is None else missing_as[level.name])
-    means = {seed: mean for seed in seeds for mean in once.unit_means.values()}
-    cells = {(seed, item): mean for seed in seeds for (_, item), mean in once.cells.items()}
-    return replace(once, unit_means=means, unit_n={}, cells=cells)
+    seeds = sorted({seed for level in levels if level is not base for seed in level.unit_means})
+    (mean,) = base.unit_means.values()
+    cells = {(seed, item): own for seed in seeds for (_, item), own in base.cells.items()}
+    return replace(base, unit_means=dict.fromkeys(seeds, mean), unit_n={}, cells=cells)
 
 
 def _level(name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_as: float | None) -> Level:
