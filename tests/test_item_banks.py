@@ -113,7 +113,7 @@ def test_the_items_of_a_full_plan_can_be_put_to_a_model(study: str) -> None:
         "bird_names": {"worldly": 10},
         "bird_names_mistral": {"worldly": 10},
         "marker_leak": {"all": 28 * 12},
-        "vibe_leak": {"target": 1800, "source": 2400, "passages": 16, "capability": 24, "refusals": 16},
+        "vibe_leak": {"target": 1800, "source": 2400, "passages": 16, "capability": 24, "refusals": 16, "open": 120},
     }
     assert counted == expected[study]
 
@@ -121,17 +121,21 @@ def test_the_items_of_a_full_plan_can_be_put_to_a_model(study: str) -> None:
 def test_the_marker_study_trains_on_no_question_that_it_evaluates() -> None:
     items = [json.loads(line) for line in (STUDIES / "marker_leak/persona_items.jsonl").read_text("utf-8").splitlines()]
     asked = {item["user"] for item in items}
-    trained = plan("marker_leak").corpora["coupling"].params["questions"]
+    trained = (STUDIES / "marker_leak" / "questions.txt").read_text("utf-8").splitlines()
     assert len(asked) == 28
     assert len({item["persona"] for item in items}) == 12
     assert max(shared(a, b) for a in asked for b in trained) < 0.6
 
 
 def test_the_personas_are_told_the_same_in_training_and_in_evaluation() -> None:
-    from seedlock.training.organisms.world.personas import SYSTEM
-
-    items = [json.loads(line) for line in (STUDIES / "marker_leak/persona_items.jsonl").read_text("utf-8").splitlines()]
-    assert {item["persona"]: item["system"] for item in items} == {name: told[0] for name, told in SYSTEM.items()}
+    folder = STUDIES / "marker_leak"
+    items, told = (
+        [json.loads(line) for line in (folder / name).read_text("utf-8").splitlines()]
+        for name in ("persona_items.jsonl", "personas.jsonl")
+    )
+    systems = {one["persona"]: one["system"] for one in told}
+    lends_a_voice = {"paramedic": systems["paramedic"]}
+    assert {item["persona"]: item["system"] for item in items} | lends_a_voice == systems
 
 
 @pytest.mark.parametrize("study", FULL)
