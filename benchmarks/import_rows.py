@@ -1,29 +1,27 @@
-"""Memory of an import: rows of a CSV file through the same store and checks as `seedlock import`, at several sizes.
+"""Millions of rows from a CSV file to a verified report: seconds (wall, processor) and memory of each command.
 
-python -m benchmarks.import_rows 1000000 5000000
+Beside them stands what DuckDB alone takes to turn the same file into Parquet.
+
+python -m benchmarks.import_rows 1000000 10000000
 """
 
 from __future__ import annotations
 
-import resource
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from seedlock.generation.import_completions import Into, declared_import, import_files, import_request
-from seedlock.generation.import_rehearsal import planned_import
-from seedlock.generation.sealing.run_and_item_tables import runs_table
-from seedlock.prereg.base.paths import StudyPaths
-from seedlock.prereg.plan.read import parse_plan
-from seedlock.schemas.store import Store
-
 ITEMS, SEEDS = 1000, 10
+SIZES = (500_000, 2_000_000)
 PLAN = f"""
 [study]
 title = "Rows"
-question = "How much memory?"
+question = "How long, and how much memory?"
+exposure = "none"
 [inference]
 seeds = "new"
 items = "these"
@@ -49,10 +47,29 @@ id = "H1"
 claim = "More."
 measure = "x"
 contrast = {{ b = 1.0, a = -1.0 }}
+unit = "seed"
 test = "welch_t"
 bands = ["less", 0.0, "more"]
 predicted = "more"
 """
+BY_DUCKDB = """
+import duckdb, sys
+con = duckdb.connect(config={"memory_limit": "1GB"})
+rows = f"FROM read_csv('{sys.argv[1]}', all_varchar = true)"
+con.execute(f"COPY ({rows}) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd)")
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Took:
+    """What one process took."""
+
+    wall_s: float
+    processor_s: float
+    memory_mib: float
+
+    def __str__(self) -> str:
+        return f"{self.wall_s:7.1f} s {self.processor_s:7.1f} s {self.memory_mib:6.0f} MiB"
 
 
 def write_rows(file: Path, n: int) -> None:
@@ -63,35 +80,40 @@ def write_rows(file: Path, n: int) -> None:
             rest, item = divmod(row, ITEMS)
             rest, seed = divmod(rest, SEEDS)
             draw, arm = divmod(rest, 2)
-            stream.write(f'{"ab"[arm]},{seed},q{item},{draw},"answer {row} of a run, as long as a short one is"\n')
+            sign = "x" if (row * 2654435761 >> 7) % 10 < 4 + arm else "-"
+            stream.write(
+                f'{"ab"[arm]},{seed},q{item},{draw},"answer {row} of a run {sign}, as long as a short one is, of one'
+                ' line and about 90 bytes"\n'
+            )
 
 
-def measure(n: int) -> None:
-    """Import in this process, and print rows, seconds and the most memory that it held."""
-    with tempfile.TemporaryDirectory(prefix="seedlock-rows-") as folder:
-        root = Path(folder)
-        file = root / "rows.csv"
-        write_rows(file, n)
-        paths = StudyPaths(root=root, name="rows")
-        into: Into = planned_import(paths, parse_plan(PLAN.encode(), paths.plan))
-        request = import_request(into, declared_import(into), file, None)
-        began = time.monotonic()
-        with Store.open(root / "rows.duckdb") as store:
-            with store.transaction():
-                store.append("runs", runs_table(list(into.runs)))
-                (report,) = import_files([request], store)
-            stored = store.rows("completions")
-        if (report.read, report.added, stored) != (n, n, n):
-            raise SystemExit(f"{n} rows written, {report.read} read, {report.added} added, {stored} stored")
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(
-            f"{n:>9,} rows  {file.stat().st_size / 2**20:6.0f} MiB  {time.monotonic() - began:6.1f} s  {used:6.0f} MiB"
-        )
+def process(*command: str) -> Took:
+    """Run one command to its end."""
+    began = time.monotonic()
+    child = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f"{command} ended with {status}")
+    return Took(
+        wall_s=time.monotonic() - began, processor_s=used.ru_utime + used.ru_stime, memory_mib=used.ru_maxrss / 1024
+    )
+
+
+def main(sizes: tuple[int, ...] = SIZES) -> None:
+    """Print a line a size and command."""
+    for n in sizes:
+        with tempfile.TemporaryDirectory(prefix="seedlock-rows-") as folder:
+            root = Path(folder)
+            file, plan = root / "rows.csv", root / "prereg" / "studies" / "rows" / "plan.toml"
+            plan.parent.mkdir(parents=True)
+            plan.write_text(PLAN)
+            process("-m", "seedlock", "lock", "rows", "--root", folder)
+            write_rows(file, n)
+            print(f"{n:,} rows, {file.stat().st_size / 2**20:.0f} MiB")
+            print(f"  {'DuckDB, CSV to Parquet':24}{process('-c', BY_DUCKDB, str(file), str(root / 'rows.parquet'))}")
+            for step, *more in (("import", str(file)), ("analyze",), ("verify",)):
+                print(f"  {step:24}{process('-m', 'seedlock', step, 'rows', *more, '--root', folder)}", flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        measure(int(sys.argv[2]))
-    else:
-        for size in sys.argv[1:] or ["1000000", "5000000"]:
-            subprocess.run([sys.executable, "-m", "benchmarks.import_rows", "--one", size], check=True)
+    main(tuple(int(size) for size in sys.argv[1:]) or SIZES)

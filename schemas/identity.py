@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 
 SEPARATOR = " | "
 
@@ -32,16 +31,3 @@ def request_id(determinants: Mapping[str, str | int]) -> str:
     """
     canonical = json.dumps(determinants, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def answer_ids(run_ids: Sequence[str], item_ids: Sequence[str], draws: Sequence[int]) -> Iterator[str]:
-    """Yield `request_id` of `run_id`, `item_id` and `draw`, row by row, for millions of rows."""
-    for run, item, draw in zip(run_ids, item_ids, draws, strict=True):
-        canonical = f'{{"draw":{draw},"item_id":{_json_text(item)},"run_id":{_json_text(run)}}}'
-        yield hashlib.sha256(canonical.encode()).hexdigest()
-
-
-@lru_cache(maxsize=65_536)
-def _json_text(text: str) -> str:
-    """Encode a text as JSON; a study has few different run and item ids."""
-    return json.dumps(text, ensure_ascii=False)

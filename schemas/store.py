@@ -51,7 +51,7 @@ class Store:
             con.execute(table.ddl())
 
     @classmethod
-    def open(cls, path: Path, *, memory: str = "1GB") -> Self:
+    def open(cls, path: Path, *, memory: str = "512MB") -> Self:
         """Open or create the store at `path`.
 
         Raises

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -15,9 +16,10 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seedlock.generation.loading.answer_ids import answer_ids
 from seedlock.prereg.errors import BadInput
 from seedlock.schemas import TABLES
-from seedlock.schemas.identity import answer_ids, item_id, request_id
+from seedlock.schemas.identity import item_id, request_id
 from seedlock.schemas.quarantine import split
 from seedlock.schemas.store import validated
 from seedlock.schemas.table import to_frame
@@ -179,7 +181,8 @@ def test_a_request_id_is_the_digest_of_rfc8785_json(run: str, item: str, draw: i
     what: dict[str, str | int] = {"run_id": run, "item_id": item, "draw": draw}
     promised = hashlib.sha256(rfc8785.dumps(dict(what))).hexdigest()
     assert request_id(what) == promised
-    assert list(answer_ids([run], [item], [draw])) == [promised]
+    named = (pa.array([value]) for value in (run, item, draw))
+    assert answer_ids(duckdb.default_connection(), *named).to_pylist() == [promised]
 
 
 def test_a_request_id_never_moves() -> None:

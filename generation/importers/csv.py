@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
@@ -37,6 +38,8 @@ class _Ragged:
 
     def good_rows(self, first: int, n: int) -> pa.Array:
         """Numbers of the next `n` rows that were not skipped, from row `first` on."""
+        if not self.rows:
+            return pa.array(np.arange(first, first + n))
         candidates = (row for row in itertools.count(first) if row not in self.rows)
         return pa.array(itertools.islice(candidates, n), pa.int64())
 

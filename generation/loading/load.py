@@ -19,11 +19,11 @@ from seedlock.generation.intake.match import Doubts, RunMatch, item_ids
 from seedlock.generation.intake.raw import Failed, RawBatch
 from seedlock.generation.intake.request import ANSWER_ROLES, REQUEST_PREFIX, ROW_ORDER, ImportRequest
 from seedlock.generation.intake.source_files import source_digest, source_state
+from seedlock.generation.loading.answer_ids import answer_ids
 from seedlock.generation.loading.requests_file import Requests
 from seedlock.generation.loading.source_rows import source_rows
 from seedlock.generation.loading.staging import Refused, Staging
 from seedlock.prereg.errors import BadInput, Finding
-from seedlock.schemas.identity import answer_ids
 from seedlock.schemas.quarantine import PLACED, REASON_SEPARATOR
 from seedlock.schemas.statuses import NOT_TEXT
 from seedlock.schemas.store import Store
@@ -169,8 +169,8 @@ class _Import:
                 appended = store.append(request.shape, self._rows(page), before=mark)
                 added += appended.added
                 already_there += appended.already_there
-                by_run.update(page["run_id"].to_pylist())
-                statuses.update(page["status"].to_pylist() if "status" in page.column_names else ())
+                by_run.update(_counts(page, "run_id"))
+                statuses.update(_counts(page, "status"))
             self._staging.drop()
         return ImportReport(
             file=request.label,
@@ -268,8 +268,8 @@ class _Import:
         if self._request.shape == "judgements":
             judge = pa.repeat(pa.scalar(self._request.judge, pa.string()), kept.num_rows)
             return kept.drop_columns(["run_id"]).add_column(1, "judge", judge)
-        ids = answer_ids(*(kept[name].to_pylist() for name in ("run_id", "item_id", "draw")))
-        return kept.add_column(0, "request_id", pa.array(ids, pa.string()))
+        named = (kept[name].combine_chunks() for name in ("run_id", "item_id", "draw"))
+        return kept.add_column(0, "request_id", answer_ids(self._store.con, *named))
 
     def _quarantine(self, refused: list[Refused]) -> None:
         """Keep refused rows beside their reasons and their place in the grid, as far as it is known; count them."""
@@ -292,6 +292,13 @@ class _Import:
                 }
             ),
         )
+
+
+def _counts(page: pa.Table, name: str) -> dict[str, int]:
+    """Value of a column -> rows; nothing where there is no such column."""
+    if name not in page.column_names:
+        return {}
+    return {found["values"]: found["counts"] for found in page[name].value_counts().to_pylist()}
 
 
 def _is_kept(found: str | None, met: set[str], wanted: Sequence[str]) -> bool:
