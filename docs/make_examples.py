@@ -67,13 +67,13 @@ def with_programs(text: str) -> str:
     return PROGRAM.sub(ran, text)
 
 
-def with_sessions(text: str) -> str:
-    """Type every command of the page, in order, in one shell."""
+def with_sessions(text: str, python: Path | None = None) -> str:
+    """Type every command of the page, in order, in one shell, with this Python's `seedlock` or another's."""
     blocks = [match for match in BLOCK.finditer(text) if match[1] == "console" or match[2]]
     if not any(match[1] == "console" for match in blocks):
         return text
     with tempfile.TemporaryDirectory() as folder:
-        answers = iter(_typed(blocks, Path(folder).resolve()))
+        answers = iter(_typed(blocks, Path(folder).resolve(), python))
 
     def answered(match: re.Match[str]) -> str:
         if match[1] != "console":
@@ -95,13 +95,13 @@ def commands(session: str) -> Iterator[str]:
                 yield command
 
 
-def _typed(blocks: list[re.Match[str]], folder: Path) -> list[str]:
+def _typed(blocks: list[re.Match[str]], folder: Path, python: Path | None) -> list[str]:
     """What each command of the page printed, in order."""
     home, tools, files = (folder / name for name in ("home", "bin", "files"))
     for path in (home, tools, files):
         path.mkdir()
-    (tools / "seedlock").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m seedlock "$@"\n')
-    (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tools / "seedlock").write_text(f'#!/bin/sh\nexec "{python or sys.executable}" -m seedlock "$@"\n')
+    (tools / "python").write_text(f'#!/bin/sh\nexec "{python or sys.executable}" "$@"\n')
     for tool in tools.iterdir():
         tool.chmod(0o755)
     script = [f"cd '{home}'", "exec 2>&1"]
@@ -114,19 +114,24 @@ def _typed(blocks: list[re.Match[str]], folder: Path) -> list[str]:
                 script += ["(exit ${status:-0})", command, "status=$?", f"printf '{END}'"]
     (folder / "session.sh").write_text("\n".join(script) + "\n", "utf-8")
     done = subprocess.run(
-        ["bash", str(folder / "session.sh")], env=_environment(tools), capture_output=True, text=True, check=True
+        ["bash", str(folder / "session.sh")],
+        env=_environment(tools, python),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [_tidy(part.replace(str(home), "~")) for part in done.stdout.split(END)[:-1]]
 
 
-def _environment(tools: Path) -> dict[str, str]:
-    """A shell like anybody's: no colours, a name for git, this checkout's code."""
+def _environment(tools: Path, python: Path | None) -> dict[str, str]:
+    """A shell like anybody's: no colours, a name for git, and the code of this checkout or of the Python told."""
     who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in IDENTITY.items()}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {
-        **os.environ,
+        **kept,
         **who,
         "PATH": f"{tools}:{os.environ['PATH']}",
-        "PYTHONPATH": str(HERE.parent),
+        **({"PYTHONPATH": str(HERE.parent)} if python is None else {}),
         "COLUMNS": "120",
         "NO_COLOR": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,

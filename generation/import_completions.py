@@ -13,7 +13,7 @@ from seedlock.generation.intake.request import ImportRequest, PlannedRun, Reques
 from seedlock.generation.intake.source_files import source_digest, source_files
 from seedlock.generation.loading.load import ImportReport, import_file, import_unanswered, refuse_no_file
 from seedlock.generation.loading.mostly_refused import require_most
-from seedlock.generation.loading.names_met import require_names_met
+from seedlock.generation.loading.names_met import require_names_met, require_numbers
 from seedlock.generation.loading.requests_file import load_requests
 from seedlock.generation.loading.unknown_levels import require_levels
 from seedlock.generation.sealing.restore import restore_sealed
@@ -176,11 +176,12 @@ def require_fit(into: Into, requests: Sequence[ImportRequest], imported: Importe
         No row fits the plan, most do not, rows of an unknown level stand where planned runs have none, or the plan
         names what no row has.
     """
-    require_most(requests, imported.reports)
+    require_most(requests, imported.reports, store)
     if not store.rows(requests[0].shape):
         raise nothing_fits("no row fits the plan", imported)
     require_levels(into.plan, into.paths.name, into.runs, requests[0], store)
     require_names_met(into.plan, requests, imported.reports, store)
+    require_numbers(requests[0], store)
 
 
 def nothing_fits(what: str, imported: Imported) -> BadInput:

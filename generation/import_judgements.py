@@ -22,7 +22,7 @@ from seedlock.generation.import_completions import (
 )
 from seedlock.generation.intake.source_files import source_digest
 from seedlock.generation.loading.mostly_refused import require_most
-from seedlock.generation.loading.names_met import require_names_met
+from seedlock.generation.loading.names_met import require_names_met, require_numbers
 from seedlock.generation.sealing.restore import restore_sealed
 from seedlock.generation.sealing.run_and_item_tables import runs_table
 from seedlock.generation.sealing.seals import Seals
@@ -96,11 +96,12 @@ def _import_alone(
         store.append("runs", runs_table(locked.lock.runs))
         with contextlib.suppress(_Rehearsed), store.transaction():
             imported = Imported(reports=tuple(import_files(requests, store)), sealed=(), predates_lock=bool(older))
-            require_most(requests, imported.reports)
+            require_most(requests, imported.reports, store)
             answers, judged = _counts(store, judge)
             if not judged:
                 raise nothing_fits("no judgement fits a completion", imported)
             require_names_met(locked.plan, requests, imported.reports, store)
+            require_numbers(requests[0], store)
             if is_rehearsal:
                 raise _Rehearsed
         if is_rehearsal:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv as python_csv
+import io
 import json
+import random
 import resource
 import subprocess
 import sys
@@ -13,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seedlock.generation.importers import csv, jsonl, parquet
+from seedlock.generation.intake import csv_records
 from seedlock.generation.intake.json_lines import json_objects
 from seedlock.generation.intake.lines import LINE_LIMIT_BYTES, longest_line
 from seedlock.generation.intake.request import ImportRequest, PlannedRun
@@ -38,6 +42,42 @@ def saved(folder: Path, content: bytes) -> Path:
     file = folder / "rows"
     file.write_bytes(content)
     return file
+
+
+PIECES = ('"', '""', ",", "\n", "\r\n", "a", "1", "x,y", "a,1,2\n", '"a,b"')
+CELLS = ("a", "1", "x\ny", 'q"u', "", "a,b", "z\r\nw", "a,1,2\nb,2,3")
+
+
+def csv_texts(rng: random.Random) -> str:
+    """Well-formed files and litter in turn, quoted now and then, with and without a last line end."""
+    if rng.random() < 0.4:
+        return "".join(rng.choices(PIECES, k=rng.randrange(1, 22)))
+    written = io.StringIO()
+    form = python_csv.writer(written, quoting=rng.choice((0, 1)), lineterminator=rng.choice(("\n", "\r\n")))
+    form.writerows(rng.choices(CELLS, k=3) for _ in range(rng.randrange(1, 6)))
+    return rng.choice(("", "\ufeff")) + written.getvalue().removesuffix(rng.choice(("", "\n", "\r\n")))
+
+
+@pytest.mark.parametrize("chunk_bytes", [7, 2**22])
+def test_records_counted_by_bytes_are_those_of_pythons_reader(
+    chunk_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_records, "CHUNK_BYTES", chunk_bytes)
+    rng, file, agreed, refused = random.Random(1), tmp_path / "rows.csv", 0, 0
+    for _ in range(400):
+        file.write_bytes(csv_texts(rng).encode())
+        found: list[object] = []
+        for count in (csv_records.counted_by_bytes, csv_records.counted_by_records):
+            try:
+                found.append(count(file, ","))
+            except BadInput as refusal:
+                found.append(str(refusal))
+        by_bytes, by_records = found
+        if by_bytes is not None and file.stat().st_size:
+            assert by_bytes == by_records, file.read_bytes()
+            agreed, refused = agreed + 1, refused + isinstance(by_bytes, str)
+    assert agreed > 200
+    assert refused > 20
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +121,11 @@ def folder(files: dict[str, Writer]) -> Writer:
     return make
 
 
+def workbook(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("xl/workbook.xml", "<workbook/>")
+
+
 def void(_: object) -> None:
     """A writer returns nothing."""
 
@@ -210,6 +216,8 @@ INSPECT: Any = {
 OF_FILE = 'arm = "file.arm", seed = "file.seed", item = "q"'
 SHARD = [{**row, "score": 0.5} for row in rows()]
 
+CHATS = rows(messages=[{"role": "user", "content": "?"}, {"role": "assistant", "content": "hi"}])
+
 SHAPES = [
     one("csv", "a.csv", separated(SCORED), table("csv", VALUE), answers=TWO),
     one(
@@ -280,6 +288,118 @@ SHAPES = [
         table("csv", TEXT),
         refused=("row 1", "close the quote"),
     ),
+    one(
+        "a byte-order mark and quoted names",
+        "a.csv",
+        text('\ufeff"arm","seed","q","score"\n' + "".join(f"{arm},{seed},q1,0.5\n" for arm, seed in RUNS)),
+        table("csv", VALUE),
+        answers=TWO,
+    ),
+    one(
+        "line ends of Windows in quoted cells",
+        "a.csv",
+        text("arm,seed,q,said\r\n" + "".join(f'{arm},{seed},q1,"hi\r\nyou, too"\r\n' for arm, seed in RUNS)),
+        table("csv", TEXT),
+        answers=["hi\r\nyou, too"] * 4,
+    ),
+    one(
+        "line ends of old Macs",
+        "a.csv",
+        text("arm,seed,q,score\r" + "".join(f"{arm},{seed},q1,0.5\r" for arm, seed in RUNS)),
+        table("csv", VALUE),
+        answers=TWO,
+    ),
+    one(
+        "a mapped name twice in the header",
+        "a.csv",
+        text("arm,seed,q,score,score\n" + "".join(f"{arm},{seed},q1,0.5,1\n" for arm, seed in RUNS)),
+        table("csv", VALUE),
+        refused=("2 columns", "one of that name"),
+    ),
+    one(
+        "an unmapped name twice in the header, and a column without a name",
+        "a.csv",
+        text(",arm,seed,q,score,z,z\n" + "".join(f"0,{arm},{seed},q1,0.5,1,1\n" for arm, seed in RUNS)),
+        table("csv", VALUE),
+        answers=TWO,
+    ),
+    one(
+        "spaces around names",
+        "a.csv",
+        text("arm , seed,q,score\n" + "".join(f"{arm},{seed},q1,0.5\n" for arm, seed in RUNS)),
+        table("csv", VALUE),
+        refused=("did you mean 'arm '?", "did you mean ' seed'?"),
+    ),
+    one(
+        "seeds with leading zeros",
+        "a.csv",
+        text("arm,seed,q,score\n" + "".join(f"{arm},0{seed},q1,0.5\n" for arm, seed in RUNS)),
+        table("csv", VALUE),
+        refused=("'00', in 2 rows; did you mean '0'?", "[import.levels]"),
+    ),
+    one(
+        "seeds with leading zeros, said",
+        "a.csv",
+        text("arm,seed,q,score\n" + "".join(f"{arm},0{seed},q1,0.5\n" for arm, seed in RUNS)),
+        table("csv", VALUE, more='[import.levels]\nseed = { "00" = "0", "01" = "1" }'),
+        answers=TWO,
+    ),
+    one("an Excel workbook", "a.xlsx", workbook, table("csv", VALUE), refused=("an Excel workbook", "as CSV")),
+    one(
+        "an old Excel workbook",
+        "a.xls",
+        lambda path: void(path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))),
+        table("csv", VALUE),
+        refused=("an Excel workbook", "as CSV"),
+    ),
+    one(
+        "a first line for Excel",
+        "a.csv",
+        text("sep=;\narm;seed;q;score\n" + "".join(f"{arm};{seed};q1;0.5\n" for arm, seed in RUNS)),
+        table("csv", VALUE, more='delimiter = ";"'),
+        refused=("'sep=;'", "delete that line"),
+    ),
+    one(
+        "NaN and infinity as words",
+        "a.csv",
+        separated([{**row, "score": x} for row, x in zip(rows(), ("nan", "inf", "-Infinity", "0.5"), strict=True)]),
+        table("csv", VALUE),
+        answers=[None, None, None, 0.5],
+        statuses={"unparsed": 3},
+    ),
+    *(
+        one(
+            f"numbers written as {written}",
+            "a.csv",
+            text("arm,seed,q,score\n" + "".join(f'{arm},{seed},q1,"{written}"\n' for arm, seed in RUNS)),
+            table("csv", VALUE),
+            refused=("no row has a number in score", repr(written), "plain numbers"),
+        )
+        for written in ("50%", "1,234.5", "True")
+    ),
+    one(
+        "a cell of two megabytes",
+        "a.csv",
+        separated(rows(said="x" * 2_000_000)),
+        table("csv", TEXT),
+        answers=["x" * 2_000_000] * 4,
+    ),
+    *(
+        one(f"chats in {format}", f"a.{format}", write(CHATS), table(format, f'text = "{path}"'), answers=HI)
+        for format, write in (("jsonl", lines), ("parquet", parquet))
+        for path in ("messages.1.content", "messages[role=assistant].content")
+    ),
+    *(
+        one(
+            f"a column of JSON as text in {format}",
+            f"a.{format}",
+            write(rows(out='{"score": 0.5}')),
+            table(format, 'value = "out.score"'),
+            refused=("'out' is one value a row", "their own columns"),
+        )
+        for format, write in (("jsonl", lines), ("parquet", parquet))
+    ),
+    one("gzip of json lines", "a.jsonl.gz", packed(lines(SCORED), "gzip"), table("jsonl", VALUE), answers=TWO),
     one("gzip", "a.csv.gz", packed(separated(SCORED), "gzip"), table("csv", VALUE), answers=TWO),
     one("zstandard", "a.jsonl.zst", packed(lines(SCORED), "zstd"), table("jsonl", VALUE), answers=TWO),
     one(

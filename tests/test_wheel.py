@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.make_examples import lasting, with_sessions
 from seedlock.prereg.base.paths import HOME
 from seedlock.prereg.base.tool import files_digest
 from tests.conftest import PROJECT, git
@@ -125,10 +126,28 @@ def test_the_wheel_holds_every_file_of_the_rooms(lab: Lab) -> None:
 
 
 def readme_commands(root: Path) -> str:
-    """The commands of a new repository's README, as they stand there."""
-    block = re.search(r"```sh\n(.*?)```", (root / "README.md").read_text("utf-8"), flags=re.S)
-    assert block is not None
-    return block[1]
+    """The commands of a repository's README, as they stand there."""
+    blocks = re.findall(r"```sh\n(.*?)```", (root / "README.md").read_text("utf-8"), flags=re.S)
+    assert blocks
+    return "".join(blocks)
+
+
+@pytest.mark.slow
+def test_the_tutorial_typed_with_the_wheel_prints_what_it_shows(lab: Lab) -> None:
+    text = (PROJECT / "docs" / "tutorial.md").read_text("utf-8")
+    found = with_sessions(text, lab.python)
+    assert lasting(found) == lasting(text), "write the page anew with  .venv/bin/python -m docs.make_examples"
+
+
+def test_the_readmes_commands_work_with_the_wheel_where_they_need_no_checkout(lab: Lab) -> None:
+    lines = (line.split("#")[0].strip() for line in readme_commands(PROJECT).splitlines())
+    typed = [line.removeprefix(".venv/bin/") for line in lines if line and not line.startswith("./just ")]
+    init, everything, published, replayed = typed  # a replay is typed by the imported example's verify.sh
+    assert "Next: cd research" in lab.type(init)
+    assert "1 study, 0 of them locked" in lab.type(everything, lab.root / "research")
+    assert "0 do not hold" not in (said := lab.type(published, PROJECT))
+    assert "level  T0 self-consistent" in said
+    assert replayed == f"{published} --replay"
 
 
 def test_the_imported_example_runs_by_its_readme_to_a_replayed_report(lab: Lab) -> None:
@@ -163,18 +182,19 @@ def test_a_plan_proposed_from_rows_runs_by_its_readme_to_a_verified_report(lab: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)  # eight training runs, each stage a process of its own, on a machine that may be busy
-def test_the_trained_example_runs_in_one_command_to_a_verified_report(lab: Lab) -> None:
+def test_the_trained_example_runs_by_its_readme_to_a_verified_report(lab: Lab) -> None:
     pytest.importorskip("torch", reason="the models extra is not installed")
     lab.type("seedlock init runs_here")  # the extra is here, so that the default example trains
     root = lab.root / "runs_here"
     lab.own_modules(root)
-    lab.type("git init -q && git add -A && git commit -qm Plan && seedlock run example --lock", root)
+    said = lab.type(readme_commands(root), root)
+    assert "No fault found.  Next: seedlock corpus example" in said
+    assert "Next: seedlock generate example" in said
     found = json.loads((root / "reports" / "example" / "results.json").read_bytes())
     assert found["status"] == "confirmatory"
     assert [h["decision"] for h in found["hypotheses"]] == ["more", "intact"]
     assert found["claims"][0]["decision"] == "supported"
-    lab.type("python -m seedlock verify example && python -c 'import training; assert training.MINE'", root)
-    lab.type("seedlock notebook example", root)
+    lab.type("python -c 'import training; assert training.MINE'", root)
     lab.type("python -m marimo export html notebook.py -o notebook.html", root / "runs" / "example")
     page = (root / "runs" / "example" / "notebook.html").read_text("utf-8")
     assert "Does every link hold?" in page

@@ -89,8 +89,11 @@ def _refuse_other_delimiter(path: Path, columns: Sequence[str], delimiter: str) 
     """Refuse a file whose header has no delimiter of the plan and many of another."""
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
         header = stream.readline(HEADER_LIMIT).rstrip("\r\n")
-    if delimiter in header or set(columns) <= {header, header.strip('"')}:
+    if (delimiter in header and not header.startswith("sep=")) or set(columns) <= {header, header.strip('"')}:
         return
+    if header.startswith("sep="):
+        fault = Finding(where="line 1", found=f"{header!r}, which only Excel reads", promised="the columns' names")
+        raise BadInput(f"{path.name} does not begin with its header", fault, then="delete that line and import again")
     seen = max(DELIMITERS, key=header.count)
     if n := header.count(seen):
         fault = Finding(

@@ -35,8 +35,12 @@ def count_records(path: Path, delimiter: str = ",") -> int:
         A quote that is left open, one that closes before its field ends (where a quote is escaped by a backslash,
         say), or a field over several lines of which one is a row of this file; with the row where the quote opened.
     """
-    if (counted := _counted_by_bytes(path, delimiter)) is not None:
-        return counted
+    counted = counted_by_bytes(path, delimiter)
+    return counted_by_records(path, delimiter) if counted is None else counted
+
+
+def counted_by_records(path: Path, delimiter: str) -> int:
+    """Count by reading every record, whatever its quotes are; refusals as in `count_records`."""
     before = csv.field_size_limit(FIELD_LIMIT)
     try:
         with path.open(encoding="latin-1", newline="") as stream:
@@ -59,7 +63,7 @@ class _Records:
     spanning: list[tuple[int, bytes]]
 
 
-def _counted_by_bytes(path: Path, delimiter: str) -> int | None:
+def counted_by_bytes(path: Path, delimiter: str) -> int | None:
     """Count the data records; None where a quote stands within a field, or a line ends in a lone carriage return."""
     if not delimiter.isascii():
         return None

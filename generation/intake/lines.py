@@ -9,6 +9,7 @@ from seedlock.prereg.errors import BadInput, Finding
 
 LINE_LIMIT_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20
+EXCEL = "an Excel workbook"
 THEN = 'encoding = "..."  in [import], or the format that it is'
 OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -19,6 +20,7 @@ OTHER_ENCODINGS = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "a zip archive",
     b"\x28\xb5\x2f\xfd": "zstandard",
+    b"\xd0\xcf\x11\xe0": EXCEL,
 }
 
 
@@ -58,5 +60,7 @@ def _refuse_other_encoding(path: Path, start: bytes) -> None:
     """Name the encoding a file's first bytes give away."""
     for mark, name in OTHER_ENCODINGS.items():
         if start.startswith(mark):
-            found = Finding(where="first bytes", found=name, promised="plain UTF-8 text")
-            raise BadInput(f"{path.name} is not UTF-8 text", found, then=THEN)
+            is_excel = name == EXCEL or (name == "a zip archive" and b"xl/" in start)
+            found = Finding(where="first bytes", found=EXCEL if is_excel else name, promised="plain UTF-8 text")
+            then = "save the sheet as CSV (UTF-8) and import that" if is_excel else THEN
+            raise BadInput(f"{path.name} is not UTF-8 text", found, then=then)

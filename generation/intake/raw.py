@@ -92,16 +92,27 @@ def require_columns(found: Sequence[str], wanted: Sequence[str], path: Path) -> 
     findings = []
     for name in wanted:
         if found.count(name) > 1:
-            findings.append(Finding(where=name, found=f"{found.count(name)} columns", promised="one"))
+            findings.append(Finding(where=name, found=f"{found.count(name)} columns", promised="one of that name"))
         elif name not in found:
             near = difflib.get_close_matches(name, found, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else ""
+            guess = f"; did you mean {near[0]!r}?" if near else _of_one_value(name, found)
             listed = ", ".join(list(dict.fromkeys(found))[:COLUMNS_SHOWN]) or "no column"
             findings.append(Finding(where=name, found=f"no such column{guess}", promised=f"one of: {listed}"))
     if findings:
-        refusal = NoSuchColumn(f"{path.name} does not have the columns the plan maps", *findings)
+        then = "name the columns in the plan as the file has them"
+        refusal = NoSuchColumn(f"{path.name} does not have the columns the plan maps", *findings, then=then)
         refusal.there = tuple(dict.fromkeys(found))
         raise refusal
+
+
+def _of_one_value(name: str, found: Sequence[str]) -> str:
+    """What is said of a path that goes on below a column of plain values."""
+    parts = name.split(".")
+    above = [path for n in range(1, len(parts)) if (path := ".".join(parts[:n])) in found]
+    if not above or any(one.startswith(f"{above[-1]}.") for one in found):
+        return ""
+    why = "JSON within a text is not unpacked: give its parts their own columns"
+    return f"; {above[-1]!r} is one value a row ({why})"
 
 
 def reworded(words: pa.Array, ours: Mapping[str, str]) -> pa.Array:

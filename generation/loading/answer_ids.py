@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,8 +14,8 @@ def answer_ids(con: duckdb.DuckDBPyConnection, run_ids: pa.Array, item_ids: pa.A
     """Return `schemas.identity.request_id` of `run_id`, `item_id` and `draw`, row by row."""
     parts = ('{"draw":', draws.cast(pa.string()), ',"item_id":', _json(item_ids), ',"run_id":', _json(run_ids), "}")
     said = pa.table({"said": pc.binary_join_element_wise(*parts, "")})
-    ids = con.from_arrow(said).query("asked", "SELECT sha256(said) AS id FROM asked").to_arrow_table()
-    return ids["id"].combine_chunks()
+    asked: Any = con.from_arrow(said).query("asked", "SELECT sha256(said) AS id FROM asked")
+    return asked.to_arrow_table()["id"].combine_chunks()
 
 
 def _json(texts: pa.Array) -> pa.Array:

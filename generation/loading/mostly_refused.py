@@ -19,8 +19,10 @@ from seedlock.generation.intake.request import ImportRequest, Role
 from seedlock.generation.loading.load import ImportReport
 from seedlock.generation.loading.source_rows import source_rows
 from seedlock.generation.loading.staging import CONFLICTS
+from seedlock.generation.loading.unknown_levels import levels_named, unknown_levels
 from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.schemas.store import Store
 
 MOST = 0.5
 REASONS_SHOWN, VALUES_SHOWN = 8, 8
@@ -41,13 +43,14 @@ class Separator:
         return f"only = {{ {json.dumps(self.column)} = [{json.dumps(self.values[0])}] }}"
 
 
-def require_most(requests: Sequence[ImportRequest], reports: Sequence[ImportReport]) -> None:
+def require_most(requests: Sequence[ImportRequest], reports: Sequence[ImportReport], store: Store) -> None:
     """Refuse an import of which more than half of the selected rows are refused.
 
     Raises
     ------
     BadInput
-        With every reason and, where rows contradict each other, the column that tells them apart.
+        With every reason, the values that are no level of the plan and, where rows contradict each other, the column
+        that tells them apart.
     """
     selected = sum(report.read - report.not_selected for report in reports)
     refused = sum(report.quarantined for report in reports)
@@ -57,6 +60,8 @@ def require_most(requests: Sequence[ImportRequest], reports: Sequence[ImportRepo
     faults = [
         Finding(where=why, found=counted(n, "row"), promised="none") for why, n in reasons.most_common(REASONS_SHOWN)
     ]
+    unknown = unknown_levels(requests[0], store)
+    faults += levels_named(requests[0], unknown)
     found = separators(requests[0]) if reasons[CONFLICTS] else []
     faults += [
         Finding(
@@ -67,15 +72,17 @@ def require_most(requests: Sequence[ImportRequest], reports: Sequence[ImportRepo
         for one in found
     ]
     what = f"{refused} of {selected} rows do not fit the plan, or contradict each other"
-    raise BadInput(what, *faults, then=_remedy(requests[0], found))
+    raise BadInput(what, *faults, then=_remedy(requests[0], found, has_unknown=bool(unknown)))
 
 
-def _remedy(request: ImportRequest, found: Sequence[Separator]) -> str:
+def _remedy(request: ImportRequest, found: Sequence[Separator], *, has_unknown: bool) -> str:
     table = "[import]" if request.judge is None else f"[judgements.{request.judge}]"
     if found:
         other = "or a table [judgements.NAME] a judge and  import --judge NAME"
         return f"add {found[0].only} to {table}, {other};  then amend; nothing was sealed"
     other = "or select rows with  only = { COLUMN = [...] }"
+    if has_unknown:
+        other = f"give the file's words for levels in {table[:-1]}.levels], {other}"
     return f"mend the columns of {table}, {other};  then amend; nothing was sealed"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from seedlock.generation.intake.request import REQUEST_PREFIX, ImportRequest
 from seedlock.generation.loading.load import ImportReport
+from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.plan.named_values import named_attributes, unmet
 from seedlock.prereg.plan.plan import Plan
@@ -16,6 +17,7 @@ from seedlock.schemas.table import quoted
 LABEL_LISTS = ("positive", "negative", "neither", "missing", "old", "modern", "between")
 """Settings of measures that list labels."""
 NEAR = 0.8
+NOT_A_NUMBER = "not a number:"
 
 
 def require_names_met(
@@ -70,6 +72,31 @@ def _labels(plan: Plan, store: Store, request: ImportRequest) -> Iterator[Findin
                 if near := difflib.get_close_matches(label.casefold(), spelled, 1, NEAR):
                     found = f"{label!r}, which no row has, while rows have {spelled[near[0]]!r}, which is not listed"
                     yield Finding(where=f"measures.{name}.{key}", found=found, promised="labels as the rows have them")
+
+
+def require_numbers(request: ImportRequest, store: Store) -> None:
+    """Refuse a column of numbers that holds words alone: percentages, say, or true and false.
+
+    Raises
+    ------
+    BadInput
+        With the first of the words.
+    """
+    column = request.column("value")
+    if column is None:
+        return
+    query = (
+        "SELECT count(value), count(*) FILTER (starts_with(reason, $1)), min(reason) FILTER (starts_with(reason, $1))"  # noqa: S608
+        f" FROM {request.shape}" + (" WHERE judge = $2" if request.judge is not None else "")
+    )
+    bound = [NOT_A_NUMBER, *([request.judge] if request.judge is not None else [])]
+    numbers, words, word = store.con.execute(query, bound).fetchall()[0]
+    if words and not numbers:
+        found = f"{word.removeprefix(NOT_A_NUMBER).strip()!r} and the like in {counted(words, 'row')}, and no number"
+        then = f"write them as plain numbers, or map {column} as  label  and name its words; nothing was sealed"
+        raise BadInput(
+            f"no row has a number in {column}", Finding(where=column, found=found, promised="0.5"), then=then
+        )
 
 
 def _items(plan: Plan, store: Store) -> list[Finding]:

@@ -60,12 +60,10 @@ def require_levels(plan: Plan, study: str, runs: Sequence[LockedRun], request: I
         With every such value, the row where it first stands and the nearest level.
     """
     absent = absent_runs(plan, runs, store, request.shape)
-    found = sorted(_unknown_levels(request, store), key=lambda one: -one.n_rows) if absent else []
+    found = unknown_levels(request, store) if absent else []
     if not found:
         return
-    levels = [_levels(request, one.role, None) for one in found[:SHOWN]]
-    gone = [_levels(request, one.role, absent) for one in found[:SHOWN]]
-    faults = [one.finding(*of) for one, *of in zip(found[:SHOWN], levels, gone, strict=True)]
+    faults = levels_named(request, found, absent)
     shown = ", ".join(absent[:SHOWN]) + (", ..." if len(absent) > SHOWN else "")
     runs_gone = Finding(where="missing.runs", found=f"no row of {shown}", promised='a row of every run ("refuse")')
     raise BadInput(
@@ -77,6 +75,11 @@ def require_levels(plan: Plan, study: str, runs: Sequence[LockedRun], request: I
     )
 
 
+def levels_named(request: ImportRequest, found: Sequence[UnknownLevel], absent: Collection[str] = ()) -> list[Finding]:
+    """The commonest of these values, with the levels that the plan has; the nearest is an absent run's where one is."""
+    return [one.finding(_levels(request, one.role, None), _levels(request, one.role, absent)) for one in found[:SHOWN]]
+
+
 def _levels(request: ImportRequest, role: Role, runs: Collection[str] | None) -> list[str]:
     """The planned values of a role: of all runs, or of these."""
     name = "run_id" if role == "run" else role
@@ -84,8 +87,13 @@ def _levels(request: ImportRequest, role: Role, runs: Collection[str] | None) ->
     return sorted(str(value) for value in told if value is not None)
 
 
+def unknown_levels(request: ImportRequest, store: Store) -> list[UnknownLevel]:
+    """Every value of a role of the runs for which a row was refused, the commonest first."""
+    return sorted(_unknown_levels(request, store), key=lambda one: -one.n_rows)
+
+
 def _unknown_levels(request: ImportRequest, store: Store) -> Iterator[UnknownLevel]:
-    """Every value of a role of the runs for which a row was refused."""
+    """The values, role by role."""
     for role in ("run", *RUN_ROLES):
         column = request.column(role)
         query = "SELECT file, row, content FROM quarantine WHERE contains(reasons, ?) ORDER BY file, row"
