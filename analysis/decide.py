@@ -29,11 +29,13 @@ from seedlock.analysis.inference.continuation_rule import look_result
 from seedlock.analysis.inference.hypothesis import Data
 from seedlock.analysis.inference.infer import Inference, infer
 from seedlock.analysis.inference.reason import GATE_SHUT
+from seedlock.analysis.inference.replication import replication_result
 from seedlock.analysis.inside.cells import InsideCells, inside_cells, items_by_set
 from seedlock.analysis.inside.frame import Inside, inside_of
 from seedlock.analysis.inside.summary import inside_results
 from seedlock.analysis.results.inside import InsideResult
 from seedlock.analysis.results.judge import JudgeResult
+from seedlock.analysis.results.replication import ReplicationResult
 from seedlock.analysis.results.schema import (
     Accounting,
     DeviationResult,
@@ -131,6 +133,7 @@ def decide(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> D
             multiverse=multiverse(data, shut=_shut(inference)),
             inside=_inside_in_brief(plan, sealed, data),
             audit=inference.audit,
+            replication=_replication(locked, entries),
             judges=judges,
             agreements=(agreements := judge_agreements(sealed.whole("judgements"), level=_level(locked))),
             software=software_used(entries, judges, agreements),
@@ -140,6 +143,12 @@ def decide(locked: LockedPlan, sealed: Sealed, engine: Engine = "seedlock") -> D
         ),
         posteriors=found,
     )
+
+
+def _replication(locked: LockedPlan, entries: list[HypothesisResult]) -> ReplicationResult | None:
+    """What the original promised by the lock, beside what was found; None of a study that replicates none."""
+    promised = locked.lock.replication
+    return None if promised is None else replication_result(promised, locked.paths, entries)
 
 
 def _judges(locked: LockedPlan, sealed: Sealed) -> list[JudgeResult]:

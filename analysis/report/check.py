@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,6 +19,7 @@ from seedlock.prereg.base.reading import is_regular, read_regular, read_regular_
 from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import Finding, ReportRefused, SeedlockError
 from seedlock.prereg.lock.document import load_locked_plan, lock_paths, read_lock
+from seedlock.prereg.lock.gate import differences
 from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.lock.lock import code_faults
 from seedlock.prereg.plan.plan import Plan
@@ -104,3 +107,38 @@ def _overclaimed(said: bytes) -> list[Finding]:
         return list(overclaims(json.loads(said)))
     except (AttributeError, KeyError, TypeError):
         return []
+
+
+def promise_check(paths: StudyPaths) -> Iterator[Check]:
+    """P5, of a replication: what the lock says that the original promises follows from the original's results."""
+    what = "the original's promises in the lock are those that its results give"
+    try:
+        lock = read_lock(lock_paths(paths)[-1])
+        if lock.replication is None:
+            return
+        from seedlock.analysis.inference.replication import replication_of  # noqa: PLC0415 - scipy, for these alone
+
+        derived = replication_of(load_locked_plan(lock), paths)
+    except (SeedlockError, KeyError, TypeError) as error:
+        fault = Finding(
+            where=f"lockfiles/{paths.name}", found=str(error)[:200], promised="promises that can be derived"
+        )
+        yield verdict("P5", "plan", what, [fault], exit_code=3)
+        return
+    promised = {} if derived is None else derived.model_dump(mode="json")
+    faults = [
+        Finding(where=f"lock replication.{where}", found=found, promised=f"{derived_} (derived)")
+        for where, found, derived_ in differences(
+            _rounded(lock.replication.model_dump(mode="json")), _rounded(promised)
+        )
+    ]
+    yield verdict("P5", "plan", what, faults, exit_code=3)
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to nine significant digits: other machines round the last ones otherwise."""
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value

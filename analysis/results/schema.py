@@ -13,6 +13,7 @@ from seedlock.analysis.results.judge_error import JudgeErrorResult
 from seedlock.analysis.results.multiverse import MultiverseResult
 from seedlock.analysis.results.part import Part
 from seedlock.analysis.results.posterior import BayesResult, EffectSize
+from seedlock.analysis.results.replication import ReplicationResult
 from seedlock.prereg.base.canonical import canonical_json
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular
@@ -335,6 +336,7 @@ class Numbers(Part):
     inside: list[InsideResult] = []
     judges: list[JudgeResult] = []
     audit: AuditResult | None = None
+    replication: ReplicationResult | None = None
     agreements: list[AgreementResult] = []
     software: list[SoftwareResult] = []
 

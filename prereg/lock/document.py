@@ -121,6 +121,26 @@ class LockedSynthesis(Record):
     registered: list[Registered]
 
 
+class LockedPromise(Record):
+    """Where the original says that the replication's estimate will fall; null with the reason where it says nothing."""
+
+    hypothesis: str
+    low: float | None
+    high: float | None
+    reason: str | None
+
+
+class LockedReplication(Record):
+    """The original of a replication, what it promises at `level`, and the keys of its plan that were changed."""
+
+    study: str
+    lock_id: Sha256
+    results_sha256: Sha256
+    level: float
+    promises: list[LockedPromise]
+    changes: list[str]
+
+
 class Lock(Record):
     """`lock-0001.json`. Version 1 has neither `tool`, `owed` nor `environment.libraries`; a synthesis owes nothing."""
 
@@ -146,6 +166,7 @@ class Lock(Record):
     tool: LockingTool | None = None
     owed: Owed | None = None
     synthesis: LockedSynthesis | None = None
+    replication: LockedReplication | None = None
 
     @model_validator(mode="after")
     def _has_the_fields_of_its_version(self) -> Lock:

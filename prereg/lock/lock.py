@@ -30,6 +30,7 @@ from seedlock.prereg.lock.document import (
     LockedFile,
     LockedModel,
     LockedPlanFile,
+    LockedReplication,
     LockedRun,
     LockingTool,
     lock_paths,
@@ -105,6 +106,7 @@ def create_lock(
     *,
     design_check: dict[str, Any],
     simulation: bytes | None = None,
+    replication: LockedReplication | None = None,
     now: datetime | None = None,
 ) -> tuple[Lock, Sha256]:
     """Freeze the plan: write lock-0001.json, its .sha256 and the ledger's first line.
@@ -119,7 +121,14 @@ def create_lock(
         if existing := lock_paths(paths):
             raise _locked_already(paths, existing[-1])
         return _write_lock(
-            paths, n=1, previous=None, amends=None, design_check=design_check, simulation=simulation, now=now
+            paths,
+            n=1,
+            previous=None,
+            amends=None,
+            design_check=design_check,
+            simulation=simulation,
+            replication=replication,
+            now=now,
         )
 
 
@@ -152,6 +161,7 @@ def create_amendment(
     note: str,
     design_check: dict[str, Any],
     simulation: bytes | None = None,
+    replication: LockedReplication | None = None,
     now: datetime | None = None,
 ) -> tuple[Lock, Sha256]:
     """Supersede the newest lock; the ledger records why and what data had been seen by then.
@@ -178,6 +188,7 @@ def create_amendment(
             amends={"reason": reason, "note": note},
             design_check=design_check,
             simulation=simulation,
+            replication=replication,
             now=now,
         )
 
@@ -202,6 +213,7 @@ def _write_lock(
     amends: dict[str, str] | None,
     design_check: dict[str, Any],
     simulation: bytes | None,
+    replication: LockedReplication | None,
     now: datetime | None,
 ) -> tuple[Lock, Sha256]:
     raw = read_regular(paths.plan, limit=MAX_PLAN_BYTES)
@@ -243,6 +255,8 @@ def _write_lock(
         tool=LockingTool(version=tool.version, commit=tool.commit, files_sha256=tool.files_sha256),
         owed=owed,
     )
+    if replication is not None:  # a lock of any other study does not have the key
+        lock = Lock(**{name: getattr(lock, name) for name in lock.model_fields_set}, replication=replication)
     return lock, commit_lock(paths, lock, moment)
 
 

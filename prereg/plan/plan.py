@@ -21,6 +21,7 @@ from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.imports import Import, Judged
 from seedlock.prereg.plan.inside import Inside
 from seedlock.prereg.plan.judges import Judge
+from seedlock.prereg.plan.original import Original
 from seedlock.prereg.plan.rates import Rates
 from seedlock.prereg.plan.runs import Arm, Corpus, Decoding, Grid, ItemSet, Model, Stage, Table, Where, listed
 
@@ -274,6 +275,7 @@ class Plan(Table):
     """A whole plan, parsed. See `docs/plan.md` for every field with an example."""
 
     study: StudySection
+    original: Original | None = None
     inference: Inference
     models: dict[Name, Model] = Field(min_length=1)
     encoder: Model | None = None

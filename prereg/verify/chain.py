@@ -13,7 +13,7 @@ from typing import Any
 from seedlock.prereg.base.canonical import canonical_json, read_json, sha256_bytes
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import found_at, read_regular, read_regular_text, sha256_regular
-from seedlock.prereg.errors import Finding, LedgerBroken, SeedlockError, UnreadableFile
+from seedlock.prereg.errors import BadInput, Finding, LedgerBroken, SeedlockError, UnreadableFile
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
 from seedlock.prereg.lock.due_runs import look_reached, missing_runs
 from seedlock.prereg.lock.events import was_withdrawn
@@ -21,6 +21,7 @@ from seedlock.prereg.lock.gate import chain_faults, deviations, is_reported, pla
 from seedlock.prereg.lock.ledger import Event, read_ledger
 from seedlock.prereg.lock.lock import coreutils_lines
 from seedlock.prereg.lock.looks import looks_used, unseen_looks
+from seedlock.prereg.lock.original import original_faults
 from seedlock.prereg.lock.superseded import superseded
 from seedlock.prereg.verify.checks import Check, Verification, failed, not_checked, verdict
 from seedlock.prereg.verify.code import code_check
@@ -118,6 +119,7 @@ def _verify(
         *lock_checks(paths, files, locks, events),
         derived_check(paths, locks, events),
         *_plan(paths, lock),
+        *_original(paths, lock),
         _simulation(paths, lock),
         code_check(lock, paths, has_report=is_reported(events, lock_id), is_replayed=again.state in {"pass", "warn"}),
         ledger_check,
@@ -204,6 +206,19 @@ def _plan(paths: StudyPaths, lock: Lock) -> Iterator[Check]:
     faults = plan_faults(lock, paths)
     yield verdict("P1", "plan", "plan, items and every locked file have the promised bytes", faults, exit_code=3)
     yield meaning_check(paths, lock, is_changed=any(fault.where == lock.plan.path for fault in faults))
+
+
+def _original(paths: StudyPaths, lock: Lock) -> Iterator[Check]:
+    """P4, of a replication: the original is the one that the plan names, and no seed of it was used again."""
+    try:
+        plan = load_locked_plan(lock)
+        if plan.original is None and lock.replication is None:
+            return
+        faults = list(original_faults(plan, paths))
+    except BadInput as error:
+        faults = list(error.findings)
+    what = "the original's lock and results are those that the plan names, and no seed is one of its own"
+    yield verdict("P4", "plan", what, faults, exit_code=3)
 
 
 def _simulation(paths: StudyPaths, lock: Lock) -> Check:

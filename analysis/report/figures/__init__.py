@@ -12,6 +12,7 @@ from seedlock.analysis.report.figures.convergence import convergence_figures
 from seedlock.analysis.report.figures.forest import forest_figures
 from seedlock.analysis.report.figures.inside import inside_figures
 from seedlock.analysis.report.figures.multiverse import multiverse_figures
+from seedlock.analysis.report.figures.replication import replication_figures
 from seedlock.analysis.report.figures.style import Figure
 from seedlock.analysis.report.figures.unit_sd import unit_sd_figures
 from seedlock.analysis.report.figures.units import unit_figures
@@ -26,6 +27,7 @@ def _of(draw: FromResults) -> FromDraws:
 
 FIGURES: tuple[FromDraws, ...] = (
     _of(forest_figures),
+    _of(replication_figures),
     _of(unit_figures),
     _of(anytime_figures),
     _of(cell_figures),

@@ -11,7 +11,7 @@ from seedlock.analysis.report.figures.findings import finding_of
 from seedlock.analysis.report.figures.style import Caption, Figure
 from seedlock.analysis.report.text.pieces import Line
 
-_ON_THE_PAGE = ("cells-", "inside-", "multiverse")
+_ON_THE_PAGE = ("replication-", "cells-", "inside-", "multiverse")
 _BESIDE = 2
 """As many figures of one question stand beside each other on the page; of more it shows one, the appendix all."""
 

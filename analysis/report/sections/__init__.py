@@ -9,9 +9,12 @@ from seedlock.analysis.report.sections.accounting import claim_table
 from seedlock.analysis.report.sections.anytime import anytime_table
 from seedlock.analysis.report.sections.asymmetry import asymmetry_table
 from seedlock.analysis.report.sections.judge_error import judge_error_table, judge_level_table
+from seedlock.analysis.report.sections.replication import original_table, replication_table
 from seedlock.analysis.report.text.pieces import Table
 
 FOUND: tuple[Callable[[Mapping[str, Any]], Table | None], ...] = (
+    replication_table,
+    original_table,
     asymmetry_table,
     judge_error_table,
     judge_level_table,

@@ -160,6 +160,11 @@ COMMANDS = (
         kept="everything as it was: verify writes nothing",
     ),
     Command(
+        name="replicate",
+        home="replication:replicate",
+        says="Write the plan of a replication: the same but for its seeds, with what the original promises of it.",
+    ),
+    Command(
         name="synthesize",
         home="synthesis:synthesize",
         says="Propose the plan of a synthesis: a mean over locked studies, or over the families within one.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seedlock.cli.rehearsal import Rehearsal
     from seedlock.generation.local.option_check import OptionCheck
     from seedlock.prereg.base.paths import StudyPaths
+    from seedlock.prereg.lock.document import LockedReplication
     from seedlock.prereg.plan.lint import Lint
     from seedlock.prereg.plan.plan import Plan
 
@@ -65,6 +66,8 @@ def check(
         for line in rehearsal.lines if rehearsal else ():
             say(f"  {line}")
     _require_lockable(paths, lints)
+    if not as_json:
+        _print_promises(paths)
     if rehearsal is not None:
         rehearsal.require_analysable(paths.name)
     if not as_json:
@@ -109,11 +112,13 @@ def _options(paths: StudyPaths) -> list[OptionCheck]:
 
 def _require_lockable(paths: StudyPaths, lints: list[Lint]) -> None:
     from seedlock.generation.import_rehearsal import require_maps
+    from seedlock.prereg.lock.original import require_original
     from seedlock.prereg.plan.lint import require_lockable
     from seedlock.prereg.plan.read import read_plan
     from seedlock.training.bases.licence import require_true_bases
 
     plan = read_plan(paths.plan)
+    require_original(plan, paths)
     if plan.import_ is not None or plan.judgements:
         require_maps(paths, plan)
     look_at_weights(plan, paths).require(paths.name)
@@ -268,6 +273,23 @@ def _time_models(paths: StudyPaths, plan: Plan) -> None:
     keep_speeds(paths, timed)
 
 
+def _replication(paths: StudyPaths) -> LockedReplication | None:
+    from seedlock.analysis.inference.replication import replication_of
+    from seedlock.prereg.plan.read import read_plan
+
+    return replication_of(read_plan(paths.plan), paths)
+
+
+def _print_promises(paths: StudyPaths) -> None:
+    """What the original of a replication says of it, and what its plan changed."""
+    found = _replication(paths)
+    for promise in [] if found is None else found.promises:
+        said = promise.reason if promise.low is None else f"{promise.low:.4g} to {promise.high:.4g}"
+        say(f"  promise {promise.hypothesis}: {said}")
+    for change in [] if found is None else found.changes:
+        say(f"  changed {change}")
+
+
 def _simulation(paths: StudyPaths) -> bytes | None:
     from seedlock.analysis.simulation.run import simulation_for_lock
 
@@ -288,7 +310,9 @@ def lock(study: StudyArgument, root: RootOption = None, as_json: JsonOption = Fa
     paths = find(study, root)
     lints = _design(paths)
     _require_lockable(paths, lints)
-    made, lock_id = create_lock(paths, design_check=_design_json(paths, lints), simulation=_simulation(paths))
+    made, lock_id = create_lock(
+        paths, design_check=_design_json(paths, lints), simulation=_simulation(paths), replication=_replication(paths)
+    )
     file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
     if as_json:
         say_json(
@@ -337,7 +361,12 @@ def amend(
     lints = _design(paths)
     _require_lockable(paths, lints)
     made, lock_id = create_amendment(
-        paths, reason=reason, note=note, design_check=_design_json(paths, lints), simulation=_simulation(paths)
+        paths,
+        reason=reason,
+        note=note,
+        design_check=_design_json(paths, lints),
+        simulation=_simulation(paths),
+        replication=_replication(paths),
     )
     file = f"lockfiles/{paths.name}/lock-{made.n:04d}.json"
     if as_json:

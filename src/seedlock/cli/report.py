@@ -284,9 +284,10 @@ def _recount(paths: StudyPaths) -> Check:
 
 
 def _reading(paths: StudyPaths) -> Iterator[Check]:
-    from seedlock.analysis.report.check import reading_check
+    from seedlock.analysis.report.check import promise_check, reading_check
     from seedlock.analysis.report.rebuild import rebuild_check
 
+    yield from promise_check(paths)
     yield reading_check(paths)
     yield rebuild_check(paths)
 
