@@ -60,6 +60,7 @@ LOCKED_CODE = (
     "analysis/findings/multiverse.py",
     "analysis/findings/sample_answers.py",
     "analysis/findings/software.py",
+    "analysis/findings/training_examples.py",
     "analysis/inference",
     "analysis/inside",
     "analysis/measures",
