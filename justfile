@@ -2,7 +2,7 @@
 
 set shell := ["sh", "-eu", "-c"]
 
-demo_study := "vibe_leak_tiny_2"
+shown_study := "marker_leak_real"
 example := "runs/example"
 seedlock := ".venv/bin/seedlock"
 export PYTHONWARNINGS := env("PYTHONWARNINGS", "")
@@ -93,15 +93,15 @@ probe study *options: (setup "models")
     @{{seedlock}} probe {{study}} {{options}}
 
 # Simulate a design before its lock: error, power, coverage, seeds needed
-simulate study=demo_study *options: setup
+simulate study=shown_study *options: setup
     @{{seedlock}} simulate {{study}} {{options}}
 
 # What a study takes before anything is spent: runs, tokens, room, time and cost
-estimate study=demo_study *options: (setup "models")
+estimate study=shown_study *options: (setup "models")
     @{{seedlock}} estimate {{study}} {{options}}
 
 # Bring in completions or counts made elsewhere
-import study=demo_study *options: setup
+import study=shown_study *options: setup
     @{{seedlock}} import {{study}} {{options}}
 
 # Scores, statistics, decisions, report; without a name, the example of real completions, to a verified report
@@ -114,11 +114,11 @@ analyze study="" *options: setup
     echo "The report:  {{example}}/reports/example/report.html"
 
 # Check every link from the lock to the report
-verify study=demo_study *options: setup
+verify study=shown_study *options: setup
     @{{seedlock}} verify {{study}} {{options}}
 
 # A study whose plan stands here, from nothing to a verified report, in a folder of its own: runs/anew/STUDY
-anew study=demo_study: (setup "models")
+anew study=shown_study: (setup "models")
     #!/bin/sh
     set -eu
     root=runs/anew/{{study}}
@@ -128,8 +128,11 @@ anew study=demo_study: (setup "models")
     {{seedlock}} run {{study}} --lock --root "$root"
     echo; echo "The report:  $root/reports/{{study}}/report.html"
 
-# From an empty folder to a verified report: 30 fine-tuning runs of two tiny models, asked, looked into, analysed
-demo: (anew demo_study)
+# From an empty folder to a verified report: ten fine-tuning runs of a real language model, asked and analysed
+demo: (anew "marker_demo")
+
+# The same with 30 runs of two tiny models whose truth is known, and a look inside them
+demo-organisms: (anew "vibe_leak_tiny_2")
 
 on_two := "-n 2 --dist loadscope --no-loadscope-reorder"
 covered := "--cov --cov-report="

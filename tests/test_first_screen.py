@@ -117,6 +117,27 @@ def test_the_base_model_is_drawn_only_where_a_cell_holds_it_on_the_same_items(
     assert "dashed" not in key_of(headline_figure(other, locked.plan))
 
 
+def test_the_arms_of_every_contrast_that_the_claim_rests_on_stand_beside_the_headlines(
+    data: dict[str, Any], locked: LockedPlan
+) -> None:
+    shape = {**data["hypotheses"][0], "measure": "marker", "items": None, "unit": "seed", "over": "arm", "where": {}}
+    kept = {**shape, "id": "kept", "where": {"arm": "plain"}, "contrast": None, "units": units_of("all", 0.1)}
+    more = {**shape, "id": "more", "claim": "More.", "contrast": {"loud": 1, "plain": -1}}
+    more["units"] = [*units_of("loud", 0.9), *units_of("plain", 0.1)]
+    elsewhere = {**more, "id": "elsewhere", "claim": "Else.", "measure": "length"}
+    claim = {**data["claims"][0], "members": ["kept", "more", "elsewhere"], "decision": "not testable"}
+    said = {**data, "claims": [claim], "hypotheses": [kept, more, elsewhere]}
+    assert [(arm["label"], arm["values"][0]) for arm in headline_figure(said, locked.plan).data["arms"]] == [
+        ("plain", 0.1), ("loud", 0.9),
+    ]  # fmt: skip
+    alone = {**said, "claims": [{**claim, "members": ["kept"]}]}
+    assert [arm["label"] for arm in headline_figure(alone, locked.plan).data["arms"]] == ["plain"]
+
+
+def units_of(level: str, rate: float) -> list[dict[str, Any]]:
+    return [{"level": level, "unit": str(i), "mean": rate, "k": None, "n": None} for i in range(3)]
+
+
 def test_a_headline_without_units_or_estimate_still_has_its_bands(data: dict[str, Any], locked: LockedPlan) -> None:
     bare = next(h for h in data["hypotheses"] if h["estimate"] is None)
     figure = headline_figure({**data, "claims": [], "hypotheses": [{**bare, "units": []}]}, locked.plan)

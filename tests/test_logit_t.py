@@ -77,7 +77,7 @@ def test_a_rate_of_a_few_percent_has_room_above_and_none_below_zero() -> None:
     assert 0 <= found.ci_low <= plain.ci_low + 1e-9
     assert found.ci_high > plain.ci_high
     assert found.prediction is not None
-    assert 0 < found.prediction[0] < found.estimate < found.prediction[1] < 1
+    assert 0 <= found.prediction[0] <= found.ci_low < found.estimate < found.ci_high < found.prediction[1] < 1
 
 
 def test_an_arm_without_a_hit_ends_at_zero_and_more_answers_or_seeds_never_widen_it() -> None:
@@ -183,3 +183,10 @@ def test_an_inner_band_may_be_left_though_the_interval_excludes_it_and_never_the
     told = [{"name": b.name, "lower": b.lower, "upper": b.upper, "excluded": b.excluded} for b in decided.bands]
     assert left_though_outside({"ci": (found.ci_low, found.ci_high), "bands": told}) == [1]
     assert left_though_outside({"ci": (0.0, found.ci_high), "bands": told}) == []
+
+
+@pytest.mark.parametrize("hits", [(0, 0, 0, 0), (0, 1, 0, 0), (20, 20, 20, 20), (3, 5, 4, 6)])
+def test_the_next_unit_is_never_promised_more_closely_than_the_mean(hits: tuple[int, ...]) -> None:
+    found = logit_t(rates(arm("a", [*hits], 20)), level=0.95, edges=())
+    assert found.prediction is not None
+    assert found.prediction[0] <= found.ci_low <= found.estimate <= found.ci_high <= found.prediction[1]

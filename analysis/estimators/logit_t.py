@@ -92,7 +92,7 @@ def logit_t(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estima
         edges=tuple(edge_test(together, edge) for edge in edges),
         se=math.sqrt(math.fsum(s.weight**2 * v / s.n for s, v in zip(summaries, variances, strict=True))),
         unit_sd=math.sqrt(variances[0]) if is_one else None,
-        prediction=cut(float(new_low[0]), float(new_high[0]), (0.0, 1.0)) if is_one else None,
+        prediction=cut(min(low, float(new_low[0])), max(high, float(new_high[0])), (0.0, 1.0)) if is_one else None,
         prediction_says="the rate of one more unit itself: the noise of counting its answers is not in it"
         if is_one
         else "",

@@ -98,7 +98,7 @@ def paired_logit_t(sample: Sample, *, level: float, edges: tuple[float, ...]) ->
         edges=tuple(edge_test(pivots, edge) for edge in edges),
         se=math.sqrt(variance / summary.n),
         unit_sd=math.sqrt(variance),
-        prediction=cut(float(new_low[0]), float(new_high[0]), scale_limits(sample)),
+        prediction=cut(min(low, float(new_low[0])), max(high, float(new_high[0])), scale_limits(sample)),
         prediction_says="the contrast within one more unit itself: the noise of counting its answers is not in it",
         assumes=f"{sample.unit}s are a sample, matched across levels, their logits jointly normal",
     )

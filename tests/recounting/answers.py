@@ -11,6 +11,7 @@ from typing import Any
 
 from scipy import integrate, optimize, stats
 
+from tests.recounting.pivots import NEAR, by_logit
 from tests.recounting.rows import Level, RawStudy, Row
 
 TOLERANCE = 1e-9
@@ -207,6 +208,31 @@ def by_rank(levels: Sequence[Level], *, level: float, edges: Sequence[float]) ->
     )
 
 
+def by_logits(levels: Sequence[Level], *, level: float, edges: Sequence[float], is_paired: bool) -> Found:
+    """Pivots on logits of unit rates; the estimate and its standard error are those of the rates."""
+    weights = [lv.weight for lv in levels]
+    rates = [[lv.means[unit] for unit in sorted(lv.means)] for lv in levels]
+    answers = [statistics.fmean(n or 0 for n in lv.n.values()) for lv in levels]
+    found = by_logit(rates, answers, weights, level=level, edges=edges, is_paired=is_paired)
+    if is_paired:
+        rates = [[sum(w * x for w, x in zip(weights, unit, strict=True)) for unit in zip(*rates, strict=True)]]
+        weights = [1.0]
+    is_one = len(rates) == 1
+    return Found(
+        estimate=sum(w * statistics.fmean(r) for w, r in zip(weights, rates, strict=True)),
+        ci=found["ci"],
+        above=found["above"],
+        below=found["below"],
+        n_units=sum(map(len, rates)),
+        is_t=False,
+        more={
+            "se": math.sqrt(sum(w * w * statistics.variance(r) / len(r) for w, r in zip(weights, rates, strict=True))),
+            "unit_sd": statistics.stdev(rates[0]) if is_one else None,
+            "next_unit_ci": found["next_unit_ci"] if is_one else None,
+        },
+    )
+
+
 def answer_of(study: RawStudy, entry: Row, levels: Sequence[Level], *, alpha: float, as_published: bool) -> Found:
     """The test that a plan's entry names, at two-sided level 1 - 2 alpha."""
     level, edges, name = 1 - 2 * alpha, entry["bands"][1::2], entry["test"]
@@ -220,6 +246,8 @@ def answer_of(study: RawStudy, entry: Row, levels: Sequence[Level], *, alpha: fl
         ends, is_paired = study.ends(entry), name == "paired_t"
         ends = None if as_published and ends != (0.0, 1.0) else ends
         return by_t(levels, level=level, edges=edges, ends=ends, is_paired=is_paired, lends_flat=as_published)
+    if name in {"logit_t", "paired_logit_t"}:
+        return by_logits(levels, level=level, edges=edges, is_paired=name == "paired_logit_t")
     raise NoNumber(f"no recount of {name}")
 
 
@@ -232,6 +260,8 @@ def spread_of(levels: Sequence[Level]) -> dict[str, float]:
     noise = statistics.fmean(k / n * (1 - k / n) / (n - 1) for k, n in zip(k_U, n_U, strict=True))
     sd = math.sqrt(max(0.0, statistics.variance(k / n for k, n in zip(k_U, n_U, strict=True)) - noise))
     table = [k_U, [n - k for k, n in zip(k_U, n_U, strict=True)]]
+    if not all(map(sum, table)):
+        return {"unit_sd_after_noise": sd}
     same = stats.chi2_contingency(table, correction=False)
     return {"unit_sd_after_noise": sd, "overdispersion": same.statistic / same.dof}
 
@@ -291,6 +321,13 @@ def alpha_at_last_look(plan: Row) -> float:
         return float(integrate.quad(density, -12, z, epsabs=1e-14, epsrel=1e-13)[0])
 
     return float(stats.norm.sf(optimize.brentq(lambda c: late(c) - (alpha - spent), 1.0, 4.0, xtol=1e-14)))
+
+
+def is_off(path: str, mine: Any, theirs: Any, test: str) -> bool:
+    """Whether two numbers differ: ends and p of a test that draws, by more than its draws do; others at all."""
+    if "logit" in test and path.startswith(("ci.", "next_unit_ci.", "bands.", "p_", "bounds.")):
+        return abs(mine - theirs) > NEAR
+    return apart(mine, theirs) > TOLERANCE
 
 
 def apart(mine: Any, theirs: Any) -> float:

@@ -145,10 +145,13 @@ class RawStudy:
             f" WHERE {' AND '.join(conditions) or 'true'} GROUP BY ALL"
         )
 
-    def cells(self, measure: str, by: Sequence[str]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        """Mean over run x item, k and n of every cell of a table of the report, by its keys."""
-        asked = self.answers(measure, self.in_sets({"measure": measure}), also=by)
+    def cells(self, measure: str, by: Sequence[str], *, as_published: bool) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """Mean over seeds (in version 0.1.0 over run x item), k and n of every cell of a report's table, by key."""
+        also = by if as_published else [*by, *({"seed"} - {*by})]
+        asked = self.answers(measure, self.in_sets({"measure": measure}), also=also)
         names = ", ".join(f'"{name}"' for name in by)
+        if not as_published:
+            asked = f"SELECT {names}, seed, avg(mean) AS mean, sum(k) AS k, sum(n) AS n FROM ({asked}) GROUP BY ALL"
         rows = self.all(f"SELECT {names}, avg(mean), sum(k)::INT, sum(n)::INT FROM ({asked}) GROUP BY ALL")
         spelled = ([None if key is None else str(key) for key in row[: len(by)]] for row in rows)
         return {tuple(keys): row[len(by) :] for keys, row in zip(spelled, rows, strict=True)}

@@ -56,7 +56,12 @@ def headline_figure(results: Mapping[str, Any], plan: Plan) -> Figure:
     """Arms as rows with their units; under them the estimates of the same hypotheses on their bands."""
     hypotheses = headline_hypotheses(results)
     first = hypotheses[0]
-    arms = [arm for h in hypotheses for arm in _arms(h, results, plan, is_only=len(hypotheses) == 1)][:MAX_ROWS]
+    is_only = len(hypotheses) == 1
+    drawn: dict[str, _Arm] = {}
+    for h in (*hypotheses, *(_beside(first, results) if is_only else ())):
+        for arm in _arms(h, results, plan, is_only=is_only):
+            drawn.setdefault(arm.strip.label, arm)
+    arms = [*drawn.values()][:MAX_ROWS]
     row_in = TALL_ROW_IN if len(arms) <= 2 else ROW_IN
     heights = [row_in * len(arms), ROW_IN * len(hypotheses)]
     tall = sum(heights) + _AXIS_IN * (1 + bool(arms)) + 0.04
@@ -81,6 +86,22 @@ def headline_figure(results: Mapping[str, Any], plan: Plan) -> Figure:
                 "rows": [{key: h[key] for key in ("id", "estimate", "ci", "next_unit_ci")} for h in hypotheses],
             },
         )
+
+
+def _beside(first: Mapping[str, Any], results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Contrasts between arms that the same claim rests on, where they count the same thing over the same items."""
+    rests_on = {name for claim in results["claims"][:1] for name in claim["members"]}
+    alike = ("measure", "items", "unit", "unit_text", "over")
+    where = {key: value for key, value in first["where"].items() if key != "arm"}
+    return [
+        h
+        for h in results["hypotheses"]
+        if h["id"] in rests_on - {first["id"]}
+        and h["contrast"]
+        and h["over"] == "arm"
+        and h["where"] == where
+        and all(h[key] == first[key] for key in alike)
+    ]
 
 
 def _in_words(arms: Sequence[_Arm], hypotheses: Sequence[Mapping[str, Any]]) -> str:
