@@ -326,7 +326,7 @@ def alpha_at_last_look(plan: Row) -> float:
 def is_off(path: str, mine: Any, theirs: Any, test: str) -> bool:
     """Whether two numbers differ: ends and p of a test that draws, by more than its draws do; others at all."""
     if "logit" in test and path.startswith(("ci.", "next_unit_ci.", "bands.", "p_", "bounds.")):
-        return abs(mine - theirs) > NEAR
+        return bool(abs(mine - theirs) > NEAR)
     return apart(mine, theirs) > TOLERANCE
 
 
