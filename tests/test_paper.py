@@ -27,6 +27,7 @@ from seedlock.prereg.verify.checks import Check
 from seedlock.prereg.verify.pages import read_pages
 from tests.conftest import PROJECT, StudyFixture
 
+ENGINES = [engine for engine in ("pdflatex", "xelatex", "lualatex") if shutil.which(engine)]
 needs_latex = pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex: Debian's texlive-latex-base")
 
 PAPER = r"""
@@ -67,10 +68,10 @@ def changed(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def compiled(file: Path) -> str:
+def compiled(file: Path, engine: str) -> str:
     """Compile twice, as for references, and read the pages back."""
     for _ in range(2):
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", file.name]
+        command = [engine, "-interaction=nonstopmode", "-halt-on-error", file.name]
         done = subprocess.run(command, cwd=file.parent, capture_output=True, check=False)
         assert done.returncode == 0, done.stdout.decode("latin-1")[-2000:]
     if not shutil.which("pdftotext"):
@@ -80,10 +81,11 @@ def compiled(file: Path) -> str:
 
 
 @needs_latex
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_example_paper_compiles_to_pages_that_print_the_reports_numbers(
-    folder: Path, reported: StudyFixture
+    engine: str, folder: Path, reported: StudyFixture
 ) -> None:
-    text = " ".join(compiled(folder / "out" / "example.tex").split())
+    text = " ".join(compiled(folder / "out" / "example.tex", engine).split())
     pages = read_pages(reported.paths.report).values()
     results = json.loads((reported.paths.report / "results.json").read_bytes())
     for key in ("H1.estimate", "H1.ci", "H1.decision", "title", "accounting.runs_planned"):
@@ -309,14 +311,15 @@ HOSTILE = [
 
 
 @needs_latex
-def test_any_text_compiles_as_nothing_but_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_any_text_compiles_as_nothing_but_itself(engine: str, tmp_path: Path) -> None:
     body = "\n\n".join(f"\\noindent {latex(text)}" for text in HOSTILE)
     file = tmp_path / "hostile.tex"
     file.write_text(
         f"\\documentclass{{article}}\n{MACROS}\\begin{{document}}\n\\section{{{latex(HOSTILE[0])}}}\n{body}\n\\end{{document}}\n",
         "utf-8",
     )
-    shown = unicodedata.normalize("NFKC", " ".join(compiled(file).split()))
+    shown = unicodedata.normalize("NFKC", " ".join(compiled(file, engine).split()))
     for words in (
         r"\input{/etc/passwd} \write18{x}",
         "50% {braces}",

@@ -25,7 +25,9 @@ MACROS = r"""\makeatletter
 \providecommand\seedlockfree[1]{#1}
 \providecommand\seedlockcode[1]{\texttt{#1}}
 \providecommand\seedlockunicode[1]{%
-  \ifdefined\Umathcode\char"#1\relax\else\texttt{[U+#1]}\fi}
+  \ifdefined\Umathcode
+    \iffontchar\font"#1\relax\char"#1\relax\else\texttt{[U+#1]}\fi
+  \else\texttt{[U+#1]}\fi}
 \makeatother
 """
 

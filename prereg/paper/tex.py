@@ -56,8 +56,8 @@ _APART = "\0"
 def latex(text: str) -> str:
     r"""`text` escaped, on one line: what TeX would read as a command, and what a font may lack, is written out.
 
-    A character that no usual font holds becomes `\seedlockunicode{4E2D}`, which prints it where the engine can and
-    its code where it cannot.
+    A character that no usual font holds becomes `\seedlockunicode{4E2D}`, which prints it where engine and font can
+    and its code where they cannot.
     """
     apart = _SECOND_DASH.sub(f"{_APART}-", " ".join(text.replace(_APART, "").split()))
     return "".join("{}" if one == _APART else _character(one) for one in apart)
