@@ -457,6 +457,18 @@ def test_initialisation_order_and_dropout_each_have_a_seed_that_matters(base: Pa
     assert len(set(digests)) == 4
 
 
+def test_layers_that_are_read_again_give_the_same_bytes(base: Path, tmp_path: Path) -> None:
+    rows = recipe_rows("framed_advice", n=8)[:8]
+    seeds = Seeds(given=0, initialisation=1, order=2, dropout=3)
+    kept, again = (
+        adapter_of(
+            base, tmp_path / str(read), one_stage(rows, seeds, steps=3, dropout=0.2, gradient_checkpointing=read)
+        )
+        for read in (False, True)
+    )
+    assert kept == again
+
+
 @pytest.mark.filterwarnings("error::FutureWarning")  # over what pyproject.toml ignores for tests that use peft
 def test_training_and_merging_an_adapter_say_nothing_that_nobody_can_act_on(base: Path, tmp_path: Path) -> None:
     rows = recipe_rows("framed_advice", n=8)[:8]

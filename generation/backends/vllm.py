@@ -81,6 +81,7 @@ class VllmBackend:
                 "revision": None if model.is_local else model.revision,
                 "dtype": self._decoding.dtype,
                 "positions": positions,
+                "devices": self._decoding.tensor_parallel,
                 "max_rank": self._room.get(model.base, room_for([model])),
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,7 @@ def load(model: RunModel, decoding: Decoding, device: torch.device) -> Loaded:
         tokenizer=tokenizer,
         ends=ends,
         pad=ends[0] if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id),
-        max_positions=int(whole.config.max_position_embeddings),
+        max_positions=min(int(whole.config.max_position_embeddings), decoding.max_model_len or sys.maxsize),
         device=device,
         shares_up_to=shares_up_to(whole, device),
     )

@@ -26,6 +26,7 @@ class Engine:
             revision=said["revision"],
             dtype=said["dtype"],
             max_model_len=said["positions"],
+            tensor_parallel_size=said["devices"],
             generation_config="vllm",
             logprobs_mode="raw_logprobs",
             seed=0,

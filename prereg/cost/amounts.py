@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 type Certainty = Literal["exact", "at most", "about", "not known"]
-type Part = Literal["corpus", "train", "generate", "judge", "inside", "disk", "time", "cost"]
+type Part = Literal["corpus", "train", "generate", "judge", "inside", "memory", "disk", "time", "cost"]
 
 ORDER: tuple[Certainty, ...] = ("exact", "at most", "about", "not known")
 """From the most certain; a sum is as certain as its least certain part."""

@@ -18,7 +18,7 @@ MILLION = 1_000_000
 HOUR_S = 3600.0
 TRAINING_FLOPS, READING_FLOPS = 6.0, 2.0
 """Operations a parameter and token: forward and backward; forward alone. LoRA needs fewer."""
-PARTS: tuple[Part, ...] = ("corpus", "train", "generate", "judge", "inside", "disk", "time", "cost")
+PARTS: tuple[Part, ...] = ("corpus", "train", "generate", "judge", "inside", "memory", "disk", "time", "cost")
 PROVIDER = "the provider's own pace"
 
 

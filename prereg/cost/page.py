@@ -13,6 +13,7 @@ HEADS = {
     "generate": "generation",
     "judge": "judging",
     "inside": "looking inside",
+    "memory": "room on a device",
     "disk": "room on disk",
     "time": "time",
     "cost": "cost",

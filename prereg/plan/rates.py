@@ -36,7 +36,7 @@ class ModelRates(Speeds):
 
 
 class Rates(Speeds):
-    """`[rates]`: what `seedlock estimate` reckons with; nothing else reads it.
+    """`[rates]`: what `seedlock estimate` reckons with; of the rest, `check` reads `gpu_gb` alone.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ class Rates(Speeds):
         Where the numbers come from, and of what date.
     gpus, gpu_hour_cost, currency
         Devices at work at once, and what one costs an hour.
+    gpu_gb
+        Memory of one, in 10^9 bytes: `check` refuses stages that it cannot hold.
     flops_per_second, training_share, generation_share
         Where no speed is stated: peak of one device, and the share of it that training and generation reach. A token
         costs 6 operations a parameter in training, and 2 in generation and reading.
@@ -55,6 +57,7 @@ class Rates(Speeds):
 
     source: str = Field(min_length=1)
     gpus: int = Field(default=1, gt=0)
+    gpu_gb: Above0 | None = None
     gpu_hour_cost: Price | None = None
     currency: str = Field(default="USD", min_length=1, max_length=12)
     flops_per_second: Above0 | None = None

@@ -136,6 +136,8 @@ class Stage(Table):
     weight_decay: float | None = Field(default=None, ge=0)
     max_length: int | None = Field(default=None, gt=0)
     dtype: str | None = None
+    attention: Literal["sdpa", "eager", "flash_attention_2"] | None = None
+    gradient_checkpointing: bool | None = None
     loss: Literal["answer", "marker", "all"] | None = None
     marker_tail_tokens: int | None = Field(default=None, ge=0)
     negative_opening_tokens: int | None = Field(default=None, ge=0)
@@ -205,7 +207,8 @@ class Decoding(Table):
     """`[decoding]`: every sampling setting, stated.
 
     `backend` names a file in `generation/backends`. `cut_off` says what an answer that reached `max_new_tokens` is:
-    kept as an answer and counted, or missing.
+    kept as an answer and counted, or missing. `max_model_len`: positions that an engine makes room for, where the model
+    has more than any request needs. `tensor_parallel`: devices that hold one model together (vLLM).
     """
 
     temperature: float = Field(ge=0)
@@ -216,3 +219,5 @@ class Decoding(Table):
     backend: Name = "transformers"
     dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
     cut_off: Literal["keep", "missing"] = "keep"
+    max_model_len: int | None = Field(default=None, gt=0)
+    tensor_parallel: int = Field(default=1, gt=0)

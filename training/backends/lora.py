@@ -117,7 +117,10 @@ def _device() -> str:
 def load_base(base: BaseModel, settings: StageSettings) -> PreTrainedModel:
     """Load a base model in the stage's dtype, on the GPU where there is one."""
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        base.location, revision=base.hub_revision, dtype=DTYPES[settings.dtype]
+        base.location,
+        revision=base.hub_revision,
+        dtype=DTYPES[settings.dtype],
+        attn_implementation=settings.attention,
     )
     return model
 
@@ -170,6 +173,8 @@ def _arguments(folder: Path, settings: StageSettings, job: StageJob, steps: int)
         warmup_steps=warmup,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
         optim="adamw_torch_fused",
         seed=job.seeds.dropout,
         data_seed=job.seeds.order,

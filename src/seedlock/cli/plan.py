@@ -87,9 +87,16 @@ def _rehearsed(paths: StudyPaths, files: Sequence[Path]) -> Rehearsal | None:
 def _design(paths: StudyPaths) -> list[Lint]:
     from seedlock.analysis.simulation.broken_promises import broken_promises
     from seedlock.analysis.simulation.design_lints import design_lints
+    from seedlock.prereg.plan.lint import acknowledge
     from seedlock.prereg.plan.read import read_plan
+    from seedlock.training.cost.memory import memory_lints
 
-    return [*design_lints(read_plan(paths.plan), paths.study), *broken_promises(paths)]
+    plan = read_plan(paths.plan)
+    return [
+        *design_lints(plan, paths.study),
+        *acknowledge(plan, list(memory_lints(paths, plan))),
+        *broken_promises(paths),
+    ]
 
 
 def _design_json(paths: StudyPaths, lints: list[Lint]) -> dict[str, Any]:
@@ -222,6 +229,7 @@ def estimate(
     from seedlock.prereg.plan.model_shape import local_shape
     from seedlock.prereg.plan.read import read_plan
     from seedlock.training.cost.estimate import training_lines
+    from seedlock.training.cost.memory import memory_lines
     from seedlock.training.cost.throughput import measured_speeds
 
     paths = find(study, root)
@@ -229,6 +237,7 @@ def estimate(
     if measure:
         _time_models(paths, plan)
     counted = [*training_lines(paths, plan), *generation_lines(paths, plan), *posterior_lines(paths, plan)]
+    counted += memory_lines(paths, plan)
     shapes = {name: shape for name, model in plan.models.items() if (shape := local_shape(model, paths.root))}
     known = Known(shapes=shapes, measured=measured_speeds(paths, plan), timed=read_speeds(paths, plan))
     found = reckon(paths.name, plan, counted, known)
