@@ -155,7 +155,9 @@ def memory_lines(paths: StudyPaths, plan: Plan) -> Iterator[Line]:
 def memory_lints(paths: StudyPaths, plan: Plan) -> Iterator[Lint]:
     """Refuse stages that the card of [rates] cannot hold, before anything is locked."""
     card = None if plan.rates is None else plan.rates.gpu_gb
-    for peak in () if card is None else peaks(paths, plan):
+    if card is None:
+        return
+    for peak in peaks(paths, plan):
         if not peak.memory.fits(card):
             yield Lint(
                 code="does-not-fit",
