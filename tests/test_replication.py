@@ -98,7 +98,7 @@ def test_both_studies_stand_side_by_side_and_verify(again: StudyFixture) -> None
 
 
 def test_a_carried_file_that_is_another_and_a_promise_that_does_not_follow_are_found(copy: StudyFixture) -> None:
-    carried = copy.paths.study / "original/results.json"
+    carried = copy.paths.study / "original/results-of-original.json"
     carried.write_text(carried.read_text("utf-8").replace("more", "fewer"), "utf-8")
     assert {"P1", "P4"} <= set(failing(copy))
 

@@ -16,10 +16,12 @@ from seedlock.analysis.synthesize import again_check, read_synthesis_results
 from seedlock.prereg.base.paths import StudyPaths, SynthesisPaths
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.lock.ledger import read_ledger
-from seedlock.prereg.plan.synthesis import parse_synthesis
+from seedlock.prereg.lock.synthesis import stood_effects
+from seedlock.prereg.plan.synthesis import SynthesisPlan, parse_synthesis
+from seedlock.prereg.site.registry import registry
 from seedlock.prereg.verify.checks import Verification
 from seedlock.prereg.verify.synthesis import verify_synthesis
-from tests.conftest import PLAN, StudyFixture, completions
+from tests.conftest import PLAN, PROJECT, StudyFixture, completions
 
 DRAWN = {
     "one": ((0, 1, 0, 2), (7, 9, 8, 10)),
@@ -191,3 +193,44 @@ def test_effects_that_cannot_be_pooled_are_refused_before_the_lock(pooled: Study
 def test_a_plan_names_each_effect_once() -> None:
     with pytest.raises(BadInput, match="fault"):
         parse_synthesis(b'[synthesis]\ntitle = "x"\n', Path("x/plan.toml"))
+
+
+def test_an_effect_that_is_not_there_is_left_out_by_name_where_the_plan_says_so(copy: StudyFixture) -> None:
+    partly = StudyFixture(SynthesisPaths(root=copy.paths.root, name="partly"))
+    of = [option for study in ("one", "two", "three", "ended") for option in ("--of", f"{study}:H1")]
+    partly.run("synthesize", *of, "--include", "All.")
+    partly.run("lock")
+    assert "ended" in partly.run("analyze", ok=6)
+    text = partly.paths.plan.read_text("utf-8")
+    partly.paths.plan.write_text(text.replace('absent = "refuse"', 'absent = "leave out"'), "utf-8")
+    partly.run("amend", "--reason", "data-unavailable", "--note", "It was withdrawn.")
+    partly.run("analyze")
+    found = read_synthesis_results(paths_of(partly))
+    assert [(one.name, one.why) for one in found.left_out] == [("ended", "withdrawn: No money.")]
+    assert found.k == 3
+    assert not failing(partly)
+    partly.run("withdraw", "--reason", "Superseded.")
+    assert "withdrawn" in partly.run("analyze", ok=5)
+    assert verified(partly).status == "withdrawn"
+    assert "written" in copy.run("stamp")
+    entries = {entry.study: entry for entry in registry(copy.paths.root)}
+    assert (entries["all"].state, entries["all"].status) == ("reported", "synthesis, retrospective")
+    assert (entries["partly"].state, entries["silent"].state) == ("withdrawn", "locked")
+
+
+def test_effects_on_the_same_runs_are_not_independent() -> None:
+    """By the locks of this repository: two contrasts of one study share the control arm's runs."""
+
+    def plan(*effects: tuple[str, str]) -> SynthesisPlan:
+        tables = [{"name": f"e{i}", "study": study, "hypothesis": h} for i, (study, h) in enumerate(effects)]
+        question = {"title": "t", "question": "q", "include": "i"}
+        decision = {"claim": "c", "bands": ["a", 0.0, "b"], "predicted": "b"}
+        return SynthesisPlan.model_validate({"synthesis": question, "effect": tables, "decision": decision})
+
+    families = plan(("bird_names_tiny", "shift[llama]"), ("bird_names_tiny", "shift[qwen]"))
+    assert [effect.was_looked_at for effect in stood_effects(PROJECT, families)] == [True, True]
+    with pytest.raises(BadInput) as refused:
+        stood_effects(PROJECT, plan(("bird_names_tiny", "shift[llama]"), ("bird_names_tiny", "names-not-birds[llama]")))
+    assert "llama/modern/1" in str(refused.value)
+    with pytest.raises(BadInput, match="cannot be pooled"):
+        stood_effects(PROJECT, plan(("published_marker_leak", "leak"), ("bird_names_tiny", "shift[qwen]")))

@@ -28,6 +28,9 @@ export function findStudies(found) {
 }
 
 function kindOf(path) {
+  if (/(^|\/)syntheses\//.test(path)) {
+    return null; // a synthesis is no study: `seedlock verify` pools it again
+  }
   if (LOCK.test(path)) {
     return "locks";
   }

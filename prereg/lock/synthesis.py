@@ -299,21 +299,26 @@ def _effect_faults(effect: Effect, state: StudyState | None) -> Iterator[Finding
         yield Finding(where=where, found=found, promised="the seed as the unit of replication")
 
 
-def _shared_runs(plan: SynthesisPlan, states: dict[str, StudyState | None]) -> Iterator[Finding]:
-    """Two effects of one study that rest on the same runs are not independent, as a synthesis takes them to be."""
-    seen: dict[tuple[str, str], str] = {}
+def _shared_runs(plan: SynthesisPlan, states: Mapping[str, StudyState | None]) -> Iterator[Finding]:
+    """Two effects that rest on the same runs are not independent, as a synthesis takes them to be."""
+    seen: dict[str, str] = {}
     for effect in plan.effect:
         state = states[effect.study]
-        for label in [] if state is None else _runs_of(state.plan, effect.hypothesis):
-            other = seen.setdefault((effect.study, label), effect.name)
+        for label, run in {} if state is None else _runs_of(state, effect.hypothesis).items():
+            other = seen.setdefault(run, effect.name)
             if other != effect.name:
                 found = f"rests on runs of effect {other}, {label} among them"
                 yield Finding(where=f"effect {effect.name}", found=found, promised="effects on runs of their own")
                 break
 
 
-def _runs_of(plan: Plan, identity: str) -> list[str]:
-    """Labels of the runs that a hypothesis rests on."""
+def _runs_of(state: StudyState, identity: str) -> dict[str, str]:
+    """Labels of the runs that a hypothesis rests on, and what tells each from the runs of other studies.
+
+    A run that is trained here is the same in every study that trains it alike; one that was made elsewhere is its
+    study's own as far as a lock can know (its sealed data are compared when they are pooled).
+    """
+    plan = state.plan
     hypothesis, extra = next((h, extra) for name, h, extra in plan.expanded() if name == identity)
     where = {key: listed(wanted) for key, wanted in {**hypothesis.where, **extra}.items()}
     levels = {level for level, weight in (hypothesis.contrast or {}).items() if weight}
@@ -323,7 +328,11 @@ def _runs_of(plan: Plan, identity: str) -> list[str]:
             return False
         return not (levels and run.has(hypothesis.over)) or run.factor(hypothesis.over) in levels
 
-    return [run.label for run in plan.runs() if is_meant(run)]
+    def own_id(run: PlannedRun) -> str:
+        is_trained = plan.import_ is None and run.arm in plan.arms and plan.arms[run.arm].stages
+        return state.run_ids[run.model, run.arm, run.seed] if is_trained else f"{state.paths.name}: {run.label}"
+
+    return {run.label: own_id(run) for run in plan.runs() if is_meant(run)}
 
 
 def require_synthesis(paths: SynthesisPaths, *, only_reading: bool = False) -> LockedSynthesisPlan:

@@ -7,8 +7,8 @@ from pydantic import Field
 from seedlock.prereg.plan.design import Name
 from seedlock.prereg.plan.runs import Table
 
-CARRIED_LOCK = "original/lock.json"
-CARRIED_RESULTS = "original/results.json"
+CARRIED_LOCK = "original/lock-of-original.json"
+CARRIED_RESULTS = "original/results-of-original.json"
 """Where the original's lock and results lie in the folder of the study that replicates it."""
 _DIGEST = r"^[0-9a-f]{64}$"
 

@@ -9,14 +9,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from seedlock.prereg.base.paths import StudyPaths, list_studies
-from seedlock.prereg.base.reading import is_regular
+from seedlock.prereg.base.paths import StudyPaths, SynthesisPaths, list_studies, list_syntheses
+from seedlock.prereg.base.reading import is_regular, sha256_regular
 from seedlock.prereg.english import counted
 from seedlock.prereg.errors import SeedlockError
+from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.gate import deviations
+from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.lock.state import StudyState, read_state
+from seedlock.prereg.lock.synthesis import recorded
 from seedlock.prereg.plan.read import read_plan
+from seedlock.prereg.plan.synthesis import read_synthesis
 from seedlock.prereg.verify.history import studies_in_history
 from seedlock.prereg.verify.withdraw import withdrawn_because
 from seedlock.prereg.workflow.status import standing
@@ -80,6 +84,7 @@ def registry(root: Path) -> list[Entry]:
     names = sorted({*list_studies(root), *studies_in_history(root)})
     order = list(STATES)
     entries = [entry_of(StudyPaths(root=root, name=name)) for name in names]
+    entries += [synthesis_entry(SynthesisPaths(root=root, name=name)) for name in list_syntheses(root)]
     return sorted(entries, key=lambda entry: (order.index(entry.state), entry.study))
 
 
@@ -94,6 +99,34 @@ def entry_of(paths: StudyPaths) -> Entry:
     except SeedlockError as error:
         return Entry(study=paths.name, title=paths.name, state="unreadable", says=error.what)
     return Entry(study=paths.name, title=paths.name, state="removed")
+
+
+def synthesis_entry(paths: SynthesisPaths) -> Entry:
+    """A synthesis's entry: a promise like any other, kept or not."""
+    try:
+        files = lock_paths(paths)
+        if not files:
+            return Entry(study=paths.name, title=read_synthesis(paths.plan).synthesis.title, state="planned")
+        locks, events = [read_lock(file) for file in files], read_ledger(paths.ledger)
+        title = recorded(locks[-1]).synthesis.title
+    except SeedlockError as error:
+        return Entry(study=paths.name, title=paths.name, state="unreadable", says=error.what)
+    names = {event.name for event in events}
+    built = [event.at for event in events if event.name == "report.built"]
+    page = paths.report / "report.html"
+    return Entry(
+        study=paths.name,
+        title=title,
+        state="withdrawn" if was_withdrawn(names) else "reported" if built else "locked",
+        status="synthesis, " + ("retrospective" if locks[-1].exposure.is_retrospective else "confirmatory"),
+        lock_id=sha256_regular(files[-1]),
+        locked=locks[0].created_asserted[:10],
+        last=events[-1].at[:10] if events else None,
+        reported=built[-1][:10] if built else None,
+        amendments=len(locks) - 1,
+        report=paths.relative(page) if built and is_regular(page) else None,
+        says=withdrawn_because(events) or "",
+    )
 
 
 def _locked(paths: StudyPaths, state: StudyState) -> Entry:

@@ -65,12 +65,16 @@ def verify_synthesis(
     evidence = weigh_evidence(files[-1], lock_id, paths, events, trust)
     replay = [] if again is None or not is_reported(events, lock_id) else [again(paths)]
     every = [*checks, *evidence.checks, *replay]
-    status = "withdrawn" if was_withdrawn(e.name for e in events) else _status(locks)
+    status = "withdrawn" if was_withdrawn(e.name for e in events) else _status(locks, events)
     return verification(paths, lock_id, status, every, level=level_reached(every), facts=evidence.facts)
 
 
-def _status(locks: tuple[Lock, ...]) -> str:
-    return "retrospective" if any(lock.exposure.is_retrospective for lock in locks) else "confirmatory"
+def _status(locks: tuple[Lock, ...], events: list[Event]) -> str:
+    """By its own locks and ledger; studies that were amended since lower it further, on its page."""
+    if any(lock.exposure.is_retrospective for lock in locks):
+        return "retrospective"
+    late = any(event.name == "plan.amended" and event.body["data_seen"] != "none" for event in events)
+    return "deviated" if late else "confirmatory"
 
 
 def _checks(

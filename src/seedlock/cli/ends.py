@@ -19,18 +19,20 @@ def withdraw(
 
     Example:  seedlock withdraw my_study --reason "The corpus was withdrawn by its authors; nothing was trained."
     """
+    from seedlock.cli.synthesis import synthesis_at
     from seedlock.prereg.base.paths import StudyPaths, is_study_name
     from seedlock.prereg.verify.history import studies_in_history
     from seedlock.prereg.verify.withdraw import withdraw_study
 
     base = (root or Path.cwd()).resolve()
     is_gone = is_study_name(study) and study in studies_in_history(base)
-    paths = StudyPaths(root=base, name=study) if is_gone else find(study, root)
+    pooled = synthesis_at(study, root)
+    paths = pooled or (StudyPaths(root=base, name=study) if is_gone else find(study, root))
     event, restored = withdraw_study(paths, reason=reason)
     for path in restored:
         say(f"restored  {path}")
     say(f"withdrawn {paths.name}  (ledger line {event.n})")
-    say(f"Next: git add lockfiles/{paths.name} prereg/studies/{paths.name} && git commit")
+    say(f"Next: git add {paths.relative(paths.locks)} {paths.relative(paths.study)} && git commit")
 
 
 def rejoin(
@@ -42,11 +44,12 @@ def rejoin(
 
     Example:  seedlock rejoin my_study --reason "Two of us trained on branches of their own; the first is kept."
     """
+    from seedlock.cli.synthesis import synthesis_at
     from seedlock.prereg.verify.withdraw import declare_forks
 
-    paths = find(study, root)
+    paths = synthesis_at(study, root) or find(study, root)
     for event in declare_forks(paths, reason=reason):
         say(
             f"declared  the ledger that ends in {event.body['head'][:12]} and differs from line {event.body['line']} on"
         )
-    say(f"Next: git add lockfiles/{paths.name} && git commit,  then  seedlock verify {paths.name}")
+    say(f"Next: git add {paths.relative(paths.locks)} && git commit,  then  seedlock verify {paths.name}")

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 
 def _locked(study: str, root: Path | None) -> tuple[StudyPaths, list[Event]]:
-    """A locked study and its ledger; whoever only adds evidence needs no more of the gate."""
+    """A locked study or synthesis and its ledger; whoever only adds evidence needs no more of the gate."""
+    from seedlock.cli.synthesis import synthesis_at
     from seedlock.prereg.lock.gate import require_lock
+    from seedlock.prereg.lock.synthesis import require_synthesis
 
+    if (pooled := synthesis_at(study, root)) is not None:
+        return pooled, list(require_synthesis(pooled, only_reading=True).events)
     locked = require_lock(find(study, root), only_reading=True)
     return locked.paths, list(locked.events)
 
@@ -38,6 +42,7 @@ def sign(
     Example:  seedlock sign my_study --key ~/.ssh/id_ed25519
     Example:  seedlock sign their_study --key ~/.ssh/id_ed25519 --what replay --by ada
     """
+    from seedlock.cli.synthesis import synthesis_at
     from seedlock.prereg.base.canonical import sha256_file
     from seedlock.prereg.lock.document import lock_paths
     from seedlock.prereg.lock.ledger import append_event
@@ -45,25 +50,27 @@ def sign(
     from seedlock.prereg.verify.statements import ledger_statement
 
     if what == "replay":
-        _sign_replay(find(study, root), key, by)
+        _sign_replay(synthesis_at(study, root) or find(study, root), key, by)
         return
     paths, events = _locked(study, root)
     file = lock_paths(paths)[-1] if what == "lock" else ledger_statement(paths, events)
     signature = sign_file(file, key, what)
     append_event(paths.ledger, "signature.added", {"file": signature.name, "sha256": sha256_file(signature)})
     say(f"signed    {paths.relative(signature)}")
-    say(f"Next: git add lockfiles/{paths.name} && git commit && git push")
+    say(f"Next: git add {paths.relative(paths.locks)} && git commit && git push")
 
 
 def _sign_replay(paths: StudyPaths, key: Path, by: str) -> None:
     """Replay, and sign for it where it held. The ledger is the author's: nothing is appended to it."""
     from seedlock.analysis.replay import replay_check
+    from seedlock.analysis.synthesize import again_check
+    from seedlock.prereg.base.paths import SynthesisPaths
     from seedlock.prereg.base.tool import this_tool
     from seedlock.prereg.lock.ledger import read_ledger
     from seedlock.prereg.verify.signatures import sign as sign_file
     from seedlock.prereg.verify.statements import replay_statement
 
-    done = replay_check(paths)
+    done = again_check(paths) if isinstance(paths, SynthesisPaths) else replay_check(paths)
     if done.state not in {"pass", "warn"}:
         raise BadInput(f"the replay did not hold: {done.what}", *done.findings, then=f"seedlock verify {paths.name}")
     events = read_ledger(paths.ledger)
