@@ -138,6 +138,20 @@ def units_of(level: str, rate: float) -> list[dict[str, Any]]:
     return [{"level": level, "unit": str(i), "mean": rate, "k": None, "n": None} for i in range(3)]
 
 
+def test_the_base_model_on_items_of_several_levels_is_the_mean_of_their_cells(
+    data: dict[str, Any], locked: LockedPlan
+) -> None:
+    lead = {**data["hypotheses"][0], "items": None, "where": {"arm": "em", "persona": ["chef", "poet"]}}
+    asked = [("base", "chef", 0.1, 30), ("base", "poet", 0.5, 10), ("base", "smith", 0.9, 10), ("em", "chef", 1, 9)]
+    cells = [
+        {**data["cells"][0], "measure": "marker", "keys": {"arm": arm, "persona": who}, "mean": mean, "n": n}
+        for arm, who, mean, n in asked
+    ]
+    said = {**data, "claims": [], "hypotheses": [lead], "cells": cells}
+    assert headline_figure(said, locked.plan).data["arms"][0]["base"] == pytest.approx(0.2)
+    assert headline_figure({**said, "cells": cells[1:]}, locked.plan).data["arms"][0]["base"] is None
+
+
 def test_a_headline_without_units_or_estimate_still_has_its_bands(data: dict[str, Any], locked: LockedPlan) -> None:
     bare = next(h for h in data["hypotheses"] if h["estimate"] is None)
     figure = headline_figure({**data, "claims": [], "hypotheses": [{**bare, "units": []}]}, locked.plan)

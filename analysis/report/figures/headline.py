@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from seedlock.analysis.findings.headline import headline_of
@@ -15,7 +16,8 @@ from seedlock.analysis.report.figures.style import INK, RULE, Caption, Figure, c
 from seedlock.analysis.report.figures.units import Strip, draw_strip, unit_value
 from seedlock.analysis.report.text.formats import Kind, hypothesis_kind, is_proportion
 from seedlock.analysis.results.schema import ClaimResult, HypothesisResult
-from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.plan import BASELINE_ARM, Plan
+from seedlock.prereg.plan.runs import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,19 +182,27 @@ def counting_noise(units: Sequence[Mapping[str, Any]]) -> tuple[float, float] | 
 
 
 def _base_rate(h: Mapping[str, Any], results: Mapping[str, Any], plan: Plan) -> float | None:
-    """The base model's mean on the same measure and items; None where no cell holds exactly that."""
+    """The base model's mean on the same measure and items; None where no cells hold exactly those."""
     narrowed = plan.items.get(h["items"])
-    wanted = {key: value for key, value in h["where"].items() if key != "arm"}
+    wanted = {key: listed(value) for key, value in h["where"].items() if key != "arm"}
     if h["items"] is not None:
         if narrowed is None or not narrowed.where or narrowed.file or narrowed.same or narrowed.differs:
             return None
-        wanted |= narrowed.where
-    means = {
-        cell["mean"]
+        wanted |= {key: listed(value) for key, value in narrowed.where.items()}
+    cells = {
+        tuple(cell["keys"][key] for key in wanted): (cell["mean"], cell["n"])
         for cell in results["cells"]
-        if cell["measure"] == h["measure"] and cell["keys"] == {**wanted, "arm": "base"} and cell["mean"] is not None
+        if cell["measure"] == h["measure"]
+        and cell["keys"].keys() == {*wanted, "arm"}
+        and cell["keys"]["arm"] == BASELINE_ARM
+        and all(str(cell["keys"][key]) in values for key, values in wanted.items())
     }
-    return float(means.pop()) if len(means) == 1 else None
+    known = [(mean, n) for mean, n in cells.values() if mean is not None]
+    if len(known) != prod(len(values) for values in wanted.values()):
+        return None
+    if len(known) == 1:
+        return float(known[0][0])
+    return None if any(n is None for _, n in known) else sum(m * n for m, n in known) / sum(n for _, n in known)
 
 
 def _draw_arms(axes: Axes, arms: Sequence[_Arm], first: Mapping[str, Any], row_in: float) -> None:
