@@ -30,7 +30,7 @@ class Mark(NamedTuple):  # a page has tens of thousands, which a frozen dataclas
     line: int
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # a report and its appendix, which several readers go through
 def marks(page: str) -> tuple[Mark, ...]:
     """Every tag of a page and the text between them, in order, with the line where each begins.
 
