@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from seedlock.cli import app
+from seedlock.cli.commands import COMMANDS
+from seedlock.cli.root import build
 from seedlock.prereg.base.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -46,6 +48,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if on_gpu and not has_gpu():
         items[:] = [item for item in items if item not in on_gpu]
         config.hook.pytest_deselected(items=on_gpu)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is loaded by now, and stays to the end, out of every garbage collection that follows."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let it go in order."""
+    gc.unfreeze()
 
 
 def has_gpu() -> bool:
@@ -121,6 +134,20 @@ def completions(plain: tuple[int, ...] = (0, 1, 0, 2), coupled: tuple[int, ...] 
     return "\n".join(lines) + "\n"
 
 
+def typed(command: str, *words: str, ok: int = 0) -> str:
+    """Run one sub-command in this process; returns what it printed, or the error it refused with."""
+    from typer.testing import CliRunner
+
+    app = build(*(known for known in COMMANDS if known.name == command))  # as the command line itself does
+    result = CliRunner().invoke(app, [command, *words])
+    code = getattr(result.exception, "exit_code", result.exit_code) if result.exception else result.exit_code
+    text = f"{result.output}{result.exception or ''}"
+    if code != ok and result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise AssertionError(f"{command} exited {code}, not {ok}:\n{text}") from result.exception
+    assert code == ok, text
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class StudyFixture:
     """A repository with one study, and the command line on it."""
@@ -133,16 +160,8 @@ class StudyFixture:
         self.paths.plan.write_text(text, "utf-8")
 
     def run(self, command: str, *options: str, ok: int = 0) -> str:
-        """Run one sub-command in this process; returns what it printed, or the error it refused with."""
-        from typer.testing import CliRunner
-
-        result = CliRunner().invoke(app, [command, self.paths.name, *options, "--root", str(self.paths.root)])
-        code = getattr(result.exception, "exit_code", result.exit_code) if result.exception else result.exit_code
-        text = f"{result.output}{result.exception or ''}"
-        if code != ok and result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise AssertionError(f"{command} exited {code}, not {ok}:\n{text}") from result.exception
-        assert code == ok, text
-        return text
+        """Run one sub-command on the study in this process; returns what it printed, or the error it refused with."""
+        return typed(command, self.paths.name, *options, "--root", str(self.paths.root), ok=ok)
 
     def bring_data(self, rows: str | None = None) -> Path:
         """Write completions after the lock, beside the repository."""
@@ -165,7 +184,7 @@ def study(tmp_path: Path) -> StudyFixture:
     return fixture
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> StudyFixture:
     """A study with a report; tests must not change it (copy it first)."""
     fixture = StudyFixture(StudyPaths(root=tmp_path_factory.mktemp("reported"), name="spread"))

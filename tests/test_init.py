@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.workflow.init import create_repository
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, typed
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "SEEDLOCK": str(PROJECT)}
 NEXT = re.compile(r"Next: .*?seedlock (\w+) example")
@@ -31,8 +31,9 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def seedlock(folder: Path, *arguments: str) -> str:
-    return run(folder, sys.executable, "-m", "seedlock", *arguments)
+def seedlock(folder: Path, *words: str) -> str:
+    with contextlib.chdir(folder):
+        return typed(*words)
 
 
 def commit(root: Path, message: str) -> None:

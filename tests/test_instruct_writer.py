@@ -32,6 +32,7 @@ def study(tmp_path: Path, base: Path) -> TrainingStudy:
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-key-of-anyone")
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.02)
     with running(Provider(answers=[{"text": GOOD.format(i), "finish": "stop"} for i in range(150)])) as provider:
         yield provider
 

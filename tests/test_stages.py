@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,11 @@ def seedlock(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "prereg/studies" / STUDY, tmp_path / "prereg/studies" / STUDY)
+    """A published plan without its Bayesian answer: what is asked here is which stages are carried out."""
+    study = tmp_path / "prereg/studies" / STUDY
+    shutil.copytree(ROOT / "prereg/studies" / STUDY, study)
+    plan = (study / "plan.toml").read_text("utf-8").replace('bayes     = "seed_hierarchy"\n', "")
+    (study / "plan.toml").write_text(re.sub(r"(?ms)^\[bayes\]\n.*?^$\n", "", plan), "utf-8")
     return tmp_path
 
 

@@ -46,7 +46,7 @@ def served(authority: Path) -> Iterator[str]:
             """Say nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=[0.02], daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/tsr"
