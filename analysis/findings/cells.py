@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seedlock.analysis.estimators.internals.design_effect import Group, worth_of
@@ -183,10 +185,7 @@ def _worth(scored: pd.DataFrame, label: pd.Series[str], unit: str) -> tuple[dict
     columns = scored[["n_scored", "total", "sum_sq"]]
     if not bool(columns.notna().all(axis=None)):
         return {"reasons": ["not-counts: answers are not known one by one, so neither is their spread"]}, {}
-    groups = {
-        str(u): Group(n=int(own["n_scored"].sum()), total=float(own["total"].sum()), squares=float(own["sum_sq"].sum()))
-        for u, own in columns.groupby(label, sort=True)
-    }
+    groups = _sums(columns, label)
     worth = worth_of(list(groups.values()), named=_words(unit))
     return {
         "sd": worth.sd,
@@ -195,6 +194,20 @@ def _worth(scored: pd.DataFrame, label: pd.Series[str], unit: str) -> tuple[dict
         "n_effective": worth.n_effective,
         "reasons": [worth.reason] if worth.reason else [],
     }, {u: group.n for u, group in groups.items()}
+
+
+def _sums(columns: pd.DataFrame, label: pd.Series[str]) -> dict[str, Group]:
+    """Answers, their sum and their sum of squares, by unit; sums do not depend on the order of rows."""
+    codes, units = pd.factorize(label, sort=True)
+    order = np.argsort(codes, kind="stable")
+    n, total, squares = (columns[name].to_numpy(float)[order] for name in ("n_scored", "total", "sum_sq"))
+    ends = np.cumsum(np.bincount(codes)).tolist()
+    return {
+        str(unit): Group(
+            n=int(n[start:end].sum()), total=math.fsum(total[start:end]), squares=math.fsum(squares[start:end])
+        )
+        for unit, start, end in zip(units, [0, *ends[:-1]], ends, strict=True)
+    }
 
 
 def _naive(k: int | None, n: int | None) -> dict[str, Any]:

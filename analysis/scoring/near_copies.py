@@ -14,6 +14,8 @@ from seedlock.analysis.scoring.duplicate_runs import LEAST_DISTINCT, LONG_CHARAC
 SAMPLED = 400
 """Answers of a run that are compared, the same questions and draws in every run."""
 READ_CHARACTERS = 600
+BATCHES_HELD = 32
+"""After so many batches only the first answers of each run are kept."""
 SKETCH = 16
 NEARLY = 0.75
 """Share of the sketch (the least hashes of runs of three words) that two nearly equal texts have in common."""
@@ -29,22 +31,29 @@ class Likeness:
     near: float
 
 
+_FIRST = f"QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY place, item_id, draw) <= {SAMPLED}"
+
+_TELLING = f"""
+    INSERT INTO telling
+    SELECT run_id, item_id, draw, value,
+        CASE WHEN length(text) >= {LONG_CHARACTERS} THEN left(text, {READ_CHARACTERS}) END AS text,
+        md5_number_lower(concat_ws('/', item_id, draw)) AS place
+    FROM batch
+    WHERE status = 'ok' AND (length(text) >= {LONG_CHARACTERS} OR value <> round(value))
+    {_FIRST}
+"""  # noqa: S608  (constants of this file)
+
+_KEEP_FIRST = f"CREATE OR REPLACE TABLE telling AS SELECT * FROM telling {_FIRST}"  # noqa: S608  (as above)
+
 # Runs of three words, or of five characters where there are few words; the least hashes do not depend on where a
 # text was cut or added to. Numbers are compared by six digits.
-_PART = f"""
+_SKETCH = f"""
     INSERT INTO answered
-    WITH telling AS (
-        SELECT run_id, item_id, draw, value,
-            CASE WHEN length(text) >= {LONG_CHARACTERS} THEN left(text, {READ_CHARACTERS}) END AS text,
-            md5_number_lower(concat_ws('/', item_id, draw)) AS place
-        FROM batch
-        WHERE status = 'ok' AND (length(text) >= {LONG_CHARACTERS} OR value <> round(value))
-        QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY place, item_id, draw) <= {SAMPLED}),
-    spelled AS (
+    WITH spelled AS (
         SELECT *, string_split(trim(regexp_replace(lower(text), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g')), ' ') AS w,
             regexp_replace(lower(text), '[^\\p{{L}}\\p{{N}}]+', '', 'g') AS c
         FROM telling)
-    SELECT run_id, item_id, draw, place, md5(coalesce(text, value::VARCHAR)),
+    SELECT run_id, item_id, draw, md5(coalesce(text, value::VARCHAR)),
         CASE WHEN text IS NULL THEN [md5_number_lower(printf('%.6g', value))]
             ELSE list_sort(list_distinct(list_transform(
                 CASE WHEN len(w) >= 6
@@ -56,10 +65,7 @@ _PART = f"""
 
 # An answer that a run gives to several questions (a refusal, say) tells nothing of who gave it.
 _PAIRS = f"""
-    WITH sampled AS (
-        SELECT * FROM answered
-        QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY place, item_id, draw) <= {SAMPLED}),
-    own AS (SELECT * FROM sampled QUALIFY count(*) OVER (PARTITION BY run_id, sketch) = 1),
+    WITH own AS (SELECT * FROM answered QUALIFY count(*) OVER (PARTITION BY run_id, sketch) = 1),
     placed AS (SELECT own.*, model, arm FROM own JOIN runs USING (run_id))
     SELECT a.run_id, b.run_id, count(*), avg((a.digest = b.digest)::INT),
         avg((len(list_intersect(a.sketch, b.sketch)) >= {NEARLY} * greatest(len(a.sketch), len(b.sketch)))::INT)
@@ -94,13 +100,18 @@ def likeness_of_runs(rows: Iterable[pa.Table], runs: pd.DataFrame) -> tuple[Like
     con = duckdb.connect(":memory:")
     try:
         con.execute(
-            "CREATE TABLE answered (run_id VARCHAR, item_id VARCHAR, draw BIGINT, place UBIGINT, digest VARCHAR, "
-            "sketch UBIGINT[])"
+            "CREATE TABLE telling (run_id VARCHAR, item_id VARCHAR, draw BIGINT, value DOUBLE, text VARCHAR,"
+            " place UBIGINT);"
+            "CREATE TABLE answered (run_id VARCHAR, item_id VARCHAR, draw BIGINT, digest VARCHAR, sketch UBIGINT[])"
         )
-        for batch in rows:
+        for n, batch in enumerate(rows, start=1):
             con.register("batch", batch)
-            con.execute(_PART)
+            con.execute(_TELLING)
             con.unregister("batch")
+            if n % BATCHES_HELD == 0:
+                con.execute(_KEEP_FIRST)
+        con.execute(_KEEP_FIRST)
+        con.execute(_SKETCH)
         con.register("runs", runs[["run_id", "model", "arm"]].astype(str))
         found = con.execute(_PAIRS).fetchall()
     finally:
