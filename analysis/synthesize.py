@@ -11,7 +11,7 @@ from seedlock.analysis.replay import differences
 from seedlock.analysis.report.drawn_with import builder, drawn_with
 from seedlock.analysis.report.publish import manifest
 from seedlock.analysis.report.sections.synthesis import sentences
-from seedlock.analysis.report.synthesis import page_faults, synthesis_files
+from seedlock.analysis.report.synthesis import PAGE, TWIN, page_faults, synthesis_files
 from seedlock.analysis.results.synthesis import SynthesisResults
 from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
 from seedlock.prereg.base.paths import StudyPaths, SynthesisPaths
@@ -193,6 +193,7 @@ def _again_faults(locked: LockedSynthesisPlan, built: Event) -> Iterator[Finding
     again = results_of(locked, look.body["heads"], before).model_dump(mode="json")
     published: Any = read_json(read_regular(paths.report / "results.json"))
     yield from differences(published, again, Tolerances())
+    yield from page_faults({name: read_regular(paths.report / name) for name in (PAGE, TWIN)}, published)
     yield from _drawn_faults(paths, built)
 
 

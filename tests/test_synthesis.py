@@ -145,8 +145,13 @@ def test_numbers_that_were_pooled_otherwise_are_found_though_every_digest_was_ma
     results = json.loads((paths.report / "results.json").read_text("utf-8"))
     results["estimate"] = 0.1
     assert not again_check(paths).findings
+    whole = (paths.report / "results.json").read_bytes()
     (paths.report / "results.json").write_text(json.dumps(results), "utf-8")
     assert again_check(paths).state == "fail"
+    (paths.report / "results.json").write_bytes(whole)
+    page = (paths.report / "report.html").read_text("utf-8")
+    (paths.report / "report.html").write_text(page.replace("2 have no report", "1 has no report"), "utf-8")
+    assert any("sentences" in finding.where for finding in again_check(paths).findings)
 
 
 def test_a_synthesis_locked_while_its_studies_are_open_confirms(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from seedlock.analysis.report.figures.rows import Row, draw_rows, height_of
 from seedlock.analysis.report.figures.style import BLUE, INK, MUTED, SHADE, TINT, Caption, Figure, canvas, finish
 from seedlock.analysis.report.text.formats import Kind
 from seedlock.analysis.results.synthesis import PooledEffect, SynthesisResults
+from seedlock.prereg.english import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ _CAPTION = Caption(
         "diamond is the mean, as wide as its interval; the line below it holds the true effect of the next with the "
         "same confidence. Tinted: the predicted band; grey: the others; ticks: their edges."
     ),
-    otherwise="Had the claim been false, the diamond would reach into a grey band or lie wholly in one.",
+    otherwise="The diamond would reach into a grey band or lie wholly in one.",
 )
 
 
@@ -32,7 +33,7 @@ def pooled_figure(results: SynthesisResults, kind: Kind) -> Figure:
     """Draw the forest of a synthesis."""
     scale = _scale(results)
     rows = [Row(label=e.name, note=e.decision, draw=partial(_effect, results, e)) for e in results.effects]
-    rows.append(Row(label=f"mean over {results.of}", note=results.decision, draw=partial(_mean, results)))
+    rows.append(Row(label=f"mean over {plural(results.of)}", note=results.decision, draw=partial(_mean, results)))
     if results.spread is not None and results.spread.prediction is not None:
         rows.append(Row(label=f"the next {results.of}", note="prediction", draw=partial(_next, results)))
     with canvas(height_of(rows)) as (figure, (axes,)):

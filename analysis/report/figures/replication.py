@@ -34,7 +34,7 @@ _CAPTION = Caption(
         "replication's estimate would fall, both errors counted; the lower dot and line are the replication. Tinted: "
         "the predicted band; grey: the others."
     ),
-    otherwise="Had the original not held, the lower dot would lie outside the pale stretch, or in a grey band.",
+    otherwise="The lower dot would lie outside the pale stretch, or in a grey band.",
 )
 _KEYS = ("id", "original_estimate", "original_ci", "promise", "is_consistent")
 
