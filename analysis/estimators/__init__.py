@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seedlock.analysis.estimators import (
+    ancova_cr2,
     brunner_munzel,
     clopper_pearson,
     clustered_t,
@@ -10,6 +11,7 @@ from seedlock.analysis.estimators import (
     crossed,
     fieller,
     jeffreys,
+    kendall,
     logit_t,
     newcombe,
     newcombe_paired,
@@ -20,6 +22,9 @@ from seedlock.analysis.estimators import (
     pooled_t,
     rank_among,
     sign_flip,
+    slope_cr2,
+    slope_t,
+    spearman,
     welch_t,
     wild_cluster,
     wilson,
@@ -47,4 +52,9 @@ ESTIMATORS: dict[str, Estimator] = {
     "clopper_pearson": clopper_pearson.ESTIMATOR,
     "newcombe": newcombe.ESTIMATOR,
     "newcombe_paired": newcombe_paired.ESTIMATOR,
+    "slope_t": slope_t.ESTIMATOR,
+    "slope_cr2": slope_cr2.ESTIMATOR,
+    "spearman": spearman.ESTIMATOR,
+    "kendall": kendall.ESTIMATOR,
+    "ancova_cr2": ancova_cr2.ESTIMATOR,
 }

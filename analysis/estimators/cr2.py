@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 
 from seedlock.analysis.estimators.internals.cell_grid import CellGrid, cell_grid
+from seedlock.analysis.estimators.internals.cluster_robust import fit_cr2
 from seedlock.analysis.estimators.internals.estimator import Beside, Estimator, Source
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
@@ -19,9 +17,6 @@ from seedlock.analysis.estimators.internals.units import (
     summarise,
 )
 from seedlock.analysis.estimators.pooled_t import pooled_t
-from seedlock.prereg.errors import NotThisDesign, TooFewUnits
-
-LEAST_DF = 2.0
 
 
 def cr2(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
@@ -62,11 +57,10 @@ def cr2(sample: Sample, *, level: float, edges: tuple[float, ...]) -> Estimate:
     """
     grid = cell_grid(sample, method="cr2")
     refuse_flat(sample, _unit_summaries(sample, grid), then='test = "pooled_t" takes the spread from the other levels')
-    fit = _fit(grid)
-    if fit.df < LEAST_DF:
-        raise TooFewUnits(
-            f"CR2 leaves {fit.df:.3g} Satterthwaite df; below {LEAST_DF:g} its interval is not to be trusted"
-        )
+    x_NP, y_N, unit_N = _design(grid)
+    contrast_P = np.concatenate([grid.weights_L, np.zeros(x_NP.shape[1] - len(grid.weights_L))])
+    apart = "levels share too few items: their difference is not separate from the items'"
+    fit = fit_cr2(x_NP, y_N, unit_N, contrast_P, inseparable=apart)
     return t_estimate(
         estimate=fit.estimate,
         se=fit.se,
@@ -92,40 +86,6 @@ def _unit_summaries(sample: Sample, grid: CellGrid) -> list[UnitSummary]:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fit:
-    estimate: float
-    se: float
-    df: float
-
-
-def _fit(grid: CellGrid) -> _Fit:
-    """Least squares, then one adjusted score and one row of the variance's quadratic form per unit."""
-    x_NP, y_N, unit_N = _design(grid)
-    gram_PP = x_NP.T @ x_NP
-    if np.linalg.matrix_rank(gram_PP, hermitian=True) < gram_PP.shape[0]:
-        raise NotThisDesign("levels share too few items: their difference is not separate from the items'")
-    bread_PP = np.linalg.inv(gram_PP)
-    beta_P = bread_PP @ (x_NP.T @ y_N)
-    residual_N = y_N - x_NP @ beta_P
-    contrast_P = np.concatenate([grid.weights_L, np.zeros(x_NP.shape[1] - len(grid.weights_L))])
-    score_U, form_UN = [], []
-    for unit in range(len(grid.units)):
-        rows = unit_N == unit
-        x_uP = x_NP[rows]
-        b_u = _adjustment(np.eye(len(x_uP)) - x_uP @ bread_PP @ x_uP.T) @ (x_uP @ bread_PP @ contrast_P)
-        score_U.append(float(residual_N[rows] @ b_u))
-        form_N = -x_NP @ (bread_PP @ (x_uP.T @ b_u))
-        form_N[rows] += b_u
-        form_UN.append(form_N)
-    form_UU = np.array(form_UN) @ np.array(form_UN).T
-    return _Fit(
-        estimate=float(contrast_P @ beta_P),
-        se=math.sqrt(math.fsum(score**2 for score in score_U)),
-        df=float(np.trace(form_UU) ** 2 / np.sum(form_UU**2)),
-    )
-
-
 def _design(grid: CellGrid) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Arms as dummies, items as deviations from their mean; observed cells only."""
     unit_N, item_N = np.nonzero(~np.isnan(grid.y_UI))
@@ -133,13 +93,6 @@ def _design(grid: CellGrid) -> tuple[FloatArray, FloatArray, FloatArray]:
     deviations_II = np.vstack([np.eye(n_items - 1), -np.ones(n_items - 1)])
     arms_NL = np.eye(len(grid.weights_L))[grid.level_U[unit_N]]
     return np.hstack([arms_NL, deviations_II[item_N]]), grid.y_UI[unit_N, item_N], unit_N.astype(np.float64)
-
-
-def _adjustment(left_over: FloatArray) -> FloatArray:
-    """Symmetric inverse square root; directions that the fit absorbs entirely are left out."""
-    values, vectors = np.linalg.eigh(left_over)
-    kept = values > 1e-10
-    return np.asarray((vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T)
 
 
 def _beside(planned: Estimator, sample: Sample) -> Beside | None:

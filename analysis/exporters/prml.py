@@ -74,6 +74,8 @@ def _manifest(locked: LockedPlan, identity: str, h: Hypothesis, extra: Where, ed
         "measure": h.measure,
         "over": h.over,
         "contrast": h.contrast,
+        "dose": None if h.dose is None else h.dose.model_dump(mode="json", exclude_unset=True),
+        "adjust": h.adjust,
         "where": {**h.where, **extra},
         "scale": h.scale,
         "test": h.test,

@@ -112,14 +112,20 @@ def clause(text: str) -> str:
 
 def number_text(value: float | None, h: HypothesisResult) -> str:
     """A number as the answer says it: percent for rates, percentage points for their differences, else two places."""
-    if not h.is_proportion or h.scale != "raw":
+    if not h.is_proportion or h.scale != "raw" or is_correlation(h):
         return format_value(value, "number2")
-    return format_value(value, "percent1" if h.contrast is None else "pp1")
+    return format_value(value, "percent1" if h.contrast is None and h.dose is None else "pp1")
 
 
 def distance_text(value: float, h: HypothesisResult) -> str:
     """A distance on the hypothesis's scale: between rates it is in points."""
-    return format_value(value, "pp1" if h.is_proportion and h.scale == "raw" else "number2")
+    is_in_points = h.is_proportion and h.scale == "raw" and not is_correlation(h)
+    return format_value(value, "pp1" if is_in_points else "number2")
+
+
+def is_correlation(h: HypothesisResult) -> bool:
+    """Whether its numbers are correlations, whatever the measure's unit is."""
+    return h.dose is not None and h.dose.kind == "correlation"
 
 
 def units_text(h: HypothesisResult, n: int | None = None) -> str:

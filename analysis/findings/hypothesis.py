@@ -12,6 +12,7 @@ from seedlock.analysis.estimators.internals.estimator import Beside
 from seedlock.analysis.estimators.internals.overdispersion import BetweenUnitSd, between_unit_sd, sd_interval
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.findings.anytime import course
+from seedlock.analysis.findings.doses import dose_result, numbers
 from seedlock.analysis.findings.effect_sizes import effect_sizes
 from seedlock.analysis.findings.judge_error import judge_error
 from seedlock.analysis.findings.missing_answers import level_answers
@@ -90,6 +91,7 @@ def hypothesis_result(
         effect_sizes=effect_sizes(tested, data.plan.report.effect_sizes),
         judge_error=judge_error(tested, data),
         anytime=course(tested, data.plan),
+        dose=dose_result(hypothesis),
     )
 
 
@@ -131,9 +133,15 @@ def _units(tested: Tested) -> list[dict[str, Any]]:
     """One row a unit and level: its mean and, where answers were counted, k of n."""
     if tested.chosen is None or tested.estimate is None or tested.estimand.unit == "answer":
         return []
-    corrected = _corrected(tested)
+    corrected, at = _corrected(tested), numbers(tested)
     return [
-        {"level": str(level), "unit": str(unit), **_unit_numbers(rows), **corrected.get((str(level), str(unit)), {})}
+        {
+            "level": str(level),
+            "unit": str(unit),
+            **_unit_numbers(rows),
+            **corrected.get((str(level), str(unit)), {}),
+            **({"number": at[str(level), str(unit)]} if (str(level), str(unit)) in at else {}),
+        }
         for (level, unit), rows in tested.chosen[tested.chosen["mean"].notna()].groupby(
             ["level", "unit_label"], sort=True
         )

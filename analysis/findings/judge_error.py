@@ -27,7 +27,7 @@ def judge_error(tested: Tested, data: Data) -> JudgeErrorResult | None:
     if gold is None or tested.chosen is None or tested.scale is None or tested.estimate is None:
         return None
     raw, edges = tested.scale.raw_per_unit, estimand.partition.edges
-    judged = judged_sample(data, estimand, tested.chosen)
+    judged = judged_sample(data, estimand, tested.chosen, extra=tested.extra)
     error = _error_sample(judged, tested.chosen, gold)
     alone = _estimate(tested, judged, tuple(edge * raw for edge in edges))
     of_error = _estimate(tested, error, ())

@@ -13,11 +13,12 @@ from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.inference.alpha_at_look import alpha_at_look, look_of
 from seedlock.analysis.inference.anytime import anytime
 from seedlock.analysis.inference.bands import BandDecision, decide_bands
+from seedlock.analysis.inference.covariates import are_strangers, numbers_of, only_numbered, require_reader
 from seedlock.analysis.inference.judge_error import corrected_sample
 from seedlock.analysis.inference.reason import MISSING_ANSWERS, Reason
 from seedlock.analysis.inference.scale import Scale, scale_of
 from seedlock.analysis.inference.scale_error import with_scale_error
-from seedlock.analysis.inference.select import build_sample, ordered_mean, select
+from seedlock.analysis.inference.select import Fill, build_sample, ordered_mean, select, weights_of
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.measures.base.measure import Params
 from seedlock.analysis.scoring.ties import Ties
@@ -153,7 +154,7 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         owed = select(data.owed, data.plan, estimand, extra)
         blank = replace(blank, owed=owed)
         chosen, lost = _complete(estimand, chosen, owed)
-        sample = _sample(data, estimand, chosen, None)
+        sample = _sample(data, blank, chosen, None)
         estimate, decision, fell_back = _decide(data.plan, blank, sample, scale)
     except Refusal as refusal:
         return replace(blank, reasons=(Reason.of(refusal),))
@@ -206,16 +207,19 @@ def redecided(tested: Tested, alpha: float) -> Tested:
     )
 
 
-def _sample(data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Mapping[str, float] | None) -> Sample:
-    judged = judged_sample(data, estimand, chosen, missing_as)
-    gold = data.gold.get(estimand.measure)
+def _sample(data: Data, tested: Tested, chosen: pd.DataFrame, missing_as: Fill | None) -> Sample:
+    judged = judged_sample(data, tested.estimand, chosen, missing_as, extra=tested.extra)
+    gold = data.gold.get(tested.estimand.measure)
     return judged if gold is None else corrected_sample(judged, chosen, gold, missing_as=missing_as).sample
 
 
 def judged_sample(
-    data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Mapping[str, float] | None = None
+    data: Data, estimand: Estimand, chosen: pd.DataFrame, missing_as: Fill | None = None, *, extra: Where
 ) -> Sample:
     """The sample that a hypothesis is estimated from, a judge's verdicts taken as they are."""
+    numbers = numbers_of(data.cells, data.plan, estimand, extra, chosen)
+    if missing_as is not None:
+        chosen = only_numbered(chosen, numbers)  # where all answers are gone, so is what a covariate was read from
     return build_sample(
         chosen,
         estimand,
@@ -223,6 +227,8 @@ def judged_sample(
         limits=data.limits(estimand.measure),
         cluster=cluster_of(data.plan, estimand),
         missing_as=missing_as,
+        numbers=numbers,
+        are_strangers=numbers is not None and are_strangers(data.plan, estimand, extra),
     )
 
 
@@ -235,6 +241,7 @@ def cluster_of(plan: Plan, estimand: Estimand) -> str:
 def _decide(plan: Plan, tested: Tested, sample: Sample, scale: Scale) -> tuple[Estimate, BandDecision, Reason | None]:
     """Estimate and bands; where the plan's test finds no spread, by the test it falls back on, which the note says."""
     estimand, raw = tested.estimand, scale.raw_per_unit
+    require_reader(estimand)
     bands, note = estimand.partition, None
     edges = tuple(edge * raw for edge in bands.edges)
     try:
@@ -278,12 +285,16 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
     span = data.limits(estimand.measure)
     if span is None:
         return _because(tested, Reason("missing-unbounded", "the measure declares no range for bounds"))
-    samples = [_sample(data, estimand, owed, fill) for fill in _worst(estimand.contrast or {"all": 1.0}, span)]
+    try:
+        samples = [_sample(data, tested, owed, fill) for fill in _worst(_pulls(data, tested, owed, span), span)]
+    except Refusal as refusal:
+        return _because(tested, Reason("missing-unbounded", Reason.of(refusal)))
     try:
         found = [_decide(data.plan, tested, sample, scale) for sample in samples]
         widened = replace(tested, bound_estimates=tuple(e for e, _, _ in found), bounds=tuple(d for _, d, _ in found))
     except Refusal as refusal:
-        could_be = tuple(_point_band(estimand, sample, scale) for sample in samples)
+        is_sum = ESTIMATORS[estimand.test].pull is None
+        could_be = tuple(_point_band(estimand, sample, scale) for sample in samples) if is_sum else ()
         widened = _because(replace(tested, could_be=could_be), Reason("missing-unbounded", Reason.of(refusal)))
     if tested.decision is not None and widened.verdict != tested.decision.verdict:
         words = "the verdict depends on answers that never came; every band they could leave is kept"
@@ -291,11 +302,25 @@ def _with_bounds(data: Data, tested: Tested) -> Tested:
     return widened
 
 
-def _worst(weights: Mapping[str, float], span: tuple[float, float]) -> Iterator[dict[str, float]]:
+def _pulls(data: Data, tested: Tested, owed: pd.DataFrame, span: tuple[float, float]) -> Fill:
+    """How much each level, or each unit of it, moves the estimate."""
+    pull = ESTIMATORS[tested.estimand.test].pull
+    if pull is None:
+        return tested.estimand.contrast or {"all": 1.0}
+    middle = dict.fromkeys(weights_of(owed, tested.estimand), math.fsum(span) / 2)
+    return pull(judged_sample(data, tested.estimand, owed, middle, extra=tested.extra))
+
+
+def _worst(pulls: Fill, span: tuple[float, float]) -> Iterator[Fill]:
     """What each level's missing answers are scored to pull the estimate down, and up."""
-    low, high = span
-    yield {level: low if weight > 0 else high for level, weight in weights.items()}
-    yield {level: high if weight > 0 else low for level, weight in weights.items()}
+    for down, up in (span, span[::-1]):
+        yield {level: _at(pull, down, up) for level, pull in pulls.items()}
+
+
+def _at(pull: float | Mapping[str, float], down: float, up: float) -> float | dict[str, float]:
+    if isinstance(pull, Mapping):
+        return {unit: down if weight > 0 else up for unit, weight in pull.items()}
+    return down if pull > 0 else up
 
 
 def _point_band(estimand: Estimand, sample: Sample, scale: Scale) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from seedlock.analysis.estimators.internals.prediction_powered import Labelled, judge_weight, rectifier
 from seedlock.analysis.estimators.internals.sample import Level, Sample
+from seedlock.analysis.inference.select import Fill, fill_of
 from seedlock.prereg.errors import EmptyCell, Finding, NotThisDesign
 
 type RunAt = tuple[str, str, str]
@@ -41,7 +42,7 @@ def corrected_sample(
     chosen: pd.DataFrame,
     gold: pd.DataFrame,
     *,
-    missing_as: Mapping[str, float] | None = None,
+    missing_as: Fill | None = None,
     weight: float | None = None,
 ) -> Corrected:
     """Correct every unit mean of a sample by the gold labels of the unit's own runs.
@@ -86,7 +87,9 @@ def corrected_sample(
                 for key, labelled in own.items()
             )
             weights[level.name, unit] = counts
-        levels.append(Level(name=level.name, weight=level.weight, unit_means=means, n_runs=level.n_runs))
+        levels.append(
+            Level(name=level.name, weight=level.weight, unit_means=means, n_runs=level.n_runs, unit_x=level.unit_x)
+        )
     ends = (0.0, 1.0) if sample.is_proportion else sample.limits
     labels = {
         level.name: sum(len(found.gold_L) for key, found in by_run.items() if key[0] == level.name)
@@ -103,10 +106,11 @@ def labels_of(cells: pd.DataFrame, gold: pd.DataFrame) -> pd.DataFrame:
     return found.assign(weight=1.0 / found["n_scored"].astype(float))
 
 
-def _by_run(cells: pd.DataFrame, gold: pd.DataFrame, missing_as: Mapping[str, float] | None) -> dict[RunAt, Labelled]:
+def _by_run(cells: pd.DataFrame, gold: pd.DataFrame, missing_as: Fill | None) -> dict[RunAt, Labelled]:
     found = labels_of(cells, gold)
     if missing_as is not None:
-        found = found.assign(gold=found["gold"].fillna(found["level"].map(dict(missing_as)).astype(float)))
+        fills = [fill_of(rows["unit_label"], missing_as[str(level)]) for level, rows in found.groupby("level")]
+        found = found.assign(gold=found["gold"].fillna(pd.concat(fills)))
     known = found[found["gold"].notna()]
     return {
         (str(level), str(unit), str(run)): Labelled(

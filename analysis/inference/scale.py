@@ -73,6 +73,10 @@ def scale_of(plan: Plan, estimand: Estimand, cells: pd.DataFrame) -> Scale:
 def raw_unit(plan: Plan, estimand: Estimand) -> str:
     """The unit of an estimate on its measure's own scale, or what the test makes of it: a share of what, say."""
     unit_of_estimate = ESTIMATORS[estimand.test].unit_of_estimate
+    if estimand.dose is not None:
+        own = unit_of(plan, estimand.measure)
+        line = f"{own} per {estimand.dose.step_words(estimand.over)}"
+        return line if unit_of_estimate is None else unit_of_estimate(own, estimand.over)
     if unit_of_estimate is None or not estimand.contrast:
         return unit_of(plan, estimand.measure)
     top, bottom = ([n for n, weight in estimand.contrast.items() if sign * weight > 0] for sign in (1, -1))

@@ -19,6 +19,11 @@ ALL = "all"
 NO_SEED = "no seed"
 """Unit of the unmodified model, until its mean stands beside every seed."""
 
+type Fill = Mapping[str, float | Mapping[str, float]]
+"""Level -> score of its missing answers, one or one a unit."""
+type Numbers = Mapping[str, Mapping[str, float]]
+"""Level -> unit -> number that it stands at."""
+
 
 def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) -> pd.DataFrame:
     """Cells of one measure that a hypothesis speaks of, with its level and unit beside each.
@@ -47,7 +52,7 @@ def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) ->
     """
     where: Where = {**estimand.where, **extra}
     unit = "item_id" if estimand.unit == "item" else estimand.unit
-    over = estimand.over
+    over = "item_id" if estimand.over == "item" else estimand.over
     _require_columns(cells, [*where, over, *([] if unit == "answer" else [unit])])
     chosen = cells[cells["measure"] == estimand.measure]
     _require_values(chosen, plan, where)
@@ -58,10 +63,12 @@ def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) ->
         chosen = chosen[chosen[over].isin(estimand.contrast)]
     elif "arm" not in where:
         chosen = chosen[chosen["arm"] != BASELINE_ARM]
+    if estimand.dose is not None:
+        chosen = chosen[chosen[over].notna()]
     if chosen.empty:
         of = f" on items {estimand.items}" if estimand.items is not None else ""
         raise EmptyCell(f"no data for {estimand.measure}{of} where {where or 'everything'}")
-    level = chosen[over] if estimand.contrast is not None else ALL
+    level = ALL if estimand.contrast is None and estimand.dose is None else chosen[over]
     return chosen.assign(level=level, unit_label=chosen["item_id"] if unit == "answer" else chosen[unit])
 
 
@@ -97,7 +104,9 @@ def build_sample(
     is_proportion: bool,
     limits: tuple[float, float] | None = None,
     cluster: str,
-    missing_as: Mapping[str, float] | None = None,
+    missing_as: Fill | None = None,
+    numbers: Numbers | None = None,
+    are_strangers: bool = False,
 ) -> Sample:
     """Reduce selected cells to unit means, each item of a unit weighing the same.
 
@@ -110,14 +119,18 @@ def build_sample(
     cluster
         Column that answers cluster by ("item" = each item its own cluster).
     missing_as
-        Level -> score that its missing answers are given (worst-case bounds); None leaves them out.
+        Level -> score that its missing answers are given (worst-case bounds), one or one a unit; None leaves them out.
+    numbers
+        Level -> unit -> number that it stands at; None where the levels' weights are all.
+    are_strangers
+        Units of one name at two levels share nothing.
 
     Raises
     ------
     EmptyCell
         A level of the contrast has no scored answer.
     """
-    weights = estimand.contrast or {ALL: 1.0}
+    weights = weights_of(chosen, estimand)
     absent = [level for level in weights if level not in set(chosen["level"])]
     if absent:
         raise EmptyCell(f"no data for {estimand.over} {', '.join(absent)}")
@@ -128,8 +141,16 @@ def build_sample(
         _level(name, weight, chosen[chosen["level"] == name], column, None if missing_as is None else missing_as[name])
         for name, weight in weights.items()
     )
+    if numbers is not None:
+        levels = tuple(replace(level, unit_x=numbers.get(level.name, {})) for level in levels)
     levels = tuple(_beside_every_seed(level, levels) if NO_SEED in level.unit_means else level for level in levels)
-    return Sample(levels=levels, unit=estimand.unit, is_proportion=is_proportion, limits=limits)
+    return Sample(
+        levels=levels,
+        unit=estimand.unit,
+        is_proportion=is_proportion,
+        limits=limits,
+        are_strangers=are_strangers,
+    )
 
 
 def _beside_every_seed(base: Level, levels: tuple[Level, ...]) -> Level:
@@ -137,10 +158,20 @@ def _beside_every_seed(base: Level, levels: tuple[Level, ...]) -> Level:
     seeds = sorted({seed for level in levels if level is not base for seed in level.unit_means})
     (mean,) = base.unit_means.values()
     cells = {(seed, item): own for seed in seeds for (_, item), own in base.cells.items()}
-    return replace(base, unit_means=dict.fromkeys(seeds, mean), unit_n={}, cells=cells)
+    numbers = {seed: x for x in base.unit_x.values() for seed in seeds}
+    return replace(base, unit_means=dict.fromkeys(seeds, mean), unit_n={}, cells=cells, unit_x=numbers)
 
 
-def _level(name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_as: float | None) -> Level:
+def weights_of(chosen: pd.DataFrame, estimand: Estimand) -> dict[str, float]:
+    """Level -> weight: of the contrast, or 1 where there is none; where numbers are measured, of every level found."""
+    if estimand.contrast is None and estimand.dose is not None:
+        return dict.fromkeys(sorted(set(map(str, chosen["level"]))), 1.0)
+    return estimand.contrast or {ALL: 1.0}
+
+
+def _level(
+    name: str, weight: float, rows: pd.DataFrame, cluster: str, missing_as: float | Mapping[str, float] | None
+) -> Level:
     filled = _filled(rows, missing_as)
     scored = filled[filled["mean"].notna()]
     means = {str(unit): ordered_mean(group["mean"]) for unit, group in scored.groupby("unit_label", sort=True)}
@@ -174,14 +205,24 @@ def _unit_by_item(scored: pd.DataFrame) -> dict[tuple[str, str], float]:
     return means if len(means) == len(pairs) else {}
 
 
-def _filled(rows: pd.DataFrame, missing_as: float | None) -> pd.DataFrame:
+def fill_of(units: pd.Series[str], missing_as: float | Mapping[str, float]) -> pd.Series[float]:
+    """The score that each row's missing answers are given, by its unit; of units that a map leaves out, NaN."""
+    if isinstance(missing_as, Mapping):
+        return units.astype(str).map(dict(missing_as)).astype(float)
+    return pd.Series(missing_as, index=units.index, dtype=float)
+
+
+def _filled(rows: pd.DataFrame, missing_as: float | Mapping[str, float] | None) -> pd.DataFrame:
     """The rows with their missing answers scored `missing_as`; unchanged where none is missing or asked for."""
     if missing_as is None or not rows["n_missing"].any():
         return rows
     n = rows["n_scored"].fillna(0) + rows["n_missing"]
     known = rows["total"].fillna(rows["mean"].fillna(0.0) * rows["n_scored"].fillna(0))
-    total = known + missing_as * rows["n_missing"]
-    k = rows["k"].fillna(0) + int(missing_as) * rows["n_missing"] if missing_as in {0.0, 1.0} else rows["k"]
+    fill = fill_of(rows["unit_label"], missing_as)
+    total = known + fill * rows["n_missing"]
+    k = rows["k"]
+    if fill.isin([0.0, 1.0]).all():
+        k = k.fillna(0) + fill.astype("Int64") * rows["n_missing"]
     return rows.assign(n_scored=n, mean=(total / n.where(n > 0)).astype(float), k=k)
 
 

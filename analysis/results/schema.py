@@ -7,6 +7,7 @@ from typing import Any, Literal
 from seedlock.analysis.results.anytime import AnytimeResult
 from seedlock.analysis.results.audit import AuditResult
 from seedlock.analysis.results.cell import CellResult
+from seedlock.analysis.results.dose import DoseResult
 from seedlock.analysis.results.inside import InsideResult
 from seedlock.analysis.results.judge import AgreementResult, JudgeResult
 from seedlock.analysis.results.judge_error import JudgeErrorResult
@@ -58,7 +59,7 @@ class HypothesisResult(Part):
     each level with weight. `drawn_once` names stages by which the levels differ and that were trained once for all
     units of a level; `replicated` says what varied between units then. `answers` says what every level owes
     and lacks; `is_bounded` is null where nothing is missing. `pairs_lost` are units left out of a paired test for want
-    of an answer at some level.
+    of an answer at some level. With `dose` each of `units` has the `number` that it stands at.
     """
 
     id: str
@@ -114,6 +115,7 @@ class HypothesisResult(Part):
     pairs_lost: list[str] = []
     judge_error: JudgeErrorResult | None = None
     anytime: AnytimeResult | None = None
+    dose: DoseResult | None = None
 
 
 class ClaimResult(Part):

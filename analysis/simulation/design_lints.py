@@ -19,6 +19,7 @@ from seedlock.analysis.measures.label_rate import LabelRate
 from seedlock.analysis.scoring.item_files import item_rows
 from seedlock.analysis.scoring.scores import named_measure
 from seedlock.analysis.simulation.choice_of_test import choice_of_test
+from seedlock.analysis.simulation.covariate_faults import covariate_faults
 from seedlock.analysis.simulation.gate_lints import gate_lints
 from seedlock.analysis.simulation.gold_lints import gold_lints
 from seedlock.analysis.simulation.look_lints import look_lints
@@ -72,6 +73,7 @@ def require_known(plan: Plan) -> None:
         With "did you mean" for each.
     """
     faults = [*_methods(plan), *_measures(plan), *_priors(plan), *_families(plan)]
+    faults += [] if faults else covariate_faults(plan)
     if faults:
         raise BadInput("the plan names methods that are not there", *faults, then="edit the plan")
 

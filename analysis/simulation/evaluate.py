@@ -103,7 +103,11 @@ def _evaluate(
         whole_K = np.all([np.isfinite(means_KU).all(axis=1) for means_KU in means], axis=0)
         levels = [
             ManyLevels(
-                weight=lv.weight, means_KU=np.nan_to_num(means_KU), answers=_answers(lv, data) if is_rate else None
+                weight=lv.weight,
+                means_KU=np.nan_to_num(means_KU),
+                answers=_answers(lv, data) if is_rate else None,
+                x=lv.x,
+                are_strangers=target.are_strangers,
             )
             for lv, means_KU in zip(target.levels, means, strict=True)
         ]
@@ -212,7 +216,7 @@ def _one_by_one(
 def as_sample(target: Target, data: Simulated, study: int, *, is_rate: bool) -> Sample:
     """One simulated study as the sample that an estimator of the plan would be given."""
     levels = tuple(_level(level, data, study, is_rate=is_rate) for level in target.levels)
-    return Sample(levels=levels, unit=target.estimand.unit, is_proportion=is_rate)
+    return Sample(levels=levels, unit=target.estimand.unit, is_proportion=is_rate, are_strangers=target.are_strangers)
 
 
 def _level(level: LevelRows, data: Simulated, study: int, *, is_rate: bool) -> Level:
@@ -237,10 +241,12 @@ def _level(level: LevelRows, data: Simulated, study: int, *, is_rate: bool) -> L
     answered = [(item, k, n) for item, k, n in zip(items, k_I.tolist(), n_I.tolist(), strict=True) if n]
     own = _only(data, level.block, study)
     unit_n = dict.fromkeys(labels, round(_answers(level, own)))
+    answered_means = {label: mean for label, mean in zip(labels, means.tolist(), strict=True) if not math.isnan(mean)}
     return Level(
         name=level.name,
         weight=level.weight,
-        unit_means={label: mean for label, mean in zip(labels, means.tolist(), strict=True) if not math.isnan(mean)},
+        unit_means=answered_means,
+        unit_x={} if math.isnan(level.x) else dict.fromkeys(answered_means, level.x),
         unit_n=unit_n if is_rate else {},
         k=int(k_I.sum()) if is_rate else None,
         n=int(n_I.sum()) if is_rate else None,

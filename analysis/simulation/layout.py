@@ -10,6 +10,7 @@ from typing import Literal
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.estimator import Estimator
 from seedlock.analysis.estimators.internals.units import contrast_limits
+from seedlock.analysis.inference.covariates import are_strangers
 from seedlock.analysis.simulation.assumptions import Assumed
 from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
 from seedlock.prereg.plan.runs import Where, listed
@@ -43,6 +44,8 @@ class LevelRows:
         one label otherwise.
     item_groups
         How many groups of items are the units, where items are replicated; None where runs are.
+    x
+        Number that the level stands at, in steps of a slope; NaN where it is none.
     """
 
     name: str
@@ -50,6 +53,7 @@ class LevelRows:
     block: int
     units: dict[str, tuple[int, ...]]
     item_groups: int | None
+    x: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,8 @@ class Target:
         Why it cannot be simulated; empty otherwise.
     gates
         Ids of the gates that stand before a hypothesis.
+    are_strangers
+        Units of one name at two levels share nothing.
     """
 
     id: str
@@ -74,6 +80,7 @@ class Target:
     levels: tuple[LevelRows, ...]
     problem: str = ""
     gates: tuple[str, ...] = ()
+    are_strangers: bool = False
 
     @property
     def estimator(self) -> Estimator:
@@ -159,6 +166,9 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
     chosen = list(_selected(plan, runs, estimand, where))
     estimator = ESTIMATORS[estimand.test]
     groups, problem = _item_groups(plan, assumed, estimand)
+    numbers = {} if estimand.dose is None else {n: estimand.dose.step(x) for n, x in estimand.dose.numbers.items()}
+    if estimand.dose is not None and not numbers:
+        problem = f"how {estimand.dose.measure} varies from run to run is no part of [design]"
     problem = estimator.not_simulated or problem
     weights = estimand.contrast or {"all": 1.0}
     levels = []
@@ -166,7 +176,8 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
         block = _block(made, estimand, where, name)
         rows = [r for r in chosen if _level_of(plan, runs[r], estimand, name) == name]
         units = _units(runs, rows, estimand.unit if groups is None else None)
-        levels.append(LevelRows(name=name, weight=weight, block=block, units=units, item_groups=groups))
+        x = numbers.get(name, math.nan)
+        levels.append(LevelRows(name=name, weight=weight, block=block, units=units, item_groups=groups, x=x))
         is_below = estimator.family == "ratio of unit means" and weight < 0
         if is_below and not _has_base(assumed, runs, rows, estimand.measure):
             problem = problem or f"a share of nothing: say under  [design.measures.{estimand.measure}]  base = 1.0"
@@ -186,6 +197,7 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
         gates=tuple(f"gates.{name}" for name in plan.gates_of(estimand, extra))
         if isinstance(estimand, Hypothesis)
         else (),
+        are_strangers=estimand.dose is not None and are_strangers(plan, estimand, extra),
     )
 
 

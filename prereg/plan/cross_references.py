@@ -227,6 +227,10 @@ def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
     yield from unknown(f"{where}.measure", estimand.measure, plan.measures, what="measure")
     if estimand.items is not None:
         yield from unknown(f"{where}.items", estimand.items, plan.items, what="item set")
+    measured = None if estimand.dose is None else estimand.dose.measure
+    for key, covariate in (("dose.measure", measured), ("adjust", estimand.adjust)):
+        if covariate is not None:
+            yield from unknown(f"{where}.{key}", covariate, plan.measures, what="measure")
     if estimand.scale != "raw":
         scales = ["raw", *(f"sd.{name}" for name in plan.sd)]
         yield from unknown(f"{where}.scale", estimand.scale, scales, what="scale")
@@ -237,7 +241,8 @@ def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
             yield Finding(where=f"{where}.per", found="the contrasted factor itself", promised="another factor")
     if estimand.contrast is not None and estimand.over in plan.run_factors:
         for level in estimand.contrast:
-            yield from unknown(f"{where}.contrast", level, plan.levels_of(estimand.over), what=estimand.over)
+            key = "contrast" if estimand.dose is None else "dose.at"
+            yield from unknown(f"{where}.{key}", level, plan.levels_of(estimand.over), what=estimand.over)
     for factor, wanted in estimand.where.items():
         if factor in plan.run_factors:
             for level in listed(wanted):

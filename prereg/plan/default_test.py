@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seedlock.prereg.plan.levels import weighted_levels
 from seedlock.prereg.plan.lint import matching_units
 from seedlock.prereg.plan.pairing import sharing
 from seedlock.prereg.plan.plan import Estimand, Gate, Hypothesis, Plan
@@ -66,7 +67,9 @@ def default_test(plan: Plan, estimand: Estimand, extra: Where) -> Choice:
     & Leys (2017), https://doi.org/10.5334/irsp.82. Yes/no rates that the plan expects near 0 or 1 get the test whose
     interval respects those ends. Where items are the sample of single runs, answers cluster by item.
     """
-    weighted = [level for level, weight in (estimand.contrast or {}).items() if weight]
+    weighted = weighted_levels(plan, estimand)
+    if (line := _of_a_line(plan, estimand, extra)) is not None:
+        return line
     if estimand.unit not in plan.run_factors:
         return _over_items(plan, estimand, extra, n_levels=len(weighted))
     near = rates_near_an_end(plan, estimand) if plan.measures[estimand.measure].kind in YES_NO else []
@@ -81,6 +84,23 @@ def default_test(plan: Plan, estimand: Estimand, extra: Where) -> Choice:
     if near and fewest > len(weighted):
         return Choice(test="paired_logit_t", reason=f"{planned}, and levels share {shared}")
     return Choice(test="paired_t", reason=f"levels share {shared}")
+
+
+def _of_a_line(plan: Plan, estimand: Estimand, extra: Where) -> Choice | None:
+    """A line where no contrast of levels with replicates will do: a covariate, measured numbers, one unit a dose."""
+    if estimand.adjust is not None:
+        return Choice(test="ancova_cr2", reason=f"the contrast is adjusted for {estimand.adjust}")
+    if estimand.dose is None:
+        return None
+    shared = sharing(plan, estimand, extra)
+    is_within = shared not in {"nothing", "not said"}
+    if estimand.contrast is None:
+        reason = f"numbers are measured, and levels share {shared}" if is_within else "numbers are measured, run by run"
+        return Choice(test="slope_t" if is_within else "slope_cr2", reason=reason)
+    fewest = min(map(len, matching_units(plan, estimand, extra).values()), default=2)
+    if not is_within and estimand.over in plan.run_factors and fewest < 2:
+        return Choice(test="slope_cr2", reason=f"a dose has one {estimand.unit}")
+    return None
 
 
 def _of_strangers(plan: Plan, near: str, *, is_balanced: bool) -> Choice:

@@ -113,6 +113,8 @@ def _seed_claims(plan: Plan) -> Iterator[Lint]:
         if hypothesis.unit not in plan.run_factors:
             continue
         units = matching_units(plan, hypothesis, extra)
+        if hypothesis.dose is not None and units:  # a line takes its error from all runs, not from those of a level
+            units = {"all": {f"{level}/{unit}" for level, found in units.items() for unit in found}}
         short = {level: len(found) for level, found in units.items() if len(found) < 2}
         if short:
             counts = ", ".join(f"{level}: {n}" for level, n in short.items())

@@ -72,8 +72,13 @@ def _all(plan: Plan, apart: set[str]) -> Iterator[Named]:
         for attribute, wanted in estimand.where.items():
             yield Named(where=f"{where}.where", attribute=attribute, values=tuple(listed(wanted)))
         if estimand.contrast is not None:
-            levels = tuple(level for level, weight in estimand.contrast.items() if weight)
-            yield Named(where=f"{where}.contrast", attribute=estimand.over, values=levels)
+            has_dose = estimand.dose is not None
+            levels = tuple(level for level, weight in estimand.contrast.items() if weight or has_dose)
+            yield Named(
+                where=f"{where}.{'dose.at' if has_dose else 'contrast'}", attribute=estimand.over, values=levels
+            )
+        elif estimand.dose is not None and estimand.over not in OWN_UNITS:
+            yield Named(where=f"{where}.over", attribute=estimand.over)
         if estimand.unit not in OWN_UNITS:
             yield Named(where=f"{where}.unit", attribute=estimand.unit)
     tables = [(f"measures.{name}", m.where) for name, m in plan.measures.items() if name not in apart]

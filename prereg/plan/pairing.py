@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from seedlock.prereg.plan.levels import weighted_levels
 from seedlock.prereg.plan.plan import Estimand, Plan
 from seedlock.prereg.plan.replication import stages_by_level
 from seedlock.prereg.plan.runs import Where
@@ -19,10 +20,11 @@ def sharing(plan: Plan, estimand: Estimand, extra: Where) -> Sharing:
     derived from the stage's name and the run's seed, the same in every arm). For runs made elsewhere only the plan can
     say.
     """
-    weighted = [level for level, weight in (estimand.contrast or {}).items() if weight]
-    if len(weighted) < 2 or estimand.unit not in plan.run_factors:
+    weighted = weighted_levels(plan, estimand)
+    is_of_items = estimand.over not in plan.run_factors
+    if estimand.unit not in plan.run_factors or (len(weighted) < 2 and not (is_of_items and estimand.dose)):
         return "nothing"
-    if estimand.over not in plan.run_factors:
+    if is_of_items:
         return "the runs themselves"
     if estimand.unit != "seed" or estimand.over == "model":
         return "nothing"

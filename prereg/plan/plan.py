@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from seedlock.prereg.plan.audit import AUDIT, Audit
 from seedlock.prereg.plan.bands import Bands, parse_bands
 from seedlock.prereg.plan.design import Design, Look, Multiverse, Name, every_look
+from seedlock.prereg.plan.doses import Dose
 from seedlock.prereg.plan.gold import Gold
 from seedlock.prereg.plan.hosted import Hosted
 from seedlock.prereg.plan.identity import HypothesisId
@@ -117,6 +118,10 @@ class Estimand(Table):
     units of replication, each the mean over its items. Without `contrast` it is the plain mean. Where `test` refuses
     the data because units do not differ, `fallback` is the test that decides. A plan that names no `test` gets the
     one that its design asks for when it is read (`default_test`); the lock records it.
+
+    With a `dose` the levels of `over` are numbers and the estimand is the slope over them, or their rank correlation;
+    numbers that stand in the plan make the slope a contrast. `adjust` names a measure whose unit means a contrast is
+    adjusted for.
     """
 
     measure: Name
@@ -124,6 +129,8 @@ class Estimand(Table):
     where: Where = {}
     over: str = "arm"
     contrast: dict[str, float] | None = None
+    dose: Dose | None = None
+    adjust: Name | None = None
     per: str | None = None
     unit: str = "seed"
     test: str = ""
@@ -144,6 +151,16 @@ class Estimand(Table):
         if contrast is not None and not any(contrast.values()):
             raise ValueError("a contrast needs at least one weight that is not zero")
         return contrast
+
+    @model_validator(mode="after")
+    def _slope_is_a_contrast(self) -> Self:
+        if self.dose is None:
+            return self
+        weights = self.dose.weights() if self.dose.at is not None else None
+        if self.contrast is not None and self.contrast != weights:
+            raise ValueError("a dose brings its own weights: leave out contrast")
+        self.__dict__["contrast"] = weights  # frozen from here on
+        return self
 
     @property
     def partition(self) -> Bands:

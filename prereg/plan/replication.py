@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seedlock.prereg.plan.levels import weighted_levels
 from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Plan
 from seedlock.prereg.plan.runs import Where, listed
 
@@ -65,8 +66,7 @@ def stages_by_level(plan: Plan, estimand: Estimand, extra: Where) -> dict[str, f
 def _arms(plan: Plan, estimand: Estimand, extra: Where) -> dict[str, list[str]]:
     """Level with weight -> arms of the planned runs that it takes in."""
     where = {key: listed(wanted) for key, wanted in {**estimand.where, **extra}.items()}
-    weights = estimand.contrast or {}
-    found: dict[str, dict[str, None]] = {level: {} for level, weight in weights.items() if weight}
+    found: dict[str, dict[str, None]] = {level: {} for level in weighted_levels(plan, estimand)}
     for run in plan.runs():
         if run.has(estimand.over) and run.factor(estimand.over) in found:
             named = {factor: levels for factor, levels in where.items() if run.has(factor)}

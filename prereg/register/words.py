@@ -39,9 +39,14 @@ def _hypothesis(h: Hypothesis) -> str:
 def estimand(h: Estimand) -> str:
     """What is estimated, in one clause."""
     of = f"the mean of {h.measure}"
-    if h.contrast:
+    if h.dose is not None:
+        at = h.dose.measure or ", ".join(f"{number:g}" for number in h.dose.numbers.values())
+        of = f"{h.measure} over {h.over} at {at}, per {h.dose.step_words(h.over)}, by {h.test}"
+    elif h.contrast:
         weights = " + ".join(f"{weight:g} x {level}" for level, weight in h.contrast.items())
         of = f"the contrast {weights} over {h.over} of {h.measure}"
+    if h.adjust is not None:
+        of += f", adjusted for {h.adjust}"
     each = f", for each {h.per}" if h.per else ""
     scale = "" if h.scale == "raw" else f", on the scale {h.scale}"
     return f"{of}{_where(h.where)}{each}{scale}; unit of replication: {h.unit}"

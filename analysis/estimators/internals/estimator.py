@@ -20,6 +20,8 @@ type Family = Literal[
     "ranks",
     "ratio of unit means",
     "binomial",
+    "regression",
+    "rank correlation",
 ]
 """Methods of one family share what they estimate and what they assume to vary."""
 
@@ -120,6 +122,11 @@ class Estimator:
     smallest_p
         The smallest p that it can have, by the levels' names; None for a design that it refuses, or where `None`
         itself stands, for a method whose p has no floor.
+    reads
+        "dose" where it needs the number that every unit stands at, "covariate" where it needs one to adjust for; None
+        where the levels' weights are all.
+    pull
+        How much each unit mean moves the estimate, level by level, where that is not the level's weight alone.
     beside
         Whether, and with what note, it is a second opinion on a sample that another method estimates.
     """
@@ -134,4 +141,6 @@ class Estimator:
     not_simulated: str = ""
     unit_of_estimate: Callable[[str, str], str] | None = None
     smallest_p: Callable[[Mapping[str, PlannedLevel]], SmallestP | None] | None = None
+    reads: Literal["dose", "covariate"] | None = None
+    pull: Callable[[Sample], Mapping[str, Mapping[str, float]]] | None = None
     beside: Callable[[Estimator, Sample], Beside | None] | None = None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +19,25 @@ from seedlock.analysis.estimators.internals.units import ROUNDING, FloatArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyLevels:
-    """Unit means of one level: its weight, shape (K, U), and the answers behind one of them where they are counted."""
+    """Unit means of one level in K studies.
+
+    Parameters
+    ----------
+    means_KU
+        Shape (K, U).
+    answers
+        Answers behind one of them, where they are counted.
+    x
+        Number that the level stands at, in steps of a slope; NaN where it is none.
+    are_strangers
+        Its units share nothing with those of one name at other levels.
+    """
 
     weight: float
     means_KU: FloatArray
     answers: float | None = None
+    x: float = math.nan
+    are_strangers: bool = False
 
     @property
     def n_units(self) -> int:

@@ -35,6 +35,9 @@ class Level:
     cells
         (unit label, item label) -> mean of the measure there, for methods that cross units with items;
         empty where not known. A unit's `unit_means` entry is the mean of its cells.
+    unit_x
+        Unit label -> number that it stands at, in steps of the slope: its dose, or its own mean of a covariate. Empty
+        where nothing is said.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Level:
     cluster_means: Mapping[str, float] = field(default_factory=dict)
     n_runs: int | None = None
     cells: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    unit_x: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.unit_means:
@@ -68,12 +72,15 @@ class Sample:
         True where unit means lie in [0, 1] because the measure is a yes/no rate.
     limits
         Least and greatest value of a unit mean; [0, 1] for a rate, None where the measure has no ends.
+    are_strangers
+        Units of one name at two levels share nothing, by the plan; otherwise they are one cluster.
     """
 
     levels: tuple[Level, ...]
     unit: str
     is_proportion: bool
     limits: tuple[float, float] | None = None
+    are_strangers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,7 +178,9 @@ def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
         ("Predicted", (Quote(f"{ref}/predicted"),)),
         ("Measure", _measure(h)),
     ]
-    if h["contrast"]:
+    if (dose := h.get("dose")) is not None:
+        facts.append(_dose(ref, dose))
+    if h["contrast"] and (dose is None or dose["kind"] == "adjusted"):
         weights = (
             (Number(f"{ref}{pointer('contrast', name)}", exact_spec(weight)), " × ", Code(name))
             for name, weight in h["contrast"].items()
@@ -193,6 +195,14 @@ def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
         ("Error rate", ("alpha ", alpha, " a band; the ", level, " interval tests each edge at it, one-sided")),
         ("Role", (words(h["role"]), *((", family ", Code(h["family"])) if h["family"] else ()))),
     ]
+
+
+def _dose(ref: str, dose: Mapping[str, Any]) -> Fact:
+    """What a slope or correlation is over, or a contrast is adjusted for."""
+    measured = (", each unit's own mean",) if dose["measure"] else ()
+    if dose["kind"] == "slope":
+        return ("Slope", ("per ", Quote(f"{ref}/dose/step"), *measured))
+    return ("Correlation" if dose["kind"] == "correlation" else "Adjusted for", (Quote(f"{ref}/dose/of"), *measured))
 
 
 def _measure(h: Mapping[str, Any]) -> Line:

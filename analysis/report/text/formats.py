@@ -38,6 +38,8 @@ def hypothesis_kind(hypothesis: Mapping[str, Any]) -> Kind:
     has_own_unit = ESTIMATORS[hypothesis["test"]].unit_of_estimate is not None
     if hypothesis["scale"] != "raw" or has_own_unit or not is_proportion(hypothesis):
         return "number"
+    if hypothesis.get("dose") is not None:
+        return "pp"
     weights = (hypothesis["contrast"] or {"all": 1.0}).values()
     return "pp" if math.isclose(math.fsum(weights), 0, abs_tol=1e-9) else "percent"
 
