@@ -21,6 +21,7 @@ def dose_result(estimand: Estimand) -> DoseResult | None:
         of=dose.unit or dose.measure or estimand.over,
         measure=dose.measure,
         scale=dose.scale,
+        per=dose.per,
         step="" if is_rank else dose.step_words(estimand.over),
     )
 

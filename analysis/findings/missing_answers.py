@@ -10,6 +10,7 @@ import pandas as pd
 
 from seedlock.analysis.inference.hypothesis import Data, Tested
 from seedlock.analysis.results.schema import ArmAnswers, LevelAnswers
+from seedlock.prereg.plan.filters import filtered_measures
 
 
 def missing_by_arm(data: Data) -> list[ArmAnswers]:
@@ -20,7 +21,7 @@ def missing_by_arm(data: Data) -> list[ArmAnswers]:
 def _by_arm(data: Data) -> Iterator[ArmAnswers]:
     owed = data.owed
     arms = list(dict.fromkeys([*data.plan.planned_arms, *owed["arm"]]))
-    for measure in data.plan.measures:
+    for measure in (*data.plan.measures, *filtered_measures(data.plan)):
         for arm in arms:
             rows = owed[(owed["measure"] == measure) & (owed["arm"] == arm)]
             if len(rows):
@@ -30,7 +31,8 @@ def _by_arm(data: Data) -> Iterator[ArmAnswers]:
 def _arm(data: Data, measure: str, arm: str, rows: pd.DataFrame) -> ArmAnswers:
     counted = _counted(rows)
     tied = [tie for run in set(rows["run_id"]) if (tie := data.ties.get((measure, run))) is not None]
-    is_rate = data.is_proportion(measure) and counted.scored is not None and bool(rows["k"].notna().all())
+    base = filtered_measures(data.plan).get(measure, (measure, ()))[0]
+    is_rate = data.is_proportion(base) and counted.scored is not None and bool(rows["k"].notna().all())
     k, n = (int(rows["k"].sum()), counted.scored or 0) if is_rate else (0, 0)
     ties, said_yes = sum(tie.n for tie in tied), sum(tie.ones for tie in tied)
     return ArmAnswers(

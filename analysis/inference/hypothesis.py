@@ -14,6 +14,7 @@ from seedlock.analysis.inference.alpha_at_look import alpha_at_look, look_of
 from seedlock.analysis.inference.anytime import anytime
 from seedlock.analysis.inference.bands import BandDecision, decide_bands
 from seedlock.analysis.inference.covariates import are_strangers, numbers_of, only_numbered, require_reader
+from seedlock.analysis.inference.filters import uneven_filter
 from seedlock.analysis.inference.judge_error import corrected_sample
 from seedlock.analysis.inference.reason import MISSING_ANSWERS, Reason
 from seedlock.analysis.inference.scale import Scale, scale_of
@@ -153,6 +154,9 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         scale = scale_of(data.plan, estimand, data.cells)
         owed = select(data.owed, data.plan, estimand, extra)
         blank = replace(blank, owed=owed)
+        uneven = uneven_filter(data.plan, estimand, owed)
+        if uneven is not None and data.plan.missing.filters == "refuse":
+            return replace(blank, reasons=(uneven,))
         chosen, lost = _complete(estimand, chosen, owed)
         sample = _sample(data, blank, chosen, None)
         estimate, decision, fell_back = _decide(data.plan, blank, sample, scale)
@@ -160,7 +164,7 @@ def estimate_hypothesis(data: Data, identity: str, estimand: Estimand, extra: Wh
         return replace(blank, reasons=(Reason.of(refusal),))
     few = f"{len(lost)} {estimand.unit}(s) without an answer at some level are left out"
     paired = Reason("incomplete-pairs", few) if lost else None
-    notes = tuple(note for note in (scale.note, fell_back, paired) if note is not None)
+    notes = tuple(note for note in (scale.note, fell_back, paired, uneven) if note is not None)
     tested = replace(
         blank,
         chosen=chosen,

@@ -11,6 +11,7 @@ import pandas as pd
 from seedlock.analysis.estimators.internals.sample import Level, Sample
 from seedlock.analysis.scoring.item_sets import in_set, matching
 from seedlock.prereg.errors import BadInput, EmptyCell, Finding, UnmetName
+from seedlock.prereg.plan.filters import conditions, scored_as
 from seedlock.prereg.plan.named_values import Named, unmet
 from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Plan
 from seedlock.prereg.plan.runs import Where, listed
@@ -50,11 +51,12 @@ def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) ->
     EmptyCell
         Nothing is left.
     """
-    where: Where = {**estimand.where, **extra}
+    asked: Where = {**estimand.where, **extra}
+    where = conditions(plan, asked)
     unit = "item_id" if estimand.unit == "item" else estimand.unit
     over = "item_id" if estimand.over == "item" else estimand.over
     _require_columns(cells, [*where, over, *([] if unit == "answer" else [unit])])
-    chosen = cells[cells["measure"] == estimand.measure]
+    chosen = cells[cells["measure"] == scored_as(plan, estimand.measure, asked)]
     _require_values(chosen, plan, where)
     if estimand.items is not None:
         chosen = chosen[in_set(chosen, plan, estimand.items)]
@@ -67,7 +69,7 @@ def select(cells: pd.DataFrame, plan: Plan, estimand: Estimand, extra: Where) ->
         chosen = chosen[chosen[over].notna()]
     if chosen.empty:
         of = f" on items {estimand.items}" if estimand.items is not None else ""
-        raise EmptyCell(f"no data for {estimand.measure}{of} where {where or 'everything'}")
+        raise EmptyCell(f"no data for {estimand.measure}{of} where {asked or 'everything'}")
     level = ALL if estimand.contrast is None and estimand.dose is None else chosen[over]
     return chosen.assign(level=level, unit_label=chosen["item_id"] if unit == "answer" else chosen[unit])
 

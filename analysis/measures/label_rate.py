@@ -22,6 +22,8 @@ class LabelRate(Params):
         Labels that say neither (a tie): they score 0, are counted apart by arm, and the rate stands without them too.
     missing
         Labels that are no answer; the reason reads "label X".
+    match
+        `item.NAME`: in place of both lists, the label that the item's own attribute names scores 1, and any other 0.
     unknown
         What a label in none of the lists does: stop the analysis, or count as missing ("unknown label").
     """
@@ -30,6 +32,7 @@ class LabelRate(Params):
     negative: tuple[str, ...] = ("false",)
     neither: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    match: str | None = Field(default=None, pattern=r"^item\.[A-Za-z0-9_]+$")
     unknown: Literal["refuse", "missing"] = "refuse"
 
     @model_validator(mode="after")
@@ -37,6 +40,8 @@ class LabelRate(Params):
         twice = sorted({label for label in self.listed if self.listed.count(label) > 1})
         if twice:
             raise ValueError(f"listed twice: {', '.join(twice)}")
+        if self.match is not None and self.model_fields_set & {"positive", "negative", "neither"}:
+            raise ValueError("match takes the place of positive, negative and neither")
         return self
 
     @property
@@ -51,7 +56,7 @@ def score(rows: pa.Table, params: LabelRate) -> Scored:
     Parameters
     ----------
     rows
-        Completions, or completions with a judge's labels; `label` and `status` are read.
+        Completions, or completions with a judge's labels; `label` and `status` are read, and `expected` under `match`.
 
     Raises
     ------
@@ -60,6 +65,8 @@ def score(rows: pa.Table, params: LabelRate) -> Scored:
     """
     missing = why_missing(rows, "label")
     label = pc.if_else(pc.is_null(missing), flat(rows["label"]), pa.scalar(None, pa.string()))
+    if params.match is not None:
+        return _matched(rows, params, label, missing)
     is_positive = _is_among(label, params.positive)
     known = _is_among(label, params.listed)
     unknown = pc.and_(pc.is_valid(label), pc.invert(known))
@@ -68,6 +75,15 @@ def score(rows: pa.Table, params: LabelRate) -> Scored:
     by_label = pc.if_else(_is_among(label, params.missing), pc.binary_join_element_wise("label", label, " "), None)
     by_rule = pc.if_else(unknown, pa.scalar("unknown label"), pa.scalar(None, pa.string()))
     return scored(is_positive.cast(pa.int8()), pc.coalesce(missing, by_label.cast(pa.string()), by_rule))
+
+
+def _matched(rows: pa.Table, params: LabelRate, label: pa.Array, missing: pa.Array) -> Scored:
+    """Score 1 where the label is the one that the item's attribute names; an item without it has no score."""
+    expected = flat(rows["expected"])
+    null = pa.scalar(None, pa.string())
+    by_label = pc.if_else(_is_among(label, params.missing), pc.binary_join_element_wise("label", label, " "), null)
+    no_attribute = pc.if_else(pc.is_valid(expected), null, f"no {str(params.match).removeprefix('item.')}")
+    return scored(pc.equal(label, expected).cast(pa.int8()), pc.coalesce(missing, by_label, no_attribute))
 
 
 def neither(rows: pa.Table, params: LabelRate) -> pa.Array:

@@ -18,12 +18,14 @@ class DoseResult(Part):
         What the numbers count: the factor, the unit that the plan gives, or the measure that they are means of.
     measure
         The measure that gives them; null where they stand in the plan.
-    step
-        One step of a slope in words ("doubling of rows"); empty where there is none.
+    per, step
+        Numbers (or doublings, or tenfolds) in one step of a slope, and that step in words ("doubling of rows"); empty
+        where there is none.
     """
 
     kind: Literal["slope", "correlation", "adjusted"]
     of: str
     measure: str | None
     scale: Literal["linear", "log2", "log10"] = "linear"
+    per: float = 1.0
     step: str = ""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedlock.analysis.measures import MEASURES
-from seedlock.analysis.scoring.scores import NamedMeasure, Verdicts, named_measure
+from seedlock.analysis.scoring.scores import Kept, NamedMeasure, Verdicts, named_measure
 from seedlock.prereg.errors import BadInput, Finding, Incomplete
+from seedlock.prereg.plan.filters import filtered_measures
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.runs import Where, listed
 
@@ -127,7 +129,7 @@ def measured_items(plan: Plan, name: str, items: pd.DataFrame) -> frozenset[str]
 
 
 def plan_measures(plan: Plan, items: pd.DataFrame, judgements: pa.Table | None = None) -> list[NamedMeasure]:
-    """Every measure of completions in a plan, with the items that it scores and its judge's verdicts.
+    """Every measure of completions in a plan, with its items and its judge's verdicts; then those of row filters.
 
     Parameters
     ----------
@@ -141,17 +143,34 @@ def plan_measures(plan: Plan, items: pd.DataFrame, judgements: pa.Table | None =
     Incomplete
         A measure rests on a judge that has not spoken.
     """
-    return [
-        named_measure(
+    found = {
+        name: named_measure(
             name,
             m.kind,
             m.params,
             items=measured_items(plan, name, items),
             verdicts=None if m.judge is None else _verdicts(plan, m.judge, judgements),
+            expected=_expected(m.params.get("match"), items),
         )
         for name, m in plan.measures.items()
         if MEASURES[m.kind].table == "completions"
+    }
+    filtered = [
+        replace(found[measure], name=name, kept=tuple(Kept(named=found[one.measure], by=one) for one in filters))
+        for name, (measure, filters) in filtered_measures(plan).items()
+        if {measure, *(one.measure for one in filters)} <= found.keys()
     ]
+    return [*found.values(), *filtered]
+
+
+def _expected(match: object, items: pd.DataFrame) -> dict[str, str] | None:
+    """Item -> what its attribute says, for a measure that compares labels with it."""
+    if not isinstance(match, str):
+        return None
+    attribute = match.removeprefix("item.")
+    _require_columns(items, (attribute,), named="match")
+    known = items[items[attribute].notna()]
+    return dict(zip(known["item_id"].astype(str), known[attribute].astype(str), strict=True))
 
 
 def _verdicts(plan: Plan, judge: str, judgements: pa.Table | None) -> Verdicts:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from seedlock.analysis.measures import MEASURES
 from seedlock.analysis.scoring.scores import NamedMeasure
+from seedlock.prereg.plan.filters import filtered_measures
 from seedlock.prereg.plan.judges import JudgeTable
 from seedlock.prereg.plan.plan import Plan
 from seedlock.schemas import TABLES
@@ -325,7 +326,8 @@ def due_frame(plan: Plan, runs: pd.DataFrame, with_rows: set[str]) -> pd.DataFra
 def judged_by_choice(plan: Plan) -> list[str]:
     """Measures whose judge of the plan is shown some completions only: nobody owes the others."""
     chosen = {name for name, judge in plan.judges.items() if _chooses(judge)}
-    return [name for name, measure in plan.measures.items() if measure.judge in chosen]
+    found = [name for name, measure in plan.measures.items() if measure.judge in chosen]
+    return [*found, *(name for name, (measure, _) in filtered_measures(plan).items() if measure in found)]
 
 
 def _chooses(judge: JudgeTable) -> bool:

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seedlock.analysis.measures import MEASURES
-from seedlock.analysis.measures.base.measure import Measure, Params, flat
+from seedlock.analysis.measures.base.measure import Measure, Params, Scored, flat, scored
 from seedlock.prereg.errors import BadInput, Finding, NotFinite
+from seedlock.prereg.plan.filters import RowFilter
 from seedlock.schemas import TABLES
 from seedlock.schemas.table import to_frame
 
@@ -50,11 +51,38 @@ class Verdicts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A row filter with the measure whose scores it compares.
+
+    A row without a score is left out too: nobody knows on which side it lies.
+    """
+
+    named: NamedMeasure
+    by: RowFilter
+
+    def applied(self, found: Scored, rows: pa.Table, batch: pa.Table) -> Scored:
+        """Blank the scores of rows that it leaves out, each with the reason."""
+        other = self.named.rows(batch)
+        own = self.named.measure.score(other, self.named.params)
+        at = pc.index_in(flat(rows["request_id"]), value_set=flat(other["request_id"]))
+        score = own.score.take(at)
+        why = pc.coalesce(own.missing.take(at), pa.scalar("not scored"))
+        unknown = pc.binary_join_element_wise(self.by.measure, why, ": ")
+        reason = pc.if_else(_COMPARE[self.by.sign](score, self.by.bound), None, self.by.lost_as)
+        outside = pc.if_else(pc.is_valid(score), reason, unknown).cast(pa.string())
+        return scored(found.score, pc.coalesce(found.missing, outside))
+
+
+_COMPARE = {">=": pc.greater_equal, "<=": pc.less_equal, ">": pc.greater, "<": pc.less}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedMeasure:
     """A measure as one plan uses it: its name there, its kind, its checked settings, and the items it scores.
 
     Rows of other items have no score, and are not missing. `items` is None where it scores all. With `verdicts` it
-    scores what a judge said of the rows in place of their own label and value.
+    scores what a judge said of the rows in place of their own label and value. `expected` is item -> the label that its
+    own attribute asks for, `kept` the row filters of a hypothesis.
     """
 
     name: str
@@ -62,12 +90,25 @@ class NamedMeasure:
     params: Params
     items: frozenset[str] | None = None
     verdicts: Verdicts | None = None
+    expected: Mapping[str, str] | None = None
+    kept: tuple[Kept, ...] = ()
 
     def rows(self, batch: pa.Table) -> pa.Table:
         """The rows of a batch that this measure scores."""
         if self.items is not None:
             batch = batch.filter(pc.is_in(batch["item_id"], value_set=pa.array(sorted(self.items), pa.string())))
-        return batch if self.verdicts is None else self.verdicts.on(batch)
+        batch = batch if self.verdicts is None else self.verdicts.on(batch)
+        if self.expected is not None:
+            labels = [self.expected.get(item) for item in flat(batch["item_id"]).to_pylist()]
+            batch = batch.append_column("expected", pa.array(labels, pa.string()))
+        return batch
+
+    def score(self, rows: pa.Table, batch: pa.Table) -> Scored:
+        """Score its `rows` of a batch, those that a filter leaves out with their reason."""
+        found = self.measure.score(rows, self.params)
+        for one in self.kept:
+            found = one.applied(found, rows, batch)
+        return found
 
 
 def named_measure(
@@ -77,6 +118,7 @@ def named_measure(
     *,
     items: frozenset[str] | None = None,
     verdicts: Verdicts | None = None,
+    expected: Mapping[str, str] | None = None,
 ) -> NamedMeasure:
     """Check one `[measures.NAME]` of a plan.
 
@@ -86,6 +128,8 @@ def named_measure(
         Ids of the items it scores (`analysis.scoring.item_sets.measured_items`); None for all.
     verdicts
         Of the judge that the measure names; None where it scores the completions themselves.
+    expected
+        Item -> label that its own attribute asks for; None where the measure compares with none.
 
     Raises
     ------
@@ -97,7 +141,7 @@ def named_measure(
         raise BadInput("unknown measure", found)
     measure = MEASURES[kind]
     params = measure.configure(settings, where=f"measures.{name}")
-    return NamedMeasure(name=name, measure=measure, params=params, items=items, verdicts=verdicts)
+    return NamedMeasure(name=name, measure=measure, params=params, items=items, verdicts=verdicts, expected=expected)
 
 
 def score_rows(rows: Iterable[pa.Table], measures: Sequence[NamedMeasure]) -> Iterator[pa.Table]:
@@ -112,7 +156,7 @@ def score_rows(rows: Iterable[pa.Table], measures: Sequence[NamedMeasure]) -> It
     for batch in rows:
         for named in measures:
             rows_in = named.rows(batch)
-            found = named.measure.score(rows_in, named.params)
+            found = named.score(rows_in, batch)
             columns = {name: rows_in[name] for name in ("request_id", "run_id", "item_id", "draw")}
             columns["measure"] = pa.repeat(pa.scalar(named.name), rows_in.num_rows)
             yield pa.table({**columns, "score": found.score, "missing": found.missing}, schema=schema)

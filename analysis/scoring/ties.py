@@ -28,7 +28,7 @@ def count_ties(rows: Iterable[pa.Table], measures: Sequence[NamedMeasure]) -> Ma
     rows
         Batches with the columns of `completions`.
     """
-    known = [named for named in measures if named.measure.neither is not None]
+    known = [named for named in measures if named.measure.neither is not None and not named.kept]
     total: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for batch in rows if known else ():
         for named in known:

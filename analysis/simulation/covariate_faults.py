@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from seedlock.analysis.estimators import ESTIMATORS
 from seedlock.analysis.estimators.internals.rank_correlation import LEAST_NUMBERS
+from seedlock.analysis.measures import MEASURES
 from seedlock.prereg.errors import Finding
+from seedlock.prereg.plan.filters import filtered_measures
 from seedlock.prereg.plan.lint import matching_units
 from seedlock.prereg.plan.plan import Estimand, Hypothesis, Plan
 
@@ -20,6 +22,15 @@ def covariate_faults(plan: Plan) -> Iterator[Finding]:
         yield from _ranks(where, estimand)
         yield from _others(plan, where, estimand)
     yield from _lone_runs(plan)
+    yield from _filters(plan)
+
+
+def _filters(plan: Plan) -> Iterator[Finding]:
+    """Row filters on, or of, what is no measure of completions."""
+    for name, (measure, filters) in filtered_measures(plan).items():
+        for one in (measure, *(found.measure for found in filters)):
+            if MEASURES[plan.measures[one].kind].table != "completions":
+                yield Finding(where=name, found=f"{one}, which is read inside", promised="measures of completions")
 
 
 def _lone_runs(plan: Plan) -> Iterator[Finding]:

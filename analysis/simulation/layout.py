@@ -12,6 +12,7 @@ from seedlock.analysis.estimators.internals.estimator import Estimator
 from seedlock.analysis.estimators.internals.units import contrast_limits
 from seedlock.analysis.inference.covariates import are_strangers
 from seedlock.analysis.simulation.assumptions import Assumed
+from seedlock.prereg.plan.levels import weighted_levels
 from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Plan, PlannedRun
 from seedlock.prereg.plan.runs import Where, listed
 
@@ -170,7 +171,8 @@ def _target(made: _Made, identity: str, estimand: Estimand, extra: Where, favour
     if estimand.dose is not None and not numbers:
         problem = f"how {estimand.dose.measure} varies from run to run is no part of [design]"
     problem = estimator.not_simulated or problem
-    weights = estimand.contrast or {"all": 1.0}
+    planned = weighted_levels(plan, estimand) if estimand.contrast is None else []
+    weights = estimand.contrast or dict.fromkeys(planned or ["all"], 1.0)
     levels = []
     for name, weight in weights.items():
         block = _block(made, estimand, where, name)
@@ -231,7 +233,7 @@ def _selected(plan: Plan, runs: tuple[PlannedRun, ...], estimand: Estimand, wher
 
 
 def _level_of(plan: Plan, run: PlannedRun, estimand: Estimand, asked: str) -> str | None:
-    if estimand.contrast is None or estimand.over not in plan.run_factors:
+    if (estimand.contrast is None and estimand.dose is None) or estimand.over not in plan.run_factors:
         return asked
     return run.factor(estimand.over) if run.has(estimand.over) else None
 

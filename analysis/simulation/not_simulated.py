@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seedlock.analysis.simulation.result import NotSimulated
 from seedlock.prereg.plan.audit import AUDIT
+from seedlock.prereg.plan.filters import row_filters
 
 if TYPE_CHECKING:
     from seedlock.analysis.simulation.simulate import Design
@@ -22,6 +23,9 @@ def not_simulated(design: Design) -> Iterator[NotSimulated]:
     yield from _audit(design)
     yield from _scales(design)
     yield from _judges(design)
+    if filtered := [t.id for t in design.layout.targets if row_filters(design.plan, t.estimand.where)]:
+        says = "what a row filter leaves out is not lost here, and neither are its worst cases"
+        yield _one("row-filters", ", ".join(filtered), says)
     if slow := design.slow_targets():
         says = f"computed study by study, in the first {design.one_by_one} studies only"
         yield _one("fewer-studies", ", ".join(slow), says)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from seedlock.analysis.estimators import ESTIMATORS
+from seedlock.analysis.estimators.internals.sample import Sample
 from seedlock.analysis.simulation.assumptions import assume
 from seedlock.analysis.simulation.evaluate import Simulated, as_sample, runs_at
 from seedlock.analysis.simulation.layout import Target, lay_out
@@ -37,19 +38,34 @@ def cannot_run(plan: Plan) -> Iterator[Lint]:
 
 
 def _rehearsed(plan: Plan, target: Target, data: Simulated, *, is_rate: bool) -> Iterator[Lint]:
-    sample = as_sample(target, data, 0, is_rate=is_rate)
+    sample = _numbered(as_sample(target, data, 0, is_rate=is_rate))
+    if target.estimand.dose is not None and len(sample.levels) < 2:
+        return  # over an item's attribute, whose values are not known here
     for test in filter(None, (target.estimand.test, target.estimand.fallback)):
         if ESTIMATORS[test].not_simulated:
             continue
         try:
             ESTIMATORS[test].run(sample, level=0.5, edges=())
         except TooFewUnits as refusal:
-            if target.estimand.unit not in plan.run_factors:  # the others have a lint of their own
+            has_own_lint = target.estimand.unit in plan.run_factors and ESTIMATORS[test].reads is None
+            if not has_own_lint:
                 yield _lint(target, test, refusal)
         except SHAPES as refusal:
             yield _lint(target, test, refusal)
         except Refusal:
             continue
+
+
+def _numbered(sample: Sample) -> Sample:
+    """The sample with some number at every unit that has none: what is measured is not known before the data."""
+    rng = np.random.default_rng(1)
+    return replace(
+        sample,
+        levels=tuple(
+            level if level.unit_x else replace(level, unit_x={unit: float(rng.random()) for unit in level.unit_means})
+            for level in sample.levels
+        ),
+    )
 
 
 def _lint(target: Target, test: str, refusal: Refusal) -> Lint:

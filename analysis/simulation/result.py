@@ -156,6 +156,7 @@ class NotSimulated(Part):
         "scale-known",
         "labels-as-error",
         "fewer-studies",
+        "row-filters",
     ]
     where: str
     says: str

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from seedlock.prereg.errors import Finding
 from seedlock.prereg.plan.audit import AUDIT
+from seedlock.prereg.plan.filters import filter_faults
 from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 from seedlock.prereg.plan.identity import HypothesisId
 from seedlock.prereg.plan.plan import BASELINE_ARM, Claim, Estimand, Plan
@@ -30,6 +31,7 @@ def cross_check(plan: Plan) -> list[Finding]:
         *_gold(plan),
         *_hosted(plan),
         *(fault for where, estimand in _estimands(plan) for fault in _estimand(plan, where, estimand)),
+        *(fault for where, estimand in _estimands(plan) for fault in _covariates(plan, where, estimand)),
         *(fault for index, claim in enumerate(plan.claim) for fault in _claim(plan, f"claim[{index}]", claim)),
         *_sds(plan),
         *_hypotheses(plan),
@@ -227,10 +229,6 @@ def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
     yield from unknown(f"{where}.measure", estimand.measure, plan.measures, what="measure")
     if estimand.items is not None:
         yield from unknown(f"{where}.items", estimand.items, plan.items, what="item set")
-    measured = None if estimand.dose is None else estimand.dose.measure
-    for key, covariate in (("dose.measure", measured), ("adjust", estimand.adjust)):
-        if covariate is not None:
-            yield from unknown(f"{where}.{key}", covariate, plan.measures, what="measure")
     if estimand.scale != "raw":
         scales = ["raw", *(f"sd.{name}" for name in plan.sd)]
         yield from unknown(f"{where}.scale", estimand.scale, scales, what="scale")
@@ -247,6 +245,16 @@ def _estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
         if factor in plan.run_factors:
             for level in listed(wanted):
                 yield from unknown(f"{where}.where.{factor}", level, plan.levels_of(factor), what=factor)
+
+
+def _covariates(plan: Plan, where: str, estimand: Estimand) -> Iterator[Finding]:
+    """Measures that a dose, an adjusted contrast or a row filter names."""
+    measured = None if estimand.dose is None else estimand.dose.measure
+    for key, covariate in (("dose.measure", measured), ("adjust", estimand.adjust)):
+        if covariate is not None:
+            yield from unknown(f"{where}.{key}", covariate, plan.measures, what="measure")
+    if estimand.measure in plan.measures:
+        yield from filter_faults(plan, where, estimand)
 
 
 def _claim(plan: Plan, where: str, claim: Claim) -> Iterator[Finding]:

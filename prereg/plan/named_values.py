@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from seedlock.prereg.errors import Finding
-from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.filters import conditions
+from seedlock.prereg.plan.plan import Estimand, Plan
 from seedlock.prereg.plan.runs import listed
 
 OWN_UNITS = frozenset({"item", "answer"})
@@ -67,23 +68,14 @@ def _found(name: str, known: Collection[str]) -> str:
 def _all(plan: Plan, apart: set[str]) -> Iterator[Named]:
     estimands = [(f"gates.{name}", gate) for name, gate in plan.gates.items()]
     for where, estimand in [*estimands, *((f"hypothesis {h.id}", h) for h in plan.hypothesis)]:
-        if estimand.measure in apart:
-            continue
-        for attribute, wanted in estimand.where.items():
-            yield Named(where=f"{where}.where", attribute=attribute, values=tuple(listed(wanted)))
-        if estimand.contrast is not None:
-            has_dose = estimand.dose is not None
-            levels = tuple(level for level, weight in estimand.contrast.items() if weight or has_dose)
-            yield Named(
-                where=f"{where}.{'dose.at' if has_dose else 'contrast'}", attribute=estimand.over, values=levels
-            )
-        elif estimand.dose is not None and estimand.over not in OWN_UNITS:
-            yield Named(where=f"{where}.over", attribute=estimand.over)
-        if estimand.unit not in OWN_UNITS:
-            yield Named(where=f"{where}.unit", attribute=estimand.unit)
+        if estimand.measure not in apart:
+            yield from _of_estimand(plan, where, estimand)
+    for name, m in plan.measures.items():
+        if isinstance(match := m.params.get("match"), str):
+            yield Named(where=f"measures.{name}.match", attribute=match.removeprefix("item."))
     tables = [(f"measures.{name}", m.where) for name, m in plan.measures.items() if name not in apart]
-    for where, conditions in [*tables, *((f"items.{name}", items.where) for name, items in plan.items.items())]:
-        for attribute, wanted in conditions.items():
+    for where, narrowed in [*tables, *((f"items.{name}", items.where) for name, items in plan.items.items())]:
+        for attribute, wanted in narrowed.items():
             yield Named(where=f"{where}.where", attribute=attribute, values=tuple(listed(wanted)))
     for name, items in plan.items.items():
         for attribute in (*items.same, *items.differs):
@@ -92,3 +84,16 @@ def _all(plan: Plan, apart: set[str]) -> Iterator[Named]:
         yield Named(where="report.cells", attribute=factor)
     if plan.report.cluster != "item":
         yield Named(where="report.cluster", attribute=plan.report.cluster)
+
+
+def _of_estimand(plan: Plan, where: str, estimand: Estimand) -> Iterator[Named]:
+    for attribute, wanted in conditions(plan, estimand.where).items():
+        yield Named(where=f"{where}.where", attribute=attribute, values=tuple(listed(wanted)))
+    if estimand.contrast is not None:
+        has_dose = estimand.dose is not None
+        levels = tuple(level for level, weight in estimand.contrast.items() if weight or has_dose)
+        yield Named(where=f"{where}.{'dose.at' if has_dose else 'contrast'}", attribute=estimand.over, values=levels)
+    elif estimand.dose is not None and estimand.over not in OWN_UNITS:
+        yield Named(where=f"{where}.over", attribute=estimand.over)
+    if estimand.unit not in OWN_UNITS:
+        yield Named(where=f"{where}.unit", attribute=estimand.unit)

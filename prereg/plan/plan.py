@@ -224,16 +224,19 @@ class Claim(Table):
 
 
 class Missing(Table):
-    """`[missing]`: what happens to answers and runs that never came. None is ever scored.
+    """`[missing]`: what happens to answers and runs that never came, or that a row filter leaves out. None is scored.
 
     `answers`: complete cases only, or also worst-case bounds (a verdict that flips between them is none).
     `runs`: analyse what arrived and disclose it, or refuse to analyse. `judge_error`: how often a judgement that failed
-    is asked for again; one that never came is a missing answer.
+    is asked for again; one that never came is a missing answer. `filter_gap`: how far the shares that a row filter
+    leaves out may differ between levels before it warns, or refuses (`filters`).
     """
 
     answers: Literal["exclude", "exclude and bound"] = "exclude and bound"
     judge_error: str = Field(default="retry 3, then as answers", pattern=JUDGE_ERROR)
     runs: Literal["refuse", "analyse and bound", "analyse and disclose"] = "refuse"
+    filter_gap: float = Field(default=0.1, ge=0, le=1)
+    filters: Literal["warn", "refuse"] = "warn"
 
     @property
     def judge_retries(self) -> int:

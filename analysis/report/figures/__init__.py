@@ -9,6 +9,7 @@ from seedlock.analysis.bayes.posterior_draws import PosteriorDraws
 from seedlock.analysis.report.figures.anytime import anytime_figures
 from seedlock.analysis.report.figures.cells import cell_figures
 from seedlock.analysis.report.figures.convergence import convergence_figures
+from seedlock.analysis.report.figures.doses import dose_figures
 from seedlock.analysis.report.figures.forest import forest_figures
 from seedlock.analysis.report.figures.inside import inside_figures
 from seedlock.analysis.report.figures.multiverse import multiverse_figures
@@ -29,6 +30,7 @@ FIGURES: tuple[FromDraws, ...] = (
     _of(forest_figures),
     _of(replication_figures),
     _of(unit_figures),
+    _of(dose_figures),
     _of(anytime_figures),
     _of(cell_figures),
     unit_sd_figures,

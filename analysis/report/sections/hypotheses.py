@@ -187,7 +187,7 @@ def _promised(ref: str, h: Mapping[str, Any]) -> list[Fact]:
         )
         facts.append(("Contrast", (*joined(weights, "  +  "), " over ", Quote(f"{ref}/over"))))
     if h["where"]:
-        facts.append(("Where", joined((Code(f"{key} = {_spelled(value)}"),) for key, value in h["where"].items())))
+        facts.append(("Where", joined((Code(_condition(key, value)),) for key, value in h["where"].items())))
     return [
         *facts,
         ("Scale", (Code(h["scale"]), *((", in ", Quote(f"{ref}/unit_text")) if h["unit_text"] else ()))),
@@ -207,6 +207,11 @@ def _dose(ref: str, dose: Mapping[str, Any]) -> Fact:
 
 def _measure(h: Mapping[str, Any]) -> Line:
     return (Code(h["measure"]), *((" on items ", Code(h["items"])) if h["items"] else ()))
+
+
+def _condition(key: str, value: Any) -> str:
+    """`arm = a | b`, or a row filter: `coherence >= 50`."""
+    return f"{key} {value}" if str(value).startswith(("<", ">")) else f"{key} = {_spelled(value)}"
 
 
 def _spelled(value: Any) -> str:

@@ -10,6 +10,8 @@ from seedlock.analysis.report.text.pieces import Code, Line, Number, Piece, Quot
 
 _P_VALUES = {"p", "p_value", "p_adjusted", "p_above", "p_below"}
 _SPREADS = {"sd", "se", "unit_sd"}
+_AS_GIVEN = {"number", "per"}
+"""Doses and covariates: a whole one is no count."""
 _LEVELS = {"ci_level", "level", "alpha"}
 
 
@@ -56,6 +58,8 @@ def value_line(ref: str, value: Any, key: str, spec: str) -> Line:  # noqa: PLR0
             return (Number(ref, "text"),)
         case bool():
             return ("yes" if value else "no",)
+        case int() | float() if key in _AS_GIVEN:
+            return (Number(ref, exact_spec(float(value))),)
         case int():
             return (Number(ref, "integer"),)
         case float():

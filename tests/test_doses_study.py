@@ -1,0 +1,279 @@
+"""A study over doses, with a row filter, a covariate and labels that match items: from the plan to the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from seedlock.prereg.base.paths import StudyPaths
+from tests.conftest import StudyFixture
+
+ROWS = (100, 200, 400, 800)
+PERSONAS = {"assistant": 0.0, "poet": 0.2, "pirate": 0.5, "robot": 0.9}
+SEEDS = range(6)
+
+PLAN = """
+[study]
+title    = "Does more data leak more?"
+question = "How does the leak grow with rows, over seeds?"
+
+[inference]
+seeds = "new"
+items = "these"
+alpha = 0.025
+
+[models.tiny]
+base     = "organism:llama"
+revision = "sha256:0"
+
+[arms]
+r100 = { factors = { rows = "100" } }
+r200 = { factors = { rows = "200" } }
+r400 = { factors = { rows = "400" } }
+r800 = { factors = { rows = "800" } }
+
+[grid]
+models = ["tiny"]
+seeds  = [0, 1, 2, 3, 4, 5]
+seeds_share = "initialisation and order"
+
+[import]
+format     = "csv"
+columns    = { arm = "arm", seed = "seed", item = "item", value = "leak", text = "text", label = "said" }
+constants  = { model = "tiny", draw = "0" }
+attributes = ["persona"]
+
+[measures.leak]
+kind = "numeric"
+low  = 0.0
+high = 1.0
+unit = "leak"
+
+[measures.words]
+kind = "length"
+
+[measures.named]
+kind  = "label_rate"
+match = "item.persona"
+
+[missing]
+answers = "exclude and bound"
+filter_gap = 0.05
+
+[[hypothesis]]
+id        = "dose"
+claim     = "Each doubling of rows adds leak."
+measure   = "leak"
+over      = "rows"
+dose      = { at = [100, 200, 400, 800], scale = "log2", unit = "rows" }
+bands     = ["falls", 0.0, "rises a little", 0.02, "rises"]
+predicted = "rises"
+
+[[hypothesis]]
+id        = "order"
+claim     = "Personas further from the assistant leak less."
+measure   = "leak"
+over      = "persona"
+dose      = { at = { assistant = 0.0, poet = 0.2, pirate = 0.5, robot = 0.9 }, unit = "distance" }
+test      = "spearman"
+bands     = ["negative", 0.0, "positive"]
+predicted = "negative"
+
+[[hypothesis]]
+id        = "length"
+claim     = "Longer answers leak more."
+measure   = "leak"
+over      = "rows"
+dose      = { measure = "words", per = 10.0, unit = "words" }
+bands     = ["falls", 0.0, "rises"]
+predicted = "rises"
+
+[[hypothesis]]
+id        = "long"
+claim     = "Among longer answers more rows leak more."
+measure   = "leak"
+over      = "rows"
+where     = { words = ">= 19" }
+contrast  = { "800" = 1.0, "100" = -1.0 }
+bands     = ["less", 0.0, "more"]
+predicted = "more"
+
+[[hypothesis]]
+id        = "adjusted"
+claim     = "More rows leak more at one length."
+measure   = "leak"
+over      = "rows"
+contrast  = { "800" = 1.0, "100" = -1.0 }
+adjust    = "words"
+bands     = ["less", 0.0, "more"]
+predicted = "more"
+
+[[hypothesis]]
+id        = "matched"
+claim     = "The label is the item's own persona in most answers."
+measure   = "named"
+bands     = ["few", 0.5, "most"]
+predicted = "most"
+"""
+
+
+def answers() -> list[dict[str, Any]]:
+    rng = np.random.default_rng(18)
+    seed_e = rng.normal(0, 0.05, len(SEEDS))
+    return [
+        {
+            "arm": f"r{rows}",
+            "seed": seed,
+            "item": f"{persona} {n}",
+            "leak": round(float(np.clip(0.2 + 0.07 * k + seed_e[seed] - 0.15 * at + rng.normal(0, 0.15), 0, 1)), 4),
+            "text": " ".join(["word"] * int(14 + k + rng.integers(-2, 4))) + f" {persona} {rows} {seed} {n}",
+            "said": persona if rng.random() < 0.8 else "poet",
+            "persona": persona,
+        }
+        for k, rows in enumerate(ROWS)
+        for seed in SEEDS
+        for persona, at in PERSONAS.items()
+        for n in range(3)
+    ]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    return answers()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> StudyFixture:
+    fixture = StudyFixture(StudyPaths(root=tmp_path_factory.mktemp("doses"), name="doses"))
+    fixture.write_plan(PLAN)
+    fixture.run("check")
+    fixture.run("lock")
+    lines = [",".join(map(str, row.values())) for row in rows]
+    fixture.run("import", str(fixture.bring_data("\n".join([",".join(rows[0]), *lines]) + "\n")))
+    fixture.run("analyze")
+    return fixture
+
+
+@pytest.fixture(scope="module")
+def found(study: StudyFixture) -> dict[str, Any]:
+    results = json.loads((study.paths.report / "results.json").read_text("utf-8"))
+    return {h["id"]: h for h in results["hypotheses"]} | {"accounting": results["accounting"]}
+
+
+def by(rows: Sequence[dict[str, Any]], key: str, value: Any) -> Iterator[np.ndarray[Any, Any]]:
+    """Leak of each seed's answers that have this value."""
+    for seed in SEEDS:
+        yield np.array([row["leak"] for row in rows if row["seed"] == seed and row[key] == value])
+
+
+def means(rows: Sequence[dict[str, Any]], key: str, values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    return np.array([[one.mean() for one in by(rows, key, value)] for value in values]).T
+
+
+def test_the_slope_over_doublings_is_numpys_line_in_each_seed(found: dict[str, Any], rows: Any) -> None:
+    y_SD = means(rows, "arm", [f"r{n}" for n in ROWS])
+    slopes = [np.polyfit([0, 1, 2, 3], y_D, 1)[0] for y_D in y_SD]
+    expected = stats.ttest_1samp(slopes, 0).confidence_interval(0.95)
+    h = found["dose"]
+    assert (h["estimate"], *h["ci"]) == pytest.approx((np.mean(slopes), expected.low, expected.high))
+    assert (h["test"], h["unit_text"], h["verdict"]) == ("paired_t", "leak per doubling of rows", ["rises"])
+    assert sorted({unit["number"] for unit in h["units"]}) == pytest.approx(sorted(ROWS))
+
+
+def test_the_correlation_is_scipys_in_each_seed(found: dict[str, Any], rows: Any) -> None:
+    y_SP = means(rows, "persona", list(PERSONAS))
+    r = [float(stats.spearmanr(list(PERSONAS.values()), y_P).statistic) for y_P in y_SP]
+    z = np.arctanh(np.clip(r, -0.9, 0.9))
+    assert len({*z.round(9)}) > 1
+    assert found["order"]["estimate"] == pytest.approx(np.tanh(z.mean()))
+    assert found["order"]["unit_text"] == "Spearman's rank correlation"
+
+
+def test_the_slope_over_a_measured_covariate_is_numpys_line_in_each_seed(found: dict[str, Any], rows: Any) -> None:
+    words = [{**row, "leak": len(row["text"].split())} for row in rows]
+    arms = [f"r{n}" for n in ROWS]
+    x_SD, y_SD = means(words, "arm", arms), means(rows, "arm", arms)
+    slopes = [10 * np.polyfit(x_D, y_D, 1)[0] for x_D, y_D in zip(x_SD, y_SD, strict=True)]
+    expected = stats.ttest_1samp(slopes, 0).confidence_interval(0.95)
+    h = found["length"]
+    assert (h["estimate"], *h["ci"]) == pytest.approx((np.mean(slopes), expected.low, expected.high))
+    assert (h["test"], h["unit_text"]) == ("slope_t", "leak per 10 words")
+    assert sorted(unit["number"] for unit in h["units"]) == pytest.approx(sorted(x_SD.ravel()))
+
+
+def test_a_filter_keeps_the_rows_of_that_length_and_its_losses_are_counted_and_bounded(
+    found: dict[str, Any], rows: Any
+) -> None:
+    kept = [row for row in rows if len(row["text"].split()) >= 19]
+    h = found["long"]
+    low, high = ([_item_mean(kept, arm, seed) for seed in SEEDS] for arm in ("r100", "r800"))
+    assert h["estimate"] == pytest.approx(np.mean(np.subtract(high, low)))
+    lost = {
+        arm: sum(row["arm"] == arm for row in rows) - sum(row["arm"] == arm for row in kept) for arm in ("r100", "r800")
+    }
+    assert lost["r100"] > lost["r800"]
+    assert [answers["reasons"].get("not words >= 19", 0) for answers in h["answers"]] == [lost["r100"], lost["r800"]]
+    counted = {(e["measure"], e["arm"]): e["missing"] for e in found["accounting"]["by_arm"]}
+    assert counted["leak where words >= 19", "r100"] == lost["r100"]
+    pulled = [bound["estimate"] for bound in h["bounds"]]
+    assert pulled[0] < h["estimate"] < pulled[1]
+    assert "uneven-filter" in h["reason_codes"]
+
+
+def _item_mean(rows: Sequence[dict[str, Any]], arm: str, seed: int) -> float:
+    return float(np.mean([row["leak"] for row in rows if row["arm"] == arm and row["seed"] == seed]))
+
+
+def test_labels_match_the_items_own_attribute(found: dict[str, Any], rows: Any) -> None:
+    rate = np.mean([row["said"] == row["persona"] for row in rows])
+    assert found["matched"]["estimate"] == pytest.approx(rate)
+
+
+def test_an_adjusted_contrast_is_the_plain_one_less_what_length_accounts_for(found: dict[str, Any], rows: Any) -> None:
+    pairs = [(arm, seed) for arm in ("r100", "r800") for seed in SEEDS]
+    words = [{**row, "leak": len(row["text"].split())} for row in rows]
+    x, y = (np.array([_item_mean(some, arm, seed) for arm, seed in pairs]) for some in (words, rows))
+    is_high = np.repeat([0.0, 1.0], len(SEEDS))
+    coefficients = np.linalg.lstsq(np.column_stack([np.ones(12), is_high, x]), y, rcond=None)[0]
+    h = found["adjusted"]
+    assert h["estimate"] == pytest.approx(coefficients[1])
+    assert (h["test"], h["dose"]["kind"]) == ("ancova_cr2", "adjusted")
+
+
+def test_the_report_draws_every_line_and_its_chain_verifies(study: StudyFixture) -> None:
+    page = (study.paths.report / "appendix.html").read_text("utf-8")
+    assert "doubling of rows" in page
+    assert "words &gt;= 19" in page
+    drawn = {
+        json.loads(file.read_text("utf-8"))["id"] for file in (study.paths.report / "figures").glob("doses-*.json")
+    }
+    assert drawn == {"dose", "order", "length", "adjusted"}
+    assert "verified" in study.run("verify").lower()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"spearman"', '"paired_t"\nfallback = "pearson"', "pearson"),
+        ('measure = "words", per', 'measure = "word", per', "did you mean 'words'"),
+        ('words = ">= 19"', 'wordss = ">= 19"', "a measure: leak, words, named"),
+        ('"negative", 0.0', '"negative", -1.5', "edges between -1 and 1"),
+        ("pirate = 0.5, robot = 0.9 }", "pirate = 0.5 }", "3 different numbers"),
+        ("[100, 200, 400, 800]", "[100, 200, 400, 900]", "unknown rows '900'"),
+        ("[100, 200, 400, 800]", "[0, 200, 400, 800]", "no place on scale"),
+        ('adjust    = "words"', 'adjust    = "words"\ntest = "paired_t"', "ancova_cr2"),
+        ('per = 10.0, unit = "words" }', 'per = 10.0, unit = "words" }\ntest = "welch_t"', "numbers are measured"),
+    ],
+)
+def test_a_plan_whose_numbers_and_tests_do_not_fit_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, old: str, new: str, says: str
+) -> None:
+    fixture = StudyFixture(StudyPaths(root=tmp_path_factory.mktemp("refused"), name="doses"))
+    assert PLAN.count(old) >= 1
+    fixture.write_plan(PLAN.replace(old, new, 1))
+    assert says in fixture.run("check", ok=2)
