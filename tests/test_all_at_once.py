@@ -36,7 +36,7 @@ id        = "H2"
 claim     = "Answers of some length carry the marker as often at either end."
 measure   = "marker"
 over      = "rows"
-where     = { words = ">= 6" }
+where     = { words = ">= 7" }
 contrast  = { "4" = 1.0, "1" = -1.0 }
 bands     = ["less", -0.5, "alike", 0.5, "more"]
 predicted = "alike"
@@ -92,7 +92,7 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[LockedPlan, Results]:
-    judges = LEXICON.replace('gold  = "gold.jsonl"\n', "")
+    judges = LEXICON.replace('gold  = "gold.jsonl"\ninjections = 8\n', "")
     locked = locked_study(tmp_path_factory.mktemp("at_once"), judges=judges, plan=plan(), rows=rows())
     judge_study(locked)
     locked = require_lock(locked.paths)
@@ -142,9 +142,9 @@ def test_the_evidence_of_the_slope_is_the_integral_of_likelihood_ratios(done: tu
 def test_the_filters_losses_are_counted_and_the_chain_verifies(done: tuple[LockedPlan, Results]) -> None:
     locked, results = done
     h = by_id(results, "H2")
-    short = sum(row["arm"] in {"d1", "d4"} and len(row["text"].split()) < 6 for row in rows())
+    short = sum(row["arm"] in {"d1", "d4"} and len(row["text"].split()) < 7 for row in rows())
     assert short > 0
-    assert sum(level.reasons.get("not words >= 6", 0) for level in h.answers) == short
+    assert sum(level.reasons.get("not words >= 7", 0) for level in h.answers) == short
     assert len(h.bounds) == 2
     assert verify_study(locked.paths).exit_code == 0
     assert (locked.paths.report / "figures" / "doses-1.svg").is_file()
@@ -153,5 +153,5 @@ def test_the_filters_losses_are_counted_and_the_chain_verifies(done: tuple[Locke
 def test_the_page_shows_all_three(done: tuple[LockedPlan, Results]) -> None:
     page = Path(done[0].paths.report / "appendix.html").read_text("utf-8")
     assert "doubling of rows" in page
-    assert "words &gt;= 6" in page
+    assert "words &gt;= 7" in page
     assert "two readers, blind to arm" in Path(done[0].paths.report / "report.html").read_text("utf-8") + page

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from seedlock.analysis.estimators import ESTIMATORS
-from seedlock.analysis.inference.select import Numbers, ordered_mean, select
+from seedlock.analysis.inference.select import Numbers, named_without_seed, ordered_mean, select
 from seedlock.prereg.errors import NotThisDesign
 from seedlock.prereg.plan.pairing import sharing
 from seedlock.prereg.plan.plan import Estimand, Plan
@@ -33,7 +33,7 @@ def numbers_of(
     """
     dose = estimand.dose
     if dose is not None and dose.at is not None:
-        places = chosen[["level", "unit_label"]].drop_duplicates()
+        places = named_without_seed(chosen, estimand)[["level", "unit_label"]].drop_duplicates()
         steps = {level: dose.step(number) for level, number in dose.numbers.items()}
         return {
             level: {str(u): step for u in places.loc[places["level"] == level, "unit_label"]}
@@ -43,6 +43,7 @@ def numbers_of(
     if covariate is None:
         return None
     rows = select(cells, plan, estimand.model_copy(update={"measure": covariate}), extra)
+    rows = named_without_seed(rows, estimand)
     found: dict[str, dict[str, float]] = {}
     for (level, unit), group in rows[rows["mean"].notna()].groupby(["level", "unit_label"], sort=True):
         mean = ordered_mean(group["mean"])
@@ -52,11 +53,12 @@ def numbers_of(
     return found
 
 
-def only_numbered(chosen: pd.DataFrame, numbers: Numbers | None) -> pd.DataFrame:
+def only_numbered(chosen: pd.DataFrame, numbers: Numbers | None, estimand: Estimand) -> pd.DataFrame:
     """The cells of units that stand at a number; all where none is asked for."""
     if numbers is None:
         return chosen
-    places = zip(chosen["level"], chosen["unit_label"], strict=True)
+    named = named_without_seed(chosen, estimand)
+    places = zip(named["level"], named["unit_label"], strict=True)
     has_number = [str(unit) in numbers.get(str(level), {}) for level, unit in places]
     return chosen[pd.Series(has_number, index=chosen.index, dtype=bool)]
 

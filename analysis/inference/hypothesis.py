@@ -222,8 +222,8 @@ def judged_sample(
 ) -> Sample:
     """The sample that a hypothesis is estimated from, a judge's verdicts taken as they are."""
     numbers = numbers_of(data.cells, data.plan, estimand, extra, chosen)
-    if missing_as is not None:
-        chosen = only_numbered(chosen, numbers)  # where all answers are gone, so is what a covariate was read from
+    if missing_as is not None:  # where all answers are gone, so is what a covariate was read from
+        chosen = only_numbered(chosen, numbers, estimand)
     return build_sample(
         chosen,
         estimand,

@@ -137,8 +137,7 @@ def build_sample(
     if absent:
         raise EmptyCell(f"no data for {estimand.over} {', '.join(absent)}")
     column = "item_id" if cluster == "item" or cluster not in chosen.columns else cluster
-    if BASELINE_ARM in weights and (estimand.over, estimand.unit) == ("arm", "seed"):
-        chosen = chosen.assign(unit_label=chosen["unit_label"].mask(chosen["level"] == BASELINE_ARM, NO_SEED))
+    chosen = named_without_seed(chosen, estimand)
     levels = tuple(
         _level(name, weight, chosen[chosen["level"] == name], column, None if missing_as is None else missing_as[name])
         for name, weight in weights.items()
@@ -153,6 +152,13 @@ def build_sample(
         limits=limits,
         are_strangers=are_strangers,
     )
+
+
+def named_without_seed(chosen: pd.DataFrame, estimand: Estimand) -> pd.DataFrame:
+    """The same cells, those of an unmodified model that is set against seeds with a unit of their own."""
+    if (estimand.over, estimand.unit) != ("arm", "seed") or BASELINE_ARM not in set(chosen["level"]):
+        return chosen
+    return chosen.assign(unit_label=chosen["unit_label"].mask(chosen["level"] == BASELINE_ARM, NO_SEED))
 
 
 def _beside_every_seed(base: Level, levels: tuple[Level, ...]) -> Level:

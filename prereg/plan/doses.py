@@ -83,6 +83,13 @@ class Dose(Table):
             return f"{many}{what}" if many else f"unit of {what}"
         return f"{many}{STEP_WORDS[self.scale]}{'s' if many else ''} of {what}"
 
+    def contrast_beside(self, written: Mapping[str, float] | None) -> dict[str, float] | None:
+        """The slope's weights, None where numbers are measured; refuses another contrast beside them."""
+        weights = self.weights() if self.at is not None else None
+        if written is not None and written != weights:
+            raise ValueError("a dose brings its own weights: leave out contrast")
+        return weights
+
     def weights(self) -> dict[str, float]:
         """The slope as a contrast: level -> weight, such that the weighted sum of means is the slope per step.
 

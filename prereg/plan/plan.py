@@ -154,12 +154,8 @@ class Estimand(Table):
 
     @model_validator(mode="after")
     def _slope_is_a_contrast(self) -> Self:
-        if self.dose is None:
-            return self
-        weights = self.dose.weights() if self.dose.at is not None else None
-        if self.contrast is not None and self.contrast != weights:
-            raise ValueError("a dose brings its own weights: leave out contrast")
-        self.__dict__["contrast"] = weights  # frozen from here on
+        if self.dose is not None:
+            self.__dict__["contrast"] = self.dose.contrast_beside(self.contrast)  # frozen from here on
         return self
 
     @property
