@@ -78,6 +78,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "forced_choice": {"pro": "true", "con": "false"},
     "judged_stance": {},
     "label_rate": {},
+    "length": {"at_most": 1},
     "letter_logprob": {},
     "likert": {"low": 0, "high": 1},
     "marker_count": {"marker": MARKER},
@@ -419,3 +420,23 @@ def test_one_letter_answers_that_agree_are_no_evidence_of_a_copy() -> None:
         for i in range(20)
     ]
     assert len(duplicated_runs([completions(values)], run_frame(r1="a", r2="a"))) == 1
+
+
+def test_length_counts_words_and_characters_and_cuts_where_the_plan_says() -> None:
+    rows = texts("two  words", "", "one", "caf\u00e9 au lait\nnow", None)
+    assert scored("length", rows).score.to_pylist() == [2, 0, 1, 4, None]
+    assert scored("length", rows, of="characters").score.to_pylist() == [10, 0, 3, 16, None]
+    assert scored("length", rows, at_most=2).score.to_pylist() == [2, 0, 1, 2, None]
+    assert MEASURES["length"].configure({"at_most": 2}, where="m").limits == (0.0, 2.0)
+    assert MEASURES["length"].configure({}, where="m").limits is None
+
+
+def test_a_label_matches_what_its_items_attribute_says_and_an_item_without_it_has_no_score() -> None:
+    rows = completions(labels("poet", "pirate", "poet", "OFF", None))
+    rows = rows.append_column("expected", pa.array(["poet", "poet", None, "poet", "poet"]))
+    params = MEASURES["label_rate"].configure({"match": "item.persona", "missing": ["OFF"]}, where="measures.m")
+    found = MEASURES["label_rate"].score(rows, params)
+    assert found.score.to_pylist() == [1, 0, None, None, None]
+    assert found.missing.to_pylist()[2:4] == ["no persona", "label OFF"]
+    with pytest.raises(BadInput, match="takes the place of"):
+        MEASURES["label_rate"].configure({"match": "item.persona", "positive": ["a"]}, where="measures.m")
