@@ -119,9 +119,8 @@ class Estimand(Table):
     the data because units do not differ, `fallback` is the test that decides. A plan that names no `test` gets the
     one that its design asks for when it is read (`default_test`); the lock records it.
 
-    With a `dose` the levels of `over` are numbers and the estimand is the slope over them, or their rank correlation;
-    numbers that stand in the plan make the slope a contrast. `adjust` names a measure whose unit means a contrast is
-    adjusted for.
+    With a `dose` the levels of `over` are numbers and the estimand is the slope over them (a contrast, where the plan
+    has the numbers) or a rank correlation. `adjust` names a measure whose unit means a contrast is adjusted for.
     """
 
     measure: Name
