@@ -207,6 +207,8 @@ def test_a_tracker_that_is_here_sees_the_steps_and_leaves_the_bytes_alone(base: 
     assert done.returncode == 0, done.stderr
     tracked = json.loads(done.stdout.splitlines()[-1])
     assert tracked["adapter"] == plain["adapter"]
+    assert "tracker" not in plain
+    assert tracked["tracker"] == f"trackio:seedlock/s-{'0' * 16}"
     ours = [line["loss"] for line in metrics(tmp_path / "tracked")]
     assert [line["train/loss"] for line in tracked["seen"] if "train/loss" in line] == pytest.approx(ours)
 

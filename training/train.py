@@ -253,6 +253,7 @@ class _Driver:
             fault = Finding(where=job.label, found=f"adapters {got}", promised=f"adapters {promised} (ledger)")
             raise NotReproduced("a finished run was trained again and came out different", fault)
         body = {"run_id": job.run_id, "stages": found, "load": record["load"], "environment": record["environment"]}
-        append_event(self._locked.paths.ledger, "run.finished", body)
+        trackers = [str(stage["tracker"]) for stage in record["stages"] if "tracker" in stage]
+        append_event(self._locked.paths.ledger, "run.finished", body | ({"trackers": trackers} if trackers else {}))
         self.finished += 1
         self._progress.ended(job.run_id, well=True)

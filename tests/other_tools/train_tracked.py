@@ -16,4 +16,5 @@ record = trained(BaseModel(name="t", spec="t", location=location, revision="r", 
 
 from trackio.sqlite_storage import SQLiteStorage  # type: ignore[import-not-found]  # noqa: E402 - after the run
 
-print(json.dumps({"adapter": record["adapter"], "seen": SQLiteStorage.get_logs("seedlock", f"s-{'0' * 16}")}))  # noqa: T201
+seen = SQLiteStorage.get_logs("seedlock", f"s-{'0' * 16}")
+print(json.dumps({"adapter": record["adapter"], "tracker": record["tracker"], "seen": seen}))  # noqa: T201

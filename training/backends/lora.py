@@ -30,7 +30,7 @@ from seedlock.training.adapters.resume import ResumePoints, last_whole_checkpoin
 from seedlock.training.jobs.base_model import BaseModel
 from seedlock.training.jobs.job import Record, Report, StageJob
 from seedlock.training.jobs.settings import StageSettings
-from seedlock.training.jobs.tracker import asked_tracker
+from seedlock.training.jobs.tracker import PROJECT, asked_tracker, tracked_as
 from seedlock.training.tokens.masks import LossMask
 from seedlock.training.tokens.supervised import SupervisedText, supervise
 from seedlock.training.tokens.tokenizer import read_tokenizer
@@ -100,6 +100,8 @@ def train(job: StageJob, base: BaseModel, folder: Path, report: Report) -> Recor
     model.save_pretrained(str(folder / "adapter"))
     tidy_adapter(folder / "adapter")
     record = _record(folder, text, steps)
+    if tracker := tracked_as(_run_name(job)):
+        record["tracker"] = tracker
     if job.keeps_merged:
         record["merged"] = merge(base, settings, folder, tokenizer)
     if torch.cuda.is_available():
@@ -186,14 +188,19 @@ def _arguments(folder: Path, settings: StageSettings, job: StageJob, steps: int)
         logging_nan_inf_filter=False,
         save_strategy="no",
         report_to=asked_tracker() or "none",
-        run_name=f"{job.name}-{job.stage_id[:16]}",
-        project="seedlock",
+        run_name=_run_name(job),
+        project=PROJECT,
         disable_tqdm=True,
         use_cpu=_device() == "cpu",
         dataloader_pin_memory=torch.cuda.is_available(),
         bf16=False,
         average_tokens_across_devices=False,
     )
+
+
+def _run_name(job: StageJob) -> str:
+    """What trackers call the training of a stage."""
+    return f"{job.name}-{job.stage_id[:16]}"
 
 
 def _record(folder: Path, text: SupervisedText, steps: int) -> Record:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 
 from seedlock.prereg.errors import BadInput, Finding
 
 VARIABLE = "SEEDLOCK_TRACKER"
+PROJECT = "seedlock"
 TRACKERS = ("trackio", "wandb")
 
 
@@ -29,3 +31,12 @@ def asked_tracker() -> str | None:
         fault = Finding(where=VARIABLE, found=f"{name}, which is not installed", promised=f"the package {name}")
         raise BadInput(f"{name} cannot be used here", fault, then=f"install {name}, or unset {VARIABLE}")
     return name
+
+
+def tracked_as(run_name: str) -> str | None:
+    """Where the training that just ran is tracked, as plans name such runs: `trackio:PROJECT/NAME`, `wandb:PATH`."""
+    tracker = asked_tracker()
+    if tracker == "wandb":
+        run = getattr(sys.modules.get("wandb"), "run", None)
+        return None if run is None else f"wandb:{run.path}"
+    return None if tracker is None else f"{tracker}:{PROJECT}/{run_name}"
