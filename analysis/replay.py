@@ -18,8 +18,7 @@ from seedlock.prereg.base.paths import HOME, StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular
 from seedlock.prereg.errors import Finding, NotInstalled, NotReproduced, SeedlockError
 from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths, read_lock
-from seedlock.prereg.lock.gate import require_lock
-from seedlock.prereg.lock.lock import code_faults
+from seedlock.prereg.lock.gate import has_moved_on, require_lock
 from seedlock.prereg.lock.run_at_lock import install_at_lock, run_at_lock
 from seedlock.prereg.plan.extras import absent_module, require_extras
 from seedlock.prereg.plan.plan import Tolerances
@@ -47,7 +46,7 @@ def replay_check(paths: StudyPaths) -> Check:
         return not_checked("X1", "replay", what, "no results yet", f"seedlock analyze {paths.name}")
     try:
         lock = read_lock(lock_paths(paths)[-1])
-        again: Any = _at_lock(paths, lock) if code_faults(lock) else recompute(paths)
+        again: Any = _at_lock(paths, lock) if has_moved_on(lock) else recompute(paths)
     except NotInstalled as error:
         return not_checked("X1", "replay", what, _lacking(error), error.then)
     except SeedlockError as error:

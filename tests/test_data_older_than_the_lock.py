@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,33 @@ def test_data_on_a_branch_that_the_lock_was_not_made_on_are_older_too(study: Stu
     study.run("lock")
     study.run("import", str(study.bring_data()))
     assert status(study) == "retrospective"
+    forge_ledger(study.paths, lambda lines: [quietly(line) for line in lines])
+    assert age(study) == "fail"
+
+
+def test_data_that_their_own_commit_dates_before_the_lock_are_older_though_the_lock_names_an_older_commit(
+    study: StudyFixture,
+) -> None:
+    """The lock is made on an old commit, its file comes last, and the ledger keeps quiet."""
+    root = repository(study)
+    first = git(root, "rev-parse", "HEAD").strip()
+    (root / "old.csv").write_text(completions())
+    save(root, "data")
+    git(root, "checkout", "-q", first)
+    study.run("lock")
+    git(root, "checkout", "-q", "main")
+    study.run("import", str(study.bring_data()))
+    forge_ledger(study.paths, lambda lines: [later(quietly(line)) for line in lines])
+    forge_lock(study.paths, lambda lock: lock.update(created_asserted=HOUR_LATER))
+    save(root, "locked")
+    assert age(study) == "fail"
+
+
+HOUR_LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+
+
+def later(line: Document) -> Document:
+    return line | {"at": HOUR_LATER}
 
 
 def test_data_committed_after_the_lock_are_not(study: StudyFixture) -> None:

@@ -178,3 +178,10 @@ def test_an_amendment_cannot_hide_what_had_been_looked_at(broken: StudyFixture) 
         lambda lines: [line | {"data_seen": "none"} if line["event"] == "plan.amended" else line for line in lines],
     )
     assert failures(broken)["L4"].findings[0].where == "lock-0002.json exposure.data_seen"
+
+
+@pytest.mark.parametrize("moment", ["x", "", "2026-01-01", "2026-01-01T00:00:00", "0001-01-01T00:00:00+00:00"])
+def test_a_lock_of_no_time_is_one_broken_link_and_no_traceback(broken: StudyFixture, moment: str) -> None:
+    git(broken.paths.root, "init", "-q", "-b", "main")
+    forge_lock(broken.paths, lambda lock: lock.update(created_asserted=moment))
+    assert verify_study(broken.paths).exit_code

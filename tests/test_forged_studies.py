@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from seedlock.prereg.base.canonical import canonical_json
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.lock.document import Lock, lock_paths, read_lock
 from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.verify.chain import verify_study
-from tests.conftest import PLAN, StudyFixture, git
+from seedlock.prereg.verify.order import order_check
+from tests.conftest import PLAN, PROJECT, StudyFixture, git
 from tests.forging import Document, forge_ledger, forge_lock, forge_manifest
 
 WIDER = PLAN.replace("-0.1,", "-0.3,").replace("0.1,", "0.3,", 1)
@@ -124,3 +127,41 @@ def test_results_of_another_study_are_not_this_ones(broken: StudyFixture, tmp_pa
     (broken.paths.report / "results.json").write_bytes(canonical_json(results) + b"\n")
     forge_manifest(broken.paths)
     assert failing(broken)["R3"] == "another"
+
+
+def test_a_page_of_another_name_is_no_part_of_a_report_though_the_manifest_lists_it(broken: StudyFixture) -> None:
+    """`index.html` is what a site shows first, and no check of the report's pages reads it."""
+    (broken.paths.report / "index.html").write_text("<p>Everything was supported, p &lt; 0.001.</p>")
+    forge_manifest(broken.paths)
+    assert failing(broken)["R2"] == "no part of a report"
+
+
+TRAINED = StudyPaths(root=PROJECT, name="bad_counsel_tiny")
+
+
+def published_locks() -> list[Lock]:
+    return [read_lock(file) for file in lock_paths(TRAINED)]
+
+
+def test_answers_of_runs_that_the_plan_trains_and_no_line_says_were_trained_are_found() -> None:
+    """The answers of a trained study, made before its lock by another tool, sealed as if its runs had given them."""
+    events = read_ledger(TRAINED.ledger)
+    assert order_check(events, published_locks()).state == "pass"
+    check = order_check([event for event in events if not event.name.startswith("run.")], published_locks())
+    assert check.state == "fail"
+    assert "answers of " in check.findings[0].found
+
+
+def test_a_run_ends_only_where_it_began() -> None:
+    events = read_ledger(TRAINED.ledger)
+    last = [event for event in events if event.name == "run.started"][-1]
+    check = order_check([event for event in events if event is not last], published_locks())
+    assert [fault.found for fault in check.findings] == [f"run.finished {last.body['run_id']}"]
+
+
+def test_a_judge_that_was_asked_until_it_said_something_else_is_found() -> None:
+    events = read_ledger(TRAINED.ledger)
+    at = next(i for i, event in enumerate(events) if event.body.get("table") == "judgements")
+    again = replace(events[at], body={**events[at].body, "file": "judgements-2.parquet"})
+    check = order_check([*events[: at + 1], again, *events[at + 1 :]], published_locks())
+    assert [fault.promised for fault in check.findings] == ["new answers between the two"]

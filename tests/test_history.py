@@ -150,6 +150,53 @@ def test_another_branch_that_is_ahead_is_no_fault(forged: StudyFixture) -> None:
     assert checks(forged)["H1"].state == "warn"
 
 
+def test_a_lock_that_only_another_branch_has_is_said_and_no_fault(study: StudyFixture) -> None:
+    """A colleague locked on a branch that is yet to be merged; taken away here, it would be one."""
+    root = study.paths.root
+    git(root, "init", "-q", "-b", "main")
+    commit(study, "a plan")
+    git(root, "checkout", "-q", "-b", "side")
+    study.run("lock")
+    commit(study, "locked")
+    git(root, "checkout", "-q", "main")
+    done = verify_study(study.paths)
+    history = {check.id: check for check in done.checks if check.id in {"H1", "H2"}}
+    assert done.exit_code == 0
+    assert history["H2"].state == "warn"
+    assert history["H2"].findings[0].found == "on another branch only"
+    git(root, "merge", "-q", "side")
+    git(root, "rm", "-rq", "lockfiles")
+    commit(study, "taken back")
+    assert verify_study(study.paths).exit_code
+
+
+def test_the_same_lock_committed_here_too_and_then_removed_is_not_excused_by_another_branch(
+    forged: StudyFixture,
+) -> None:
+    """The oldest commit that had it is on the branch alone; a later one that had it too is here."""
+    root = forged.paths.root
+    git(root, "branch", "old")
+    git(root, "checkout", "-q", "--orphan", "main2")
+    commit(forged, "the same again")
+    git(root, "rm", "-q", "lockfiles/spread/lock-0001.json")
+    commit(forged, "without the lock")
+    assert checks(forged)["H2"].state == "fail"
+
+
+def test_a_repository_without_a_commit_shows_nothing(study: StudyFixture) -> None:
+    git(study.paths.root, "init", "-q", "-b", "main")
+    study.run("lock")
+    states = {check.id: check.state for check in verify_study(study.paths).checks}
+    assert (states["H1"], states["H2"]) == ("not checked", "not checked")
+
+
+def test_refs_in_a_format_that_is_not_read_are_not_taken_for_none(forged: StudyFixture) -> None:
+    (forged.paths.root / ".git" / "reftable").mkdir()
+    found = checks(forged)["H1"]
+    assert found.state == "not checked"
+    assert "reftable" in found.findings[0].found
+
+
 def test_a_lock_removed_and_one_made_anew_under_its_name_are_found(forged: StudyFixture) -> None:
     shutil.rmtree(forged.paths.locks)
     commit(forged, "starting anew")

@@ -181,7 +181,7 @@ def test_a_headline_that_its_bands_do_not_give_fails_in_a_report_of_any_version(
     forge_ledger(broken.paths, lambda lines: [e | {"tool": other} if "tool" in e else e for e in lines])
     check = reading_check(broken.paths)
     assert check.state == "fail"
-    assert [f.where for f in check.findings] == ["/answer/sentences/0"]
+    assert [f.where for f in check.findings] == ["/answer/sentences/0", "/hypotheses/0/verdict"]
     assert check.findings[0].promised == "a headline for open, as the bands left standing are"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from seedlock.analysis.findings.summary_sentences import answer_of
 from seedlock.analysis.report.contradictions import fault
 from seedlock.analysis.report.headlines import overclaims
-from seedlock.analysis.report.lint import lint_report
+from seedlock.analysis.report.lint import lint_report, lint_words
+from seedlock.analysis.report.verdict_words import verdict_faults
 from seedlock.analysis.results.schema import Results
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular, read_regular_text
 from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import Finding, ReportRefused, SeedlockError
 from seedlock.prereg.lock.document import load_locked_plan, lock_paths, read_lock
-from seedlock.prereg.lock.gate import differences
+from seedlock.prereg.lock.gate import differences, has_moved_on
 from seedlock.prereg.lock.ledger import read_ledger
-from seedlock.prereg.lock.lock import code_faults
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 from seedlock.prereg.verify.pages import read_pages
@@ -35,18 +35,13 @@ def require_sound(folder: Path, results: Results, plan: Plan, *, study: str) -> 
     ReportRefused
         With every fault; the report that stood before stays.
     """
-    if faults := read_report(folder, results, plan):
+    markdown = read_regular_text(folder / "report.md")
+    if faults := lint_report(read_pages(folder), markdown, results, plan):
         raise ReportRefused(
             f"the report of {study} says something that its results do not; it was not published",
             *faults,
             then=f"mend what writes the page, then  seedlock analyze {study}  (the report before it still stands)",
         )
-
-
-def read_report(folder: Path, results: Results, plan: Plan | None, *, knows_tests: bool = True) -> list[Finding]:
-    """Faults of the pages and the Markdown in a folder; `knows_tests` as in `lint_report`."""
-    markdown = read_regular_text(folder / "report.md")
-    return lint_report(read_pages(folder), markdown, results, plan, knows_tests=knows_tests)
 
 
 def stale_answer(results: Results, plan: Plan) -> list[Finding]:
@@ -63,8 +58,9 @@ def stale_answer(results: Results, plan: Plan) -> list[Finding]:
 def reading_check(paths: StudyPaths) -> Check:
     """Read the published report as `analyze` did before it let it out.
 
-    A report made by code that has moved on since is held to the rules of today, and only warned of; but a headline
-    that claims more than its bands allow fails whoever wrote it.
+    A report made by code that has moved on since is held to
+    the rules of today, and only warned of; but a headline that claims more than its bands allow, and a verdict or
+    status that is not the results', fail whoever wrote them.
     """
     what = "the report claims no more than its verdicts allow, and nothing twice in two ways"
     if not is_regular(paths.report / "results.json"):
@@ -72,13 +68,17 @@ def reading_check(paths: StudyPaths) -> Check:
     moved_on = False
     try:
         lock = read_lock(lock_paths(paths)[-1])
-        moved_on = bool(code_faults(lock)) or _is_by_another(paths)
+        moved_on = _is_by_another(paths) or has_moved_on(lock)
         plan = load_locked_plan(lock)
         said = read_regular(paths.report / "results.json")
-        if moved_on and (claimed := _overclaimed(said)):
+        pages = read_pages(paths.report)
+        if moved_on and (claimed := [*_overclaimed(said), *_misworded(pages, paths, said)]):
             return verdict("R6", "report", what, claimed, exit_code=3)
         results = Results.model_validate_json(said)
-        faults = read_report(paths.report, results, plan, knows_tests=not moved_on)
+        if moved_on:  # its numbers are bound or not by R4, whoever built it
+            faults = lint_words(pages, results, plan, knows_tests=False)
+        else:
+            faults = lint_report(pages, read_regular_text(paths.report / "report.md"), results, plan)
         faults += [] if moved_on else stale_answer(results, plan)
     except SeedlockError as error:
         return failed("R6", "report", error)
@@ -142,3 +142,12 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(inner) for inner in value]
     return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def _misworded(pages: Mapping[str, str], paths: StudyPaths, said: bytes) -> list[Finding]:
+    """`verdict_faults` of results of any version; results without verdicts are a fault of their own."""
+    try:
+        return list(verdict_faults(pages, read_regular_text(paths.report / "report.md"), json.loads(said)))
+    except (AttributeError, KeyError, TypeError) as error:
+        shape = f"{type(error).__name__}: {error}"[:200]
+        return [Finding(where="results.json", found=shape, promised="hypotheses, status and answer")]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from html import unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 from seedlock.analysis.findings.tally import ROLES
 from seedlock.analysis.report.contradictions import contradictions, fault
@@ -50,19 +49,25 @@ def lint_report(
     """
     data = results.model_dump(mode="json")
     unbound = [fault for name, page in pages.items() for fault in check_page(page, data, name)]
+    unbound += check_markdown(markdown, *pages.values())
+    return [*unbound, *lint_words(pages, results, plan, knows_tests=knows_tests)]
+
+
+def lint_words(
+    pages: Mapping[str, str], results: Results, plan: Plan | None = None, *, knows_tests: bool = True
+) -> list[Finding]:
+    """Every fault of a report but those of its numbers' bindings; parameters as in `lint_report`."""
     if any(map(strange_marks, pages.values())):
-        return unbound
+        return []
+    data = results.model_dump(mode="json")
     return [
-        *unbound,
-        *check_markdown(markdown, *pages.values()),
         *(found for name, page in pages.items() for found in _reading(name, page, data)),
         *contradictions(data, knows_tests=knows_tests),
         *overstatements(data, plan),
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(NamedTuple):  # a page has tens of thousands, as of marks
     """An element that has not ended: its tag and those around it, all their classes, and whether one is bound."""
 
     tag: str
@@ -116,20 +121,24 @@ class _Reading:
             self.captions.append([])
         if tag == "table":
             self.tables.append((self.line, ""))
+        if tag == "svg" and not a.get("aria-label"):
+            self.unlabelled.append(self.line)
+        if tag in {"link", "iframe", "base"}:
+            self.loads.append((self.line, a.get("href", tag)))
+        if a:
+            self._attributes(a)
+
+    def _attributes(self, a: dict[str, str]) -> None:
         classes = a.get("class", "").split()
         if "outcome" in classes:
             self.outcomes.append("")
         if "chip" in classes:
             self.chips.append("")
-        if tag == "svg" and not a.get("aria-label"):
-            self.unlabelled.append(self.line)
         if "data-format" in a:
             self.formats.setdefault(a.get("data-ref", ""), set()).add(a["data-format"])
         for name in ("src", "srcset", "data", "poster"):
             if a.get(name):
                 self.loads.append((self.line, a[name]))
-        if tag in {"link", "iframe", "base"}:
-            self.loads.append((self.line, a.get("href", tag)))
 
     def _end(self, tag: str) -> None:
         while self.stack and self.stack.pop().tag != tag:

@@ -8,13 +8,15 @@ from itertools import zip_longest
 from typing import Any
 
 from seedlock.analysis.report.drawn_with import drawn_with
-from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.canonical import read_json
+from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
 from seedlock.prereg.base.reading import is_regular, read_regular, walk
 from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import Finding, SeedlockError
 from seedlock.prereg.lock.document import lock_paths, read_lock
 from seedlock.prereg.lock.gate import LockedPlan, require_lock
 from seedlock.prereg.lock.ledger import Event, read_ledger
+from seedlock.prereg.lock.run_at_lock import run_by_builder
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 from seedlock.prereg.verify.code import UNCONFIRMED, holder_of
 from seedlock.prereg.verify.manifest import MANIFEST
@@ -28,8 +30,14 @@ _AROUND = 60
 """Characters shown of a line before and after the place where it differs."""
 
 
-def rebuild_check(paths: StudyPaths) -> Check:
+def rebuild_check(paths: StudyPaths, *, by_its_builder: bool = False) -> Check:
     """Build the report again in memory and compare it, where this very Seedlock built it; nothing is written.
+
+    Parameters
+    ----------
+    by_its_builder
+        Where another Seedlock built it, have that one look, if it is a commit of this checkout or the one that
+        `SEEDLOCK_AT_LOCK` names; the study's own repository is never asked for code to run.
 
     Figures are compared byte for byte where the drawing libraries are those of then; elsewhere a figure is held to
     the data that it plots, and its picture is taken as it was published.
@@ -42,7 +50,7 @@ def rebuild_check(paths: StudyPaths) -> Check:
         return _without_builder(paths, built)
     try:
         if tool["files_sha256"] != this_tool().files_sha256:
-            return _another(paths, tool)
+            return (_built_again_by(paths, tool) if by_its_builder else None) or _another(paths, tool)
         try:
             locked = require_lock(paths, only_reading=True)
         except SeedlockError:
@@ -69,14 +77,34 @@ def _without_builder(paths: StudyPaths, built: Event) -> Check:
 def _another(paths: StudyPaths, tool: Mapping[str, Any]) -> Check:
     """Which Seedlock built the report, and how to have it look; one that nobody here knows of confirms nothing."""
     commit = tool["commit"]
-    is_known = holder_of(commit, paths) is not None
+    home = holder_of(commit, paths)
     found = f"built by Seedlock {tool['version']}, files sha256:{str(tool['files_sha256'])[:12]}, not by this one"
     take = f"pip install seedlock=={tool['version']}  and then  seedlock verify {paths.name}"
     if commit is not None:
-        at = f"git worktree add --detach ../seedlock-{str(commit)[:12]} {commit}"
-        take = f"in a clone of Seedlock:  {at}  and there  seedlock verify {paths.name} --root FOLDER"
-    check = not_checked(ID, LINK, WHAT, found if is_known else f"{found}, which is in no history here", take)
-    return check if is_known else replace(check, exit_code=UNCONFIRMED)
+        take = f"seedlock verify {paths.name} --replay"
+        take = take if home == CHECKOUT is not None else f"in a clone of Seedlock:  {take} --root FOLDER"
+    check = not_checked(ID, LINK, WHAT, found if home else f"{found}, which is in no history here", take)
+    return check if home else replace(check, exit_code=UNCONFIRMED)
+
+
+def _built_again_by(paths: StudyPaths, tool: Mapping[str, Any]) -> Check | None:
+    """What the Seedlock that the ledger names finds when it builds the report again; None where it is not here."""
+    done = run_by_builder(paths, tool, "verify", paths.name, "--json")
+    if done is None:
+        return None
+    who = f"Seedlock {tool['version']}, files sha256:{str(tool['files_sha256'])[:12]}"
+    try:
+        said = next(check for check in read_json(done.stdout)["checks"] if check["id"] == ID)
+        found = tuple(Finding(**finding) for finding in said["findings"])
+        state = said["state"]
+    except (ValueError, KeyError, TypeError, StopIteration):
+        last = (done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        state, found = "", (Finding(where=LINK, found=last[:200], promised=f"what {who} finds"),)
+    if state in {"pass", "fail"}:
+        return verdict(ID, LINK, f"{WHAT}, by the {who} that built them", found, exit_code=3)
+    # Its commit holds other files than the ledger says, or it no longer runs: nothing confirms the page.
+    other = Finding(where=LINK, found=f"{who} is not its commit's, or does not run here", promised="it builds the page")
+    return Check(id=ID, link=LINK, state="not checked", what=WHAT, findings=(other, *found), exit_code=UNCONFIRMED)
 
 
 def _faults(now: LockedPlan, built: Event, *, is_same_ink: bool) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -17,10 +18,23 @@ from seedlock.prereg.base.json_shape import MAX_DEPTH, MAX_DIGITS, is_deeper_tha
 
 type Sha256 = str
 """64 lower-case hexadecimal digits."""
+_spell = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+_MAY_DIFFER = re.compile(r"\d\.0(?!\d)|\de[+-]\d|(?:^|[:,\[])-?\d{16}|[\ud800-\U0010ffff]")
+"""Where RFC 8785 may spell or refuse what Python's JSON writes: whole floats, exponents, integers that no double holds,
+and keys in the order of UTF-16."""
 
 
 def canonical_json(value: Any) -> bytes:
-    """RFC 8785 bytes of `value`: one spelling for one meaning; NaN and infinity are refused."""
+    """RFC 8785 bytes of `value`: one spelling for one meaning; NaN and infinity are refused.
+
+    Most values are spelled alike by the JSON writer of Python, which is of C; `rfc8785` spells the others.
+    """
+    try:
+        text = _spell(value)
+        if _MAY_DIFFER.search(text) is None and json.loads(text) == value:  # keys are text, lists are lists
+            return text.encode()
+    except (ValueError, TypeError):
+        pass
     return rfc8785.dumps(value)
 
 

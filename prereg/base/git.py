@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from seedlock.prereg.base.reading import path_fault, read_regular
 from seedlock.prereg.errors import UnreadableFile
@@ -78,8 +79,9 @@ def why_not(root: Path) -> str | None:
 
 def forget() -> None:
     """Look again at what a process that lives long has seen of its repositories."""
-    _view.cache_clear()
-    _changes.cache_clear()
+    for seen in (_view, _commits, _changes, _remote_tips, _files_at):
+        seen.cache_clear()
+    _HELD.clear()
 
 
 def _own(root: Path) -> _Own:
@@ -123,6 +125,23 @@ def _key(root: Path) -> tuple[Path, Path, bytes, bytes]:
         raise NotBelieved(f".git: {error.findings[0].found}") from None
 
 
+def _refs(root: Path) -> bytes | None:
+    """Where HEAD and every ref point, as their files have it: as long as it is the same, so is what they reach."""
+    try:
+        own = _own(root)
+        _view(*_key(root))
+        files = [own.folder / "HEAD", own.common / "packed-refs", *_files_below(own.common / "refs")]
+        said = [(file, read_regular(file, limit=MAX_REFS_FILE)) for file in files if file.exists()]
+    except (OSError, NotBelieved, UnreadableFile):
+        return None
+    return b"\0".join(part for file, content in said for part in (os.fsencode(file), content))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for here, _, files in os.walk(folder):
+        yield from (Path(here) / name for name in sorted(files))
+
+
 @lru_cache(maxsize=16)
 def _view(folder: Path, common: Path, head: bytes, shallow: bytes) -> tuple[Path, Mapping[str, str]]:
     """A git folder made here, with refs and objects of another; and the environment in which git works in it."""
@@ -130,6 +149,8 @@ def _view(folder: Path, common: Path, head: bytes, shallow: bytes) -> tuple[Path
         raise NotBelieved(
             "it borrows objects from elsewhere (.git/objects/info/alternates); git repack -a -d ends that"
         )
+    if (common / "reftable").exists():
+        raise NotBelieved("its refs are in a reftable, which is not read; git clone --ref-format=files ends that")
     for special in (*_not_regular(common / "refs"), *_not_regular(common / "objects")):
         raise NotBelieved(f"{special.relative_to(common)} in .git is neither a file nor a folder")
     for file in (common / "packed-refs", common / "info" / "exclude", folder / "index"):
@@ -244,7 +265,8 @@ def blobs(root: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes | No
 def sizes(root: Path, names: Iterable[str]) -> dict[str, int]:
     """Size of each blob that is there, by the name asked for; one process for all of them."""
     wanted = list(dict.fromkeys(names))
-    out = _git(root, "cat-file", "--batch-check", stdin="".join(f"{name}\n" for name in wanted).encode())
+    asked = "".join(f"{name}\n" for name in wanted).encode()
+    out = _git(root, "cat-file", "--batch-check", stdin=asked) if wanted else None
     lines = (out or b"").decode("utf-8", "replace").splitlines()
     told = (line.rsplit(" ", 2) for line in lines)
     return {name: int(said[2]) for name, said in zip(wanted, told, strict=False) if said[1:2] == ["blob"]}
@@ -278,16 +300,25 @@ def blob_id(data: bytes, digits: int = 40) -> str:
     return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
+_HELD: set[tuple[Path, str]] = set()
+"""Commits that were found: an object store loses none that a command asked about."""
+
+
 def has_commit(root: Path, commit: str) -> bool:
     """Whether the object store holds `commit`."""
-    return is_commit_id(commit) and _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
+    is_held = (root, commit) in _HELD or (
+        is_commit_id(commit) and _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
+    )
+    if is_held:
+        _HELD.add((root, commit))
+    return is_held
 
 
 def parents_of(root: Path, commits: Iterable[str]) -> tuple[str, ...]:
-    """Every parent of the commits, once each."""
-    wanted = [f"{commit}^@" for commit in commits if is_commit_id(commit)]
-    out = _line(root, "rev-parse", "--revs-only", *wanted) if wanted else None
-    return tuple(dict.fromkeys((out or "").split()))
+    """Every parent, once each, of those of the commits that a ref or HEAD reaches."""
+    refs = _refs(root)
+    known = (None if refs is None else _commits(root, refs)) or {}
+    return tuple(dict.fromkeys(parent for commit in commits for parent in known.get(commit, ())))
 
 
 def was_ever_tracked(root: Path, folder: str) -> bool:
@@ -295,31 +326,54 @@ def was_ever_tracked(root: Path, folder: str) -> bool:
     return _line(root, "rev-list", "--all", "--full-history", "--max-count=1", "HEAD", "--", folder) is not None
 
 
-def was_tracked_by(root: Path, commits: Iterable[str], folder: str) -> bool:
-    """Whether one of the commits or one before them touched `folder`."""
+def was_tracked_by(root: Path, commits: Iterable[str], *folders: str) -> bool:
+    """Whether one of the commits or one before them touched one of `folders`."""
     known = [commit for commit in commits if is_commit_id(commit)]
-    return bool(known) and _line(root, "rev-list", "--full-history", "--max-count=1", *known, "--", folder) is not None
+    asked = ("rev-list", "--full-history", "--max-count=1", *known, "--", *folders)
+    return bool(known) and _line(root, *asked) is not None
 
 
 def remote_tips(root: Path) -> list[tuple[str, str]]:
     """Remote-tracking branches, each with its commit."""
+    refs = _refs(root)
+    return [] if refs is None else list(_remote_tips(root, refs))
+
+
+@lru_cache(maxsize=8)
+def _remote_tips(root: Path, refs: bytes) -> tuple[tuple[str, str], ...]:  # noqa: ARG001  (refs: cache)
     out = _line(root, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/remotes")
     told = (line.partition(" ") for line in (out or "").splitlines())
-    return [(name, commit) for commit, _, name in told if not name.endswith("/HEAD")]
+    return tuple((name, commit) for commit, _, name in told if not name.endswith("/HEAD"))
 
 
-def files_at(root: Path, commit: str, *folders: str) -> dict[str, tuple[str, str]] | None:
+def files_at(root: Path, commit: str, *folders: str) -> Mapping[str, tuple[str, str]] | None:
     """Path -> (mode, blob id) of every file below `folders` at `commit`; None where there is no such commit."""
-    listed = _git(root, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders) if is_commit_id(commit) else None
-    if listed is None:
-        return None
+    return _files_at(root, commit, folders) if has_commit(root, commit) else None
+
+
+@lru_cache(maxsize=32)
+def _files_at(root: Path, commit: str, folders: tuple[str, ...]) -> Mapping[str, tuple[str, str]]:
+    listed = _git(root, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders) or b""
     found = {}
     for entry in listed.split(b"\0")[:-1]:
         told, _, path = entry.partition(b"\t")
         mode, kind, identity = told.decode().split(" ")
         if kind == "blob" and not {"..", ".git", ""} & set(os.fsdecode(path).split("/")):
             found[os.fsdecode(path)] = (mode, identity)
-    return found
+    return MappingProxyType(found)
+
+
+_SHA256: dict[str, str] = {}
+"""Digests by blob id: locks of one repository pin mostly the same files."""
+
+
+def digests(root: Path, commit: str, paths: Iterable[str]) -> dict[str, str | None]:
+    """SHA-256 of each path at `commit`; None where it is not there."""
+    there = files_at(root, commit) or {}
+    blobs_of = {path: there[path][1] if path in there else None for path in paths}
+    for name, data in objects(root, sorted({one for one in blobs_of.values() if one} - _SHA256.keys())).items():
+        _SHA256[name] = hashlib.sha256(data).hexdigest()
+    return {path: None if one is None else _SHA256.get(one) for path, one in blobs_of.items()}
 
 
 def objects_of(root: Path, *which: str) -> frozenset[str]:
@@ -353,15 +407,32 @@ class Change:
 
 def changes(root: Path, *folders: str) -> tuple[Change, ...] | None:
     """Every change below `folders` along every parent edge of every commit that a ref or HEAD reaches, newest first."""
-    tips = _git(root, "for-each-ref", "--format=%(objectname)")
-    return None if tips is None else _changes(root, tips + (head_commit(root) or "").encode(), folders)
+    refs = _refs(root)
+    return None if refs is None else _changes(root, refs, folders)
 
 
 @lru_cache(maxsize=8)
-def _changes(root: Path, tips: bytes, folders: tuple[str, ...]) -> tuple[Change, ...] | None:  # noqa: ARG001  (tips: cache)
-    commits = _git(root, "rev-list", "--all", *(["HEAD"] if head_commit(root) else []))
+def _commits(root: Path, refs: bytes) -> Mapping[str, tuple[str, ...]] | None:  # noqa: ARG001  (refs: cache)
+    """Every commit that a ref or HEAD reaches, newest first, with its parents; None where git cannot list them."""
+    out = _git(root, "rev-list", "--parents", "--all", *(["HEAD"] if head_commit(root) else []))
+    lines = (line.split() for line in (out or b"").decode("ascii").splitlines())
+    return None if out is None else MappingProxyType({commit: tuple(parents) for commit, *parents in lines})
+
+
+def has_history(root: Path) -> bool:
+    """Whether a ref or HEAD reaches any commit."""
+    refs = _refs(root)
+    return bool(refs is not None and _commits(root, refs))
+
+
+@lru_cache(maxsize=8)
+def _changes(root: Path, refs: bytes, folders: tuple[str, ...]) -> tuple[Change, ...] | None:
+    commits = _commits(root, refs)
+    if commits is None:
+        return None
     options = ("-r", "-m", "--root", "--no-renames", "--raw", "--no-abbrev", "--no-ext-diff", "--no-textconv", "-z")
-    out = None if commits is None else _git(root, "diff-tree", "--stdin", *options, "--", *folders, stdin=commits)
+    asked = "".join(f"{commit}\n" for commit in commits).encode()
+    out = _git(root, "diff-tree", "--stdin", *options, "--", *folders, stdin=asked)
     return None if out is None else tuple(_read_changes(out))
 
 

@@ -7,12 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from seedlock.prereg.base.canonical import Sha256, canonical_json, read_json
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import read_regular
 from seedlock.prereg.errors import BadInput, Finding, LockedFileChanged
+from seedlock.prereg.lock.events import is_moment
 from seedlock.prereg.lock.exposure import Exposure
 from seedlock.prereg.lock.owed import Owed
 from seedlock.prereg.plan.plan import Plan
@@ -167,6 +168,13 @@ class Lock(Record):
     owed: Owed | None = None
     synthesis: LockedSynthesis | None = None
     replication: LockedReplication | None = None
+
+    @field_validator("created_asserted")
+    @classmethod
+    def _is_a_time_with_its_zone(cls, said: str) -> str:
+        if not is_moment(said):
+            raise ValueError(f"{said[:40]!r} is no time with its zone")
+        return said
 
     @model_validator(mode="after")
     def _has_the_fields_of_its_version(self) -> Lock:

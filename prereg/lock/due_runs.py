@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from seedlock.prereg.errors import BadInput
 from seedlock.prereg.lock.document import Lock, LockedRun, load_locked_plan
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.plan.plan import Plan
@@ -63,6 +64,16 @@ def given_up(plan: Plan, events: Iterable[Event]) -> set[str]:
 
 def _has_stages(plan: Plan, run: LockedRun) -> bool:
     return run.seed is not None and run.arm in plan.arms and bool(plan.arms[run.arm].stages)
+
+
+def runs_to_train(lock: Lock) -> frozenset[str]:
+    """Promised runs that have something to be trained on here; none where their answers are imported."""
+    try:
+        plan = load_locked_plan(lock)
+    except BadInput:  # another version's plan: its own tool knows
+        return frozenset()
+    runs = lock.runs if plan.import_ is None else ()
+    return frozenset(run.run_id for run in runs if _has_stages(plan, run))
 
 
 def runs_with_data(sealed: list[Event], lock: Lock) -> list[str]:

@@ -42,10 +42,10 @@ def brought_in_elsewhere(paths: StudyPaths, lock: Lock) -> dict[str, str]:
             events = read_ledger(ledger)
         except LedgerBroken:  # its own study says so
             continue
-        for event in events:
+        for event in (event for event in events if event.body.get("sources")):
             if datetime.fromisoformat(event.at) < datetime.fromisoformat(lock.created_asserted):
                 where = f"{paths.relative(ledger)} line {event.n}"
-                found |= {str(source["sha256"]): where for source in event.body.get("sources", [])}
+                found |= {str(source["sha256"]): where for source in event.body["sources"]}
     return found
 
 

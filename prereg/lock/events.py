@@ -67,7 +67,7 @@ _HOLDS: Mapping[str, Callable[[Any], bool]] = {
 """What a key holds wherever it stands; other keys may hold anything."""
 
 
-def _is_moment(value: Any) -> bool:
+def is_moment(value: Any) -> bool:
     """A time with its zone, ISO 8601."""
     try:
         return is_text(value) and len(value) <= 40 and datetime.fromisoformat(value).tzinfo is not None
@@ -81,7 +81,7 @@ def body_faults(body: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         f"{key} {str(body[key])[:80]!r}" for key in sorted(_HOLDS.keys() & body.keys()) if not _HOLDS[key](body[key])
     )
-    if not _is_moment(body.get("at")):
+    if not is_moment(body.get("at")):
         yield f"at {str(body.get('at'))[:80]!r}"
 
 

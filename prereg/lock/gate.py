@@ -20,7 +20,14 @@ from seedlock.prereg.lock.document import Lock, load_locked_plan, lock_paths
 from seedlock.prereg.lock.due_runs import looks_passed_over
 from seedlock.prereg.lock.events import was_withdrawn
 from seedlock.prereg.lock.ledger import Event, read_ledger
-from seedlock.prereg.lock.lock import code_faults, dump_plan, iter_changes, promised_paths, study_files
+from seedlock.prereg.lock.lock import (
+    code_faults,
+    dump_plan,
+    iter_changes,
+    iter_code_faults,
+    promised_paths,
+    study_files,
+)
 from seedlock.prereg.lock.own_folders import require_own_folders
 from seedlock.prereg.lock.state import StudyState, read_state
 from seedlock.prereg.lock.superseded import superseded
@@ -211,7 +218,7 @@ def _short(value: Any) -> str:
 
 def has_moved_on(lock: Lock) -> bool:
     """Whether the code here is no longer the locked code."""
-    return bool(code_faults(lock))
+    return any(True for _ in iter_code_faults(lock))
 
 
 def deviations(events: tuple[Event, ...]) -> list[Deviation]:

@@ -41,36 +41,66 @@ def read_ledger(path: Path) -> list[Event]:
     LedgerBroken
         A line is not canonical, the chain does not hold, an event is unknown, or the end was cut off.
     """
-    faults: list[Finding] = []
-    events: list[Event] = []
-    data = _bytes(path, faults)
-    if data and not data.endswith(b"\n"):
-        faults.append(Finding(where=path.name, found="an unfinished last line", promised="a line feed at the end"))
-    previous: str | None = None
-    for number, line in enumerate(data.splitlines(), start=1):
-        where = f"{path.name} line {number}"
-        event = _parse_line(line, where, previous, number, faults)
-        previous = sha256_bytes(line + b"\n")
-        if event is not None:
-            events.append(event)
-    faults += _head_faults(path, events, previous)
+    data, unreadable = _bytes(path)
+    read = _read(path, data)
+    faults = [*unreadable, *read.faults, *_head_faults(path, list(read.events), read.head)]
     if faults:
         raise LedgerBroken(
             f"{path.parent.name}/{path.name} does not hold",
             *faults[:20],
             then=f"git log -p -- lockfiles/{path.parent.name}/ledger.jsonl  shows what changed it",
         )
-    return events
+    return list(read.events)
 
 
-def _bytes(path: Path, faults: list[Finding]) -> bytes:
+def _bytes(path: Path) -> tuple[bytes, tuple[Finding, ...]]:
     if not os.path.lexists(path):
-        return b""
+        return b"", ()
     try:
-        return read_regular(path, limit=MAX_LEDGER_BYTES)
+        return read_regular(path, limit=MAX_LEDGER_BYTES), ()
     except UnreadableFile as error:
-        faults += error.findings
-        return b""
+        return b"", error.findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What the bytes of a ledger say, and the digest of their last line."""
+
+    data: bytes = b""
+    events: tuple[Event, ...] = ()
+    head: Sha256 | None = None
+    faults: tuple[Finding, ...] = ()
+
+
+_NOTHING = _Read()
+_READ: dict[Path, _Read] = {}
+"""What a process has read of each ledger: a ledger only grows, and of one that did its new lines are read."""
+MOST_READ = 64
+
+
+def _read(path: Path, data: bytes) -> _Read:
+    known = _READ.pop(path, _NOTHING)
+    before = known if data.startswith(known.data) and not known.faults else _NOTHING
+    read = _read_on(before, data, path.name) if data != before.data else before
+    _READ[path] = read
+    if len(_READ) > MOST_READ:
+        del _READ[next(iter(_READ))]
+    return read
+
+
+def _read_on(before: _Read, data: bytes, name: str) -> _Read:
+    """The lines of a ledger after those that were read before."""
+    faults: list[Finding] = []
+    events = list(before.events)
+    previous = before.head
+    for number, line in enumerate(data[len(before.data) :].splitlines(), start=len(events) + 1):
+        event = _parse_line(line, f"{name} line {number}", previous, number, faults)
+        previous = sha256_bytes(line + b"\n")
+        if event is not None:
+            events.append(event)
+    if data and not data.endswith(b"\n"):
+        faults.append(Finding(where=name, found="an unfinished last line", promised="a line feed at the end"))
+    return _Read(data=data, events=tuple(events), head=previous, faults=tuple(faults))
 
 
 def _parse_line(line: bytes, where: str, previous: str | None, n: int, faults: list[Finding]) -> Event | None:

@@ -330,17 +330,23 @@ def dump_plan(plan: Plan) -> dict[str, Any]:
 
 
 def code_faults(lock: Lock, home: Path = HOME) -> list[Finding]:
-    """Locked code that is not as it was, and files that came to the rooms that decide.
+    """Locked code that is not as it was, and files that came to the rooms that decide."""
+    return list(iter_code_faults(lock, home))
+
+
+def iter_code_faults(lock: Lock, home: Path = HOME) -> Iterator[Finding]:
+    """The same one by one, for whoever needs to know only whether there are any.
 
     The pinned environments are part of a checkout and of no wheel; there, the lock names the libraries themselves.
     """
     has_environments = place_of("lockfiles/environment", home).is_dir()
-    promised = [file for file in lock.code if has_environments or not file.path.startswith("lockfiles/")]
-    faults = [fault for file in promised for fault in _change(file, place_of(file.path, home))]
+    for file in lock.code:
+        if has_environments or not file.path.startswith("lockfiles/"):
+            yield from _change(file, place_of(file.path, home))
     if lock.version > 1:
         came = deciding_files(home).keys() - {file.path for file in lock.code}
-        faults += [Finding(where=name, found="an extra file", promised="only the locked code") for name in sorted(came)]
-    return faults
+        for name in sorted(came):
+            yield Finding(where=name, found="an extra file", promised="only the locked code")
 
 
 def is_of_this_version(lock: Lock) -> bool:

@@ -1,4 +1,4 @@
-"""Run a command with the Seedlock that made a lock: its commit, written out of git, or that version installed."""
+"""Run a command with the Seedlock that made a lock or a report: its commit, out of git, or that version installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from seedlock.prereg.base import git
 from seedlock.prereg.base.paths import CHECKOUT, HOME, StudyPaths
@@ -43,6 +45,20 @@ def run_at_lock(paths: StudyPaths, lock: Lock, *arguments: str) -> subprocess.Co
     return _run_commit(CHECKOUT, commit, arguments, paths)
 
 
+def run_by_builder(paths: StudyPaths, tool: Mapping[str, Any], *arguments: str) -> _Done | None:
+    """Run `seedlock ARGUMENTS --root ROOT` with the Seedlock that the ledger names as a report's builder.
+
+    Looked for in the same places as the one that made a lock; None where it is in neither.
+    """
+    python = os.environ.get(INSTALLED)
+    if python is not None and _digest_of(python) == tool["files_sha256"]:
+        return _run([python, "-m", "seedlock"], arguments, paths, Path(python).parent, {})
+    commit = tool["commit"]
+    if not isinstance(commit, str) or CHECKOUT is None or not git.has_commit(CHECKOUT, commit):
+        return None
+    return _run_commit(CHECKOUT, commit, arguments, paths)
+
+
 def _run_commit(checkout: Path, commit: str, arguments: tuple[str, ...], paths: StudyPaths) -> _Done:
     with tempfile.TemporaryDirectory(prefix="seedlock-at-lock-") as folder:
         tree = Path(folder) / "tree"
@@ -66,13 +82,18 @@ def _run(tool: list[str], arguments: tuple[str, ...], paths: StudyPaths, folder:
 
 def _require_same_tool(python: str, lock: Lock) -> None:
     promised = None if lock.tool is None else lock.tool.files_sha256
-    try:
-        done = subprocess.run([python, "-c", WHO], capture_output=True, check=False, cwd="/", timeout=120)
-        found = done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else "no Seedlock that can say"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        found = str(error)
+    found = _digest_of(python)
     if promised is None or found != promised:
         raise _not_here(lock, f"{INSTALLED}={python}: files sha256:{found}")
+
+
+def _digest_of(python: str) -> str:
+    """The digest over all files of the Seedlock that a Python has installed, or why there is none."""
+    try:
+        done = subprocess.run([python, "-c", WHO], capture_output=True, check=False, cwd="/", timeout=120)
+        return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else "no Seedlock that can say"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
 
 
 def _not_here(lock: Lock, found: str) -> LockedFileChanged:

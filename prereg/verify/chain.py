@@ -123,7 +123,7 @@ def _verify(
         _simulation(paths, lock),
         code_check(lock, paths, has_report=is_reported(events, lock_id), is_replayed=again.state in {"pass", "warn"}),
         ledger_check,
-        order_check(events),
+        order_check(events, locks),
         *history_checks(paths, events),
         *(_gone(paths) if ended and not paths.report.exists() else _outcome(paths, events, locks, files, reading)),
         *(() if recount is None else (recount(paths),)),

@@ -151,7 +151,11 @@ def lines(checks: Iterable[Check]) -> Iterator[str]:
 
 
 def tally(checks: Iterable[Check]) -> str:
-    """How many promises hold, and how many of the others do not hold, are warned of or were not looked at."""
+    """How many promises hold, and how many of the others do not hold, are warned of or were not looked at.
+
+    A page that was not built again comes first: all else that holds does not make it the page of its results.
+    """
+    checks = tuple(checks)
     states = Counter(check.state for check in checks)
     words: dict[State, str] = {
         "pass": "hold",
@@ -159,4 +163,6 @@ def tally(checks: Iterable[Check]) -> str:
         "warn": "with a warning",
         "not checked": "not checked",
     }
-    return ", ".join(f"{states[state]} {said}" for state, said in words.items() if states[state])
+    counted = ", ".join(f"{states[state]} {said}" for state, said in words.items() if states[state])
+    is_unbuilt = any((check.id, check.state) == ("R7", "not checked") for check in checks)
+    return f"the page was NOT built again (R7), its prose is unchecked; {counted}" if is_unbuilt else counted

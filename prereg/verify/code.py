@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from seedlock.prereg.base import git
-from seedlock.prereg.base.canonical import sha256_bytes
 from seedlock.prereg.base.paths import CHECKOUT, StudyPaths
 from seedlock.prereg.base.tool import this_tool
 from seedlock.prereg.errors import EvidenceAbsent, Finding
@@ -38,11 +37,11 @@ def code_check(lock: Lock, paths: StudyPaths, *, has_report: bool, is_replayed: 
             told = f"{WHAT}: of the Seedlock that replayed the analysis, not of this one"
             return Check(id="C1", link="code", state="warn", what=told, findings=drift)
         return _unconfirmed(lock, commit, drift, is_cut_off=git.is_shallow(paths.root))
-    held = git.blobs(home, commit, [file.path for file in lock.code])
+    held = git.digests(home, commit, [file.path for file in lock.code])
     lost = [
         Finding(where=f"{file.path} at {commit[:12]}", found="other bytes", promised=f"sha256 {file.sha256}")
         for file in lock.code
-        if sha256_bytes(held[file.path] or b"") != file.sha256
+        if held[file.path] != file.sha256
     ]
     if lost:
         return verdict("C1", "code", f"{WHAT}; nor are they those of the locked commit", lost, exit_code=3)

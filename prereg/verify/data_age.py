@@ -1,8 +1,8 @@
 """D4: imported data say which files they are, and none of these was there before the lock without being said to be.
 
-The bytes are looked for in the lock's own list of files, in all that git holds from before the lock and in the ledgers
-of other studies. What came after the commit that the lock names and before the
-commit that brought it is warned of.
+The bytes are looked for in the lock's own list of files, in all that git holds from before the lock, by its commit or
+by the dates of commits of any branch, and in the ledgers of other studies. What is dated after the lock and was
+committed before the lock's own file is warned of: git then has the data first, and only its author's clock the lock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def data_age_check(sealed: Sequence[Event], locks: Sequence[Lock], paths: StudyP
     if locks[0].exposure.is_retrospective:  # it says so of all of its data
         return verdict("D4", "data", what, _without_sources(sealed, locks[-1]), exit_code=7)
     before = before_lock(paths, locks[0])
-    known = _in_history(sealed, paths, before.surely) | _listed(locks[0])
+    known = _in_history(sealed, paths, before.by_its_time) | _in_history(sealed, paths, before.surely)
+    known |= _listed(locks[0])
     known |= {sha256: f"those of {where}" for sha256, where in brought_in_elsewhere(paths, locks[0]).items()}
     if faults := [*_without_sources(sealed, locks[-1]), *_hidden(sealed, locks[0], known)]:
         return verdict("D4", "data", what, faults, exit_code=7)

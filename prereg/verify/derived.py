@@ -128,9 +128,10 @@ def _exposure_faults(paths: StudyPaths, plan: Plan, lock: Lock) -> Iterator[Find
         expected.append(paths.relative(paths.study / plan.import_.file))
     if lock.n == 1:
         commits = before_lock(paths, lock).surely
+        folders = output_folders(paths)
         expected += [
             f"{folder} (in git history)"
-            for folder in output_folders(paths)
+            for folder in (folders if git.was_tracked_by(paths.root, commits, *folders) else ())
             if git.was_tracked_by(paths.root, commits, folder)
         ]
     for output in expected:

@@ -33,10 +33,11 @@ NOTHING_TAKEN_BACK = "no lock, signature or statement that history holds was rem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One content that a file had in history, and the oldest commit that had it."""
+    """One content that a file had in history, the oldest commit that brought it, and every commit that did."""
 
     blob: str
     commit: str
+    commits: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +72,17 @@ def history_checks(paths: StudyPaths, events: Iterable[Event]) -> list[Check]:
     """H1 and H2: the ledger only grew, and nothing that was promised was taken back."""
     known = list(events)
     changes = git.changes(paths.root, *FOLDERS)
-    if changes is None:
-        reason = git.why_not(paths.root) or "git could not list the commits"
-        told = [("H1", LEDGER_ONLY_GROWS), ("H2", NOTHING_TAKEN_BACK)]
-        return [not_checked(identity, "history", what, reason, "git clone it") for identity, what in told]
-    versions = _versions(changes, f"{paths.relative(paths.locks)}/")
+    if not changes and not git.has_history(paths.root):
+        unread = git.why_not(paths.root) or ("git could not list the commits" if changes is None else None)
+        reason, then = (unread, "git clone it") if unread else ("nothing is committed here yet", "git commit")
+        both = [("H1", LEDGER_ONLY_GROWS), ("H2", NOTHING_TAKEN_BACK)]
+        return [not_checked(identity, "history", what, reason, then) for identity, what in both]
+    versions = _versions(changes or (), f"{paths.relative(paths.locks)}/")
     is_withdrawn = was_withdrawn(event.name for event in known)
     grown = [
         (is_withdrawn or told, fault) for told, fault in _ledger_faults(paths, versions.pop("ledger.jsonl", []), known)
     ]
-    kept = [(is_withdrawn, fault) for fault in _promise_faults(paths, versions)]
+    kept = [(is_withdrawn or told, fault) for told, fault in _promise_faults(paths, versions)]
     is_whole = not git.is_shallow(paths.root)
     return [
         _judged("H1", LEDGER_ONLY_GROWS, grown, exit_code=4, is_whole=is_whole),
@@ -102,14 +104,16 @@ def _judged(identity: str, what: str, found: list[tuple[bool, Finding]], *, exit
 
 def _versions(changes: Iterable[git.Change], folder: str) -> dict[str, list[Version]]:
     """Every content each file of `folder` ever had, oldest first."""
-    found: dict[str, dict[str, Version]] = {}
-    for change in changes:  # newest first: what stays is the oldest commit of each content
+    found: dict[str, dict[str, list[str]]] = {}
+    for change in changes:  # newest first: what stays last is the oldest commit of each content
         if change.path.startswith(folder):
             held = found.setdefault(change.path.removeprefix(folder), {})
             if change.after is not None:
-                held.pop(change.after, None)
-                held[change.after] = Version(blob=change.after, commit=change.commit)
-    return {name: list(reversed(held.values())) for name, held in found.items()}
+                held[change.after] = [*held.pop(change.after, ()), change.commit]
+    return {
+        name: [Version(blob=blob, commit=by[-1], commits=frozenset(by)) for blob, by in reversed(held.items())]
+        for name, held in found.items()
+    }
 
 
 def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Event]) -> Iterator[tuple[bool, Finding]]:
@@ -129,7 +133,7 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
             continue
         other = texts.get(version.blob, b"")
         line = _first_other_line(here, other)
-        if other.startswith(here) and version.commit not in ours:
+        if other.startswith(here) and ours.isdisjoint(version.commits):
             ahead = Finding(where=where, found=f"{_count(other)} lines", promised=f"the {_count(here)} lines here")
             yield True, ahead
         elif other.startswith(here):
@@ -143,7 +147,8 @@ def _ledger_faults(paths: StudyPaths, versions: list[Version], events: list[Even
             yield is_declared, Finding(where=where, found=said, promised=rejoin)
 
 
-def _promise_faults(paths: StudyPaths, versions: Mapping[str, list[Version]]) -> Iterator[Finding]:
+def _promise_faults(paths: StudyPaths, versions: Mapping[str, list[Version]]) -> Iterator[tuple[bool, Finding]]:
+    """What was promised and is not here; True beside what only another branch has, which may yet be merged."""
     for name, held in sorted(versions.items()):
         if not PROMISES.fullmatch(name):
             continue
@@ -151,11 +156,13 @@ def _promise_faults(paths: StudyPaths, versions: Mapping[str, list[Version]]) ->
         for version in held:
             where = f"{paths.relative(paths.locks)}/{name}"
             stood = f"what stood there at commit {version.commit[:12]}"
-            if not here:
+            if not here and git.reachable_from_head(paths.root).isdisjoint(version.commits):
+                yield True, Finding(where=where, found="on another branch only", promised=stood)
+            elif not here:
                 restore = f"{stood}; git checkout {version.commit[:12]} -- {paths.relative(paths.locks)}"
-                yield Finding(where=where, found="removed", promised=restore)
+                yield False, Finding(where=where, found="removed", promised=restore)
             elif git.blob_id(here, len(version.blob)) != version.blob:
-                yield Finding(where=where, found="another one under the same name", promised=stood)
+                yield False, Finding(where=where, found="another one under the same name", promised=stood)
 
 
 def studies_in_history(root: Path) -> list[str]:

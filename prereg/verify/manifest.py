@@ -14,6 +14,11 @@ from seedlock.prereg.verify.checks import Check, failed, verdict
 
 MANIFEST = "manifest.sha256"
 MAX_MANIFEST_BYTES = 16 * 2**20
+PARTS = re.compile(
+    r"(?:report|appendix)\.html|report\.md|REVIEW\.md|results\.json"
+    r"|data/[^/]+\.parquet|posteriors/[^/]+|figures/[^/]+\.(?:svg|png|json)"
+)
+"""What a report consists of, in every version: a page of another name would be held to nothing."""
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]{1,1000})")
 
 
@@ -62,6 +67,11 @@ def manifest_checks(paths: StudyPaths, built: Event) -> Iterator[Check]:
     extra = [
         Finding(where=name, found="an extra file", promised="the manifest")
         for name in sorted(here.keys() - listed.keys())
+    ]
+    extra += [
+        Finding(where=name, found="no part of a report", promised="its pages, results, figures, data and posteriors")
+        for name in sorted(listed)
+        if not PARTS.fullmatch(name)
     ]
     changed = [
         Finding(where=f"{paths.relative(paths.report)}/{name}", found=found, promised=f"sha256 {promised}")

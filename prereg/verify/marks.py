@@ -7,7 +7,6 @@ is named and nothing is guessed; a hostile page costs no more time than its leng
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from html import unescape
 from typing import Literal, NamedTuple
@@ -37,32 +36,24 @@ def marks(page: str) -> tuple[Mark, ...]:
     Reading ends early at a page of more than `MAX_MARKS`, and after `MAX_STRANGE` that the templates never write.
     """
     found: list[Mark] = []
-    strange = 0
-    for mark in _marks(page):
-        strange += mark.kind == "strange"
-        found.append(mark)
-        if strange == MAX_STRANGE:
+    at, line, size, strange = 0, 1, len(page), 0
+    while at < size and strange < MAX_STRANGE:
+        if len(found) >= MAX_MARKS:
+            found.append(Mark("strange", "", f"more than {MAX_MARKS} tags and texts", line))
             break
-        if len(found) == MAX_MARKS:
-            found.append(Mark(kind="strange", tag="", text=f"more than {MAX_MARKS} tags and texts", line=mark.line))
-            break
-    return tuple(found)
-
-
-def _marks(page: str) -> Iterator[Mark]:
-    at, line, size = 0, 1, len(page)
-    while at < size:
         kind, tag, end = _next(page, at)
         text = page[at:end]
-        if text and kind is not None:
-            yield Mark(kind, tag, text, line)
+        if kind is not None:
+            found.append(Mark(kind, tag, text, line))
+            strange += kind == "strange"
         line += text.count("\n")
         at = end
-        if kind == "start" and tag in _LITERAL and not text.endswith("/>"):
+        if tag in _LITERAL and kind == "start" and not text.endswith("/>"):
             end = _literal_end(page, at, tag)
-            yield Mark(kind="text", tag=tag, text=page[at:end], line=line)
+            found.append(Mark("text", tag, page[at:end], line))
             line += page.count("\n", at, end)
             at = end
+    return tuple(found)
 
 
 def _next(page: str, at: int) -> tuple[Literal["start", "end", "text", "strange"] | None, str, int]:
@@ -71,7 +62,8 @@ def _next(page: str, at: int) -> tuple[Literal["start", "end", "text", "strange"
         end = page.find("<", at)
         return "text", "", end if end >= 0 else len(page)
     if (tag := _TAG.match(page, at)) is not None:
-        return "end" if tag[1] else "start", tag[2].lower(), tag.end()
+        slash, name = tag.group(1, 2)
+        return "end" if slash else "start", name.lower(), tag.end()
     if page.startswith("<!--", at):
         end = page.find("-->", at)
         return (None, "", end + 3) if end >= 0 else ("strange", "", len(page))

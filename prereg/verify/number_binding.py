@@ -137,7 +137,7 @@ class _Reader:
 
     def _start(self, mark: Mark) -> None:
         attributes = attributes_of(mark.text) if " data-" in mark.text else {}
-        element = _Open(tag=mark.tag, attributes=attributes, line=mark.line)
+        element = _Open(mark.tag, attributes, mark.line)
         self.stack.append(element)
         if len(self.stack) == MAX_OPEN:
             self.page.strange.append((mark.line, f"{MAX_OPEN} elements in one another"))

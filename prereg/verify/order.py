@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from seedlock.prereg.errors import Finding
+from seedlock.prereg.lock.document import Lock
+from seedlock.prereg.lock.due_runs import runs_to_train
 from seedlock.prereg.lock.ledger import Event
 from seedlock.prereg.lock.looks import false_ends
 from seedlock.prereg.verify.checks import Check, verdict
@@ -16,9 +18,10 @@ AHEAD = timedelta(days=1)
 """How far a ledger may be ahead of the reviewer's clock."""
 
 
-def order_check(events: list[Event]) -> Check:
+def order_check(events: list[Event], locks: Sequence[Lock] = ()) -> Check:
     """Which event needs which before it, and times that only grow."""
     faults = [*_before_their_need(events), *_before_audit(events), *_after_the_end(events)]
+    faults += [*_without_their_run(events, locks), *_judged_twice(events)]
     faults += [*false_ends(events), *_impossible_times(events)]
     what = "lock, runs, data, looks and report came in this order"
     return verdict("G2", "ledger", what, faults, exit_code=5)
@@ -43,6 +46,44 @@ def _before_their_need(events: list[Event]) -> Iterator[Finding]:
         if needed is not None and needed not in seen:
             yield Finding(where=f"ledger line {event.n}", found=event.name, promised=f"{needed} before it")
         seen.add(event.name)
+
+
+def _without_their_run(events: list[Event], locks: Sequence[Lock]) -> Iterator[Finding]:
+    """Ends of runs that never began, and answers of runs whose training, which the plan asks for here, never ended."""
+    begun: set[str] = set()
+    finished: set[str] = set()
+    to_train: frozenset[str] = frozenset()
+    n_locks = 0
+    for event in events:
+        if event.name in {"plan.locked", "plan.amended"}:
+            to_train = runs_to_train(locks[n_locks]) if n_locks < len(locks) else frozenset()
+            n_locks += 1
+        elif event.name == "run.started":
+            begun.add(str(event.body["run_id"]))
+        elif event.name in {"run.finished", "run.failed"}:
+            run = str(event.body["run_id"])
+            finished |= {run} if event.name == "run.finished" else set()
+            if run not in begun:
+                yield Finding(where=f"ledger line {event.n}", found=f"{event.name} {run}", promised="run.started first")
+        elif event.name == "data.sealed" and event.body["table"] == "completions":
+            answered = {*event.body.get("runs", {}), *event.body.get("audited", {})}
+            for run in sorted(answered & (to_train - finished)):
+                promised = "run.finished before them: the plan trains it here"
+                yield Finding(where=f"ledger line {event.n}", found=f"answers of {run}", promised=promised)
+
+
+def _judged_twice(events: list[Event]) -> Iterator[Finding]:
+    """Judgements that replace those of the same judge on the same answers."""
+    spoken: set[str] = set()
+    for event in (event for event in events if event.name == "data.sealed"):
+        if event.body["table"] == "completions":
+            spoken.clear()
+        elif event.body["table"] == "judgements":
+            judge = str(event.body.get("judge", ""))
+            if judge in spoken:
+                again = f"judgements of {judge} again"
+                yield Finding(where=f"ledger line {event.n}", found=again, promised="new answers between the two")
+            spoken.add(judge)
 
 
 def _impossible_times(events: list[Event]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -178,9 +179,9 @@ def verify(
     also = [pooled] if pooled is not None else synthesis.syntheses(root) if study is None and paper is None else []
     base = found[0].root if found else (root or Path.cwd()).resolve()
     trust = bring_trust(base, signers=signers, authorities=tsa_ca, headers=headers, chain=chain)
-    again = _replay if replay else None
+    again, read_again = _replay if replay else None, partial(_reading, by_its_builder=replay)
     with progress(f"checking {counted(len(found), 'study', 'studies')}"):
-        verified = [verify_study(one, trust=trust, recount=_recount, reading=_reading, replay=again) for one in found]
+        verified = [verify_study(one, trust=trust, recount=_recount, reading=read_again, replay=again) for one in found]
         verified += [synthesis.verified(one, trust) for one in also]
     if read is not None:
         pairs = zip(verified, found, strict=True)
@@ -283,13 +284,13 @@ def _recount(paths: StudyPaths) -> Check:
     return recount_check(paths)
 
 
-def _reading(paths: StudyPaths) -> Iterator[Check]:
+def _reading(paths: StudyPaths, *, by_its_builder: bool = False) -> Iterator[Check]:
     from seedlock.analysis.report.check import promise_check, reading_check
     from seedlock.analysis.report.rebuild import rebuild_check
 
     yield from promise_check(paths)
     yield reading_check(paths)
-    yield rebuild_check(paths)
+    yield rebuild_check(paths, by_its_builder=by_its_builder)
 
 
 def _replay(paths: StudyPaths) -> Check:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from seedlock.cli.commands import COMMANDS, Command
 from seedlock.prereg.errors import SeedlockError
@@ -28,6 +30,7 @@ COMPLETION = "_SEEDLOCK_COMPLETE"
 def main() -> NoReturn:
     """Run the command line; errors go to stderr as one block, with the exit code of the link that broke."""
     typed = sys.argv[1:]
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or every installed package is asked for one
     page = None if COMPLETION in os.environ else _first_words(typed)
     if page is not None:
         print(page)  # noqa: T201 - the first words come before the libraries of the rest
@@ -81,6 +84,18 @@ def build(*commands: Command) -> typer.Typer:
     return app
 
 
+def _without_idle_options(command: Any) -> Any:
+    """A command of Typer's in which an option that was left out is None: Typer would build a validator to say so."""
+    for one in (inner for group in (command, *getattr(command, "commands", {}).values()) for inner in group.params):
+        if not one.required and one.callback is None:
+            one.process_value = partial(_unless_none, one.process_value)
+    return command
+
+
+def _unless_none(process: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
+    return None if value is None else process(context, value)
+
+
 def _root() -> None:
     pass
 
@@ -92,7 +107,8 @@ def _run(asked: list[Command]) -> int:
         from typer._click.exceptions import ClickException
 
         try:
-            code: int = build(*asked)(standalone_mode=False, prog_name="seedlock") or 0
+            program = _without_idle_options(typer.main.get_command(build(*asked)))
+            code: int = program(standalone_mode=False, prog_name="seedlock") or 0
         except SeedlockError as error:
             typer.echo(str(error), err=True)
             code = error.exit_code
