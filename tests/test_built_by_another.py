@@ -37,7 +37,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("tool")
     for folder in FOLDERS:
         left_out = {name.rpartition("/")[2] for name in NO_PART if name.startswith(f"{folder}/")}
-        shutil.copytree(PROJECT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__", *left_out))
+        unwanted = shutil.ignore_patterns("__pycache__", *left_out)
+        shutil.copytree(PROJECT / folder, home / folder, symlinks=True, ignore=unwanted)
+    (home / "docs").mkdir()
+    shutil.copyfile(PROJECT / "docs" / "check.html", home / "docs" / "check.html")
     shutil.copytree(
         PROJECT / "src", home / "src", symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg*")
     )

@@ -20,7 +20,10 @@ INSTALLED = "SEEDLOCK_AT_LOCK"
 """Environment variable: the Python of an environment that holds the version which made the lock."""
 WHO = "from seedlock.prereg.base.tool import this_tool; print(this_tool().files_sha256)"
 
-CODE = ("seedlock.py", "src", "prereg", "schemas", "analysis", "generation", "training", "lockfiles/environment")
+CODE = (
+    *("seedlock.py", "src", "prereg", "schemas", "analysis", "generation", "training", "lockfiles/environment"),
+    "docs/check.html",  # what prereg/verify/check.html is a link to
+)
 
 
 def run_at_lock(paths: StudyPaths, lock: Lock, *arguments: str) -> subprocess.CompletedProcess[bytes]:
