@@ -10,6 +10,7 @@ from pathlib import Path
 
 from docs.validation_rows.check import Check, stored
 from docs.validation_rows.design import design_checks
+from docs.validation_rows.doses import dose_checks
 from docs.validation_rows.families import family_checks
 from docs.validation_rows.judges import judge_checks
 from docs.validation_rows.mixed_models import mixed_model_checks
@@ -22,6 +23,7 @@ HERE = Path(__file__).parent
 GROUPS = {
     "Seeds, and seeds with items": seed_checks,
     "Mixed models and few clusters": mixed_model_checks,
+    "Doses and covariates": dose_checks,
     "Rates": rate_checks,
     "Equivalence and families of tests": family_checks,
     "Judges": judge_checks,

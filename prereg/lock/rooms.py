@@ -51,6 +51,7 @@ LOCKED_CODE = (
     "analysis/findings/agreement.py",
     "analysis/findings/anytime.py",
     "analysis/findings/cells.py",
+    "analysis/findings/doses.py",
     "analysis/findings/effect_sizes.py",
     "analysis/findings/gate_correlation.py",
     "analysis/findings/hypothesis.py",
