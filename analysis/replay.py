@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -24,14 +23,11 @@ from seedlock.prereg.plan.extras import absent_module, require_extras
 from seedlock.prereg.plan.plan import Tolerances
 from seedlock.prereg.verify.checks import Check, failed, not_checked, verdict
 from seedlock.prereg.verify.libraries import library_faults
+from seedlock.prereg.verify.numbers import differences
 
-BAYESIAN = ("bayes", "posterior", "posterior_new_seed", "sensitivity")
-"""Keys whose numbers carry Monte Carlo error."""
 NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
 SAID = re.compile(r"^(?!Next:)[\w.]+: ")
 """The line of a standard error that names the error: the last of a traceback, the first of a refusal."""
-SPEAKS_OF_NOW = frozenset({"check_page_sha256", "looks_used", "software", "tool_version"})
-"""Keys that a later look changes without any number of the analysis changing."""
 
 
 def replay_check(paths: StudyPaths) -> Check:
@@ -117,34 +113,6 @@ def did_not_run(lock: Lock, stderr: str, code: int) -> SeedlockError:
 
 def _lacking(error: NotInstalled) -> str:
     return "; ".join([error.what, *(f"{fault.where}: {fault.found}" for fault in error.findings)])
-
-
-def differences(before: Any, after: Any, tolerances: Tolerances, where: str = "") -> Iterator[Finding]:
-    """Every leaf of two results that differs by more than the plan tolerates."""
-    match before, after:
-        case dict(), dict():
-            for key in sorted(before.keys() | after.keys()):
-                if key not in SPEAKS_OF_NOW:
-                    yield from differences(before.get(key), after.get(key), tolerances, f"{where}/{key}")
-        case list(), list() if len(before) == len(after):
-            for index, (old, new) in enumerate(zip(before, after, strict=True)):
-                yield from differences(old, new, tolerances, f"{where}/{index}")
-        case (bool(), _) | (_, bool()):
-            if before != after:
-                yield Finding(where=where, found=str(after), promised=str(before))
-        case ((int() | float()), (int() | float())):
-            if not _close(float(before), float(after), tolerances, where):
-                yield Finding(where=where, found=repr(after), promised=repr(before))
-        case _ if before != after:
-            yield Finding(where=where, found=str(after)[:120], promised=str(before)[:120])
-
-
-def _close(before: float, after: float, tolerances: Tolerances, where: str) -> bool:
-    if "/diagnostics/" in where:
-        return True  # effective sample sizes describe one sampler run, they are not a result
-    if any(f"/{key}" in where for key in BAYESIAN):
-        return math.isclose(before, after, rel_tol=tolerances.monte_carlo, abs_tol=tolerances.monte_carlo)
-    return math.isclose(before, after, rel_tol=tolerances.relative, abs_tol=tolerances.absolute)
 
 
 def _numbers(value: Any) -> Iterator[float]:

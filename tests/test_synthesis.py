@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seedlock.analysis.synthesize import again_check, read_synthesis_results
+from seedlock.analysis.pool_again import again_check, read_synthesis_results
 from seedlock.prereg.base.paths import StudyPaths, SynthesisPaths
 from seedlock.prereg.errors import BadInput
 from seedlock.prereg.lock.ledger import read_ledger

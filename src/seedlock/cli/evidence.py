@@ -62,8 +62,8 @@ def sign(
 
 def _sign_replay(paths: StudyPaths, key: Path, by: str) -> None:
     """Replay, and sign for it where it held. The ledger is the author's: nothing is appended to it."""
+    from seedlock.analysis.pool_again import again_check
     from seedlock.analysis.replay import replay_check
-    from seedlock.analysis.synthesize import again_check
     from seedlock.prereg.base.paths import SynthesisPaths
     from seedlock.prereg.base.tool import this_tool
     from seedlock.prereg.lock.ledger import read_ledger

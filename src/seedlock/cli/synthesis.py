@@ -138,7 +138,7 @@ def show(paths: SynthesisPaths) -> None:
 
 def verified(paths: SynthesisPaths, trust: Trust) -> Verification:
     """Every link of a synthesis, its numbers pooled again."""
-    from seedlock.analysis.synthesize import again_check
+    from seedlock.analysis.pool_again import again_check
     from seedlock.prereg.verify.synthesis import verify_synthesis
 
     return verify_synthesis(paths, trust=trust, again=again_check)
