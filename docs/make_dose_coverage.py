@@ -198,7 +198,8 @@ def page(rows: list[Row]) -> str:
     )
     after = textwrap.fill(
         "A line that forgets the seed takes eight steps of one run for eight runs, and covers less the more they "
-        "tell of each seed's own slope. With gaps and three seeds `slope_cr2` has too few df nearly always: "
+        "tell of each seed's own slope. With gaps, seeds that differ in slope make `slope_cr2` a little too narrow "
+        "(its working model knows no such difference), and at three seeds it has too few df nearly always: "
         "`slope_t` is the test to plan. `ancova_cr2` on seeds that two arms share spends most of its df on the "
         "covariate: at three seeds it is refused, at five often, and its interval is wide. How the methods work, "
         "and when not to use them: [Doses and covariates](methods/doses.md).",

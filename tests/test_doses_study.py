@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from seedlock.analysis.inference.filters import uneven_filter
+from seedlock.analysis.inference.hypothesis import Data, estimate_hypothesis
+from seedlock.analysis.simulation.run import simulate_design
 from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.errors import BadInput
+from seedlock.prereg.plan.filters import scored_as
+from seedlock.prereg.plan.plan import Plan
+from seedlock.prereg.plan.read import parse_plan
 from tests.conftest import StudyFixture
 
 ROWS = (100, 200, 400, 800)
@@ -277,3 +286,56 @@ def test_a_plan_whose_numbers_and_tests_do_not_fit_is_refused(
     assert PLAN.count(old) >= 1
     fixture.write_plan(PLAN.replace(old, new, 1))
     assert says in fixture.run("check", ok=2)
+
+
+def test_a_filter_that_leaves_out_more_of_one_level_is_refused_where_the_plan_says_so() -> None:
+    plan = parse_plan(
+        PLAN.replace("filter_gap = 0.05", 'filter_gap = 0.05\nfilters = "refuse"').encode(), Path("p/plan.toml")
+    )
+    long = next(h for h in plan.hypothesis if h.id == "long")
+    assert scored_as(plan, "leak", long.where) == "leak where words >= 19"
+    for lost, is_uneven in ((5, True), (2, False)):
+        owed = pd.DataFrame(
+            {"level": ["100", "800"], "n_scored": [50 - lost, 49], "n_missing": [lost, 1],
+             "missing": [json.dumps({"not words >= 19": lost}), json.dumps({"not words >= 19": 1})]}
+        )  # fmt: skip
+        found = uneven_filter(plan, long, owed)
+        assert (found is not None) == is_uneven
+    empty = Data(plan=plan, cells=_cells(plan, {"100": 0.5, "800": 0.0}))
+    tested = estimate_hypothesis(empty, "long", long, {})
+    assert tested.estimate is None
+    assert tested.reasons[0].code == "uneven-filter"
+
+
+def _cells(plan: Plan, out: dict[str, float]) -> pd.DataFrame:
+    """Twenty answers of every run to one item, of which a filter leaves out a share at each level."""
+    made = []
+    for run in plan.runs():
+        n_out = round(20 * out.get(run.factors["rows"], 0.0))
+        made.append(
+            {"run_id": run.label, "arm": run.arm, "model": run.model, "seed": str(run.seed),
+             "rows": run.factors["rows"], "item_id": "q", "measure": "leak where words >= 19",
+             "n_scored": 20 - n_out, "k": None,
+             "total": 0.5 * (20 - n_out), "mean": 0.5, "sum_sq": 0.25 * (20 - n_out), "n_missing": n_out,
+             "missing": json.dumps({"not words >= 19": n_out} if n_out else {})}
+        )  # fmt: skip
+    return pd.DataFrame(made)
+
+
+def test_a_slope_is_simulated_with_the_plan_and_what_is_not_says_why() -> None:
+    design = "[design]\nitems = 12\ndraws = 1\n[design.measures.leak]\nseed_sd = [0.05]\nanswer_sd = 0.1\n"
+    design += "[design.measures.named]\nbase = 0.8\nseed_sd = [0.3]\n[[hypothesis]]"
+    plan = parse_plan(PLAN.replace("[[hypothesis]]", design, 1).encode(), Path("p/plan.toml"))
+    result = simulate_design(plan, simulations=400, seed=1, most_seeds=0)
+    null = next(row for row in result.rows if (row.id, row.scenario) == ("dose", "null"))
+    assert null.error is not None
+    assert null.error.value <= 0.025 + 4 * (0.025 * 0.975 / 400) ** 0.5
+    reasons = {row.id: row.reason for row in result.rows if row.reason}
+    assert set(reasons) == {"order", "length", "adjusted"}
+    assert [one.where for one in result.not_simulated if one.code == "row-filters"] == ["long"]
+
+
+def test_a_dose_beside_a_contrast_of_its_own_is_refused() -> None:
+    twice = PLAN.replace('unit = "rows" }\n', 'unit = "rows" }\ncontrast = { "100" = -1.0, "800" = 1.0 }\n', 1)
+    with pytest.raises(BadInput, match="leave out contrast"):
+        parse_plan(twice.encode(), Path("p/plan.toml"))
