@@ -145,6 +145,18 @@ CASES = {
         holds={"measures.answer": {"kind": "numeric", "unit": "points of score", "low": 0, "high": 1}},
     ),
     "semicolons": Case(lambda at: to_csv(at / "a.csv", NUMBERS, ";"), holds={"import.delimiter": ";"}),
+    "semicolons and decimal commas": Case(
+        lambda at: to_csv(at / "a.csv", rows(score=lambda *place: str(score(*place)).replace(".", ",")), ";"),
+        holds={
+            "import.decimal": ",",
+            "measures.answer": {"kind": "numeric", "unit": "points of score", "low": 0, "high": 1},
+        },
+    ),
+    "texts of several lines": Case(
+        lambda at: to_csv(at / "a.csv", rows(text=lambda a, s, q: f"yes\n{q}" if hit(a, s, q) else "no")),
+        ("--count", "yes"),
+        {"measures.answer": {"kind": "marker_rate", "marker": "yes"}},
+    ),
     "yes and no in JSON lines": Case(
         lambda at: lines(at / "a.jsonl", rows(misaligned=hit)),
         holds={"measures.answer": {"kind": "label_rate", "positive": ["true"], "negative": ["false"]}},
@@ -252,10 +264,13 @@ def test_what_is_said_stands_in_the_plan_and_is_asked_no_more(tmp_path: Path) ->
     ("found", "options", "said"),
     [
         (rows(text="prose"), (), "--count WORD"),
+        (rows(text="prose", is_bad=hit), (), "--answer is_bad"),
+        (rows(text="prose"), ("--smallest", "0.1"), "--from {file} --smallest 0.1 --count WORD"),
         (rows(verdict=letter), (), "--count LABEL, of a, b, c"),
         (rows(verdict=letter), ("--count", "d"), "no answer is this label"),
         (rows(arms=("only",), score=score), (), "--arm"),
         ([{"x": n, "y": 2 * n} for n in range(9)], (), "one of: x, y"),
+        ([{"x": n, "y": 2 * n} for n in range(9)], (), "--arm COLUMN --item COLUMN --answer COLUMN"),
         (NUMBERS, ("--arm", "arms"), "arms, no such column"),
         (NUMBERS, ("--control", "tund"), "no rows of this arm"),
     ],
@@ -265,8 +280,16 @@ def test_what_the_rows_do_not_say_is_asked_for_by_the_option_that_says_it(
 ) -> None:
     file = to_csv(tmp_path / "a.csv", found)
     refusal = type_in("init", str(tmp_path / "r"), "--from", str(file), *options, ok=2)
-    assert said in refusal
+    assert said.format(file=file) in refusal
     assert not (tmp_path / "r").exists()
+
+
+def test_files_that_a_shell_lists_are_read_and_the_study_is_named_after_their_folder(tmp_path: Path) -> None:
+    files = per_run(tmp_path / "pilot", rows(score=score), to_csv, "{arm}-seed{seed}.csv")
+    said = type_in("init", str(tmp_path / "r"), "--from", *map(str, files))
+    assert "seedlock check pilot " in said
+    assert (tmp_path / "r" / "prereg" / "studies" / "pilot" / "plan.toml").is_file()
+    assert "with --from" in type_in("init", str(tmp_path / "s"), str(files[0]), ok=2)
 
 
 def test_a_second_study_joins_the_first_and_overwrites_nothing(tmp_path: Path) -> None:

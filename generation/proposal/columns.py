@@ -6,7 +6,7 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ OWN_KEYS: Mapping[str, frozenset[str]] = {
 BATCHES = ("openai_batch", "anthropic_batch", "gemini_batch", "openai_chat")
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
+NUMBER_WITH_COMMA = r"^[+-]?[0-9]*,[0-9]+$"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
@@ -49,6 +51,7 @@ class Format:
 
     name: str
     delimiter: str = ","
+    decimal: str = "."
     rows_at: str | None = None
 
     def reader(self) -> Importer:
@@ -64,7 +67,8 @@ class Format:
 class Column:
     """What stands in one column; `levels` counts its values, up to `LEVELS` different ones.
 
-    `low` and `high` are the ends of its numbers, where every value is one.
+    `low` and `high` are the ends of its numbers, where every value is one; `has_comma` says that some of them have a
+    decimal comma.
     """
 
     name: str
@@ -74,18 +78,22 @@ class Column:
     is_open: bool = False
     is_number: bool = True
     is_whole: bool = True
+    has_comma: bool = False
     low: float = float("inf")
     high: float = float("-inf")
 
-    def add(self, values: pa.Array) -> None:
+    def add(self, values: pa.Array, *, may_have_comma: bool = False) -> None:
         """Take in some more of its values."""
         self.n += len(values)
         self.nulls += values.null_count
         values = values.drop_null()
         if not len(values):
             return
-        if self.is_number and pc.all(pc.match_substring_regex(values, NUMBER)).as_py():
-            numbers = values.cast(pa.float64())
+        numerals = values
+        if may_have_comma and pc.any(pc.match_substring_regex(values, NUMBER_WITH_COMMA)).as_py():
+            self.has_comma, numerals = True, pc.replace_substring(values, ",", ".")
+        if self.is_number and pc.all(pc.match_substring_regex(numerals, NUMBER)).as_py():
+            numbers = numerals.cast(pa.float64())
             self.low = min(self.low, pc.min(numbers).as_py())
             self.high = max(self.high, pc.max(numbers).as_py())
             self.is_whole = self.is_whole and pc.all(pc.equal(numbers, pc.floor(numbers))).as_py()
@@ -122,7 +130,9 @@ def look(files: Sequence[Path]) -> tuple[Format, dict[str, Column]]:
         here = [name for name in columns_there(file, found) if name in columns]
         for batch in rows_of(file, found, here):
             for name in here:
-                columns[name].add(batch[name].combine_chunks())
+                columns[name].add(batch[name].combine_chunks(), may_have_comma=found.delimiter != ",")
+    if any(column.has_comma and column.is_number for column in columns.values()):
+        found = replace(found, decimal=",")
     return found, {name: column for name, column in columns.items() if column.n > column.nulls}
 
 

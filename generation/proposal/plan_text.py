@@ -152,6 +152,8 @@ def _import(made: Proposal) -> Iterator[str]:
     yield f'format    = "{made.format.name}"'
     if made.format.delimiter != ",":
         yield f"delimiter = {_q(made.format.delimiter)}"
+    if made.format.decimal != ".":
+        yield f"decimal = {_q(made.format.decimal)}"
     if made.format.rows_at:
         yield f"rows_at   = {_q(made.format.rows_at)}"
     if made.is_copied:

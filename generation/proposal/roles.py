@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from seedlock.generation.proposal.columns import Column
 from seedlock.prereg.errors import BadInput, Finding
+from seedlock.prereg.printable import printable
 
 type Guessed = Literal["arm", "model", "seed", "item", "draw", "status", "answer"]
 
@@ -32,6 +34,7 @@ NAMES: Mapping[Guessed, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """The names in use for each role, likeliest first; an answer that is a number or a verdict comes before its text."""
+SHOWN_CHARACTERS = 60
 MOST_ARMS, MOST_SEEDS, MOST_MODELS, MOST_LABELS = 24, 500, 40, 12
 YES = ("true", "True", "TRUE", "1", "1.0", "yes", "Yes", "YES", "C", "correct", "pass", "hit")
 NO = ("false", "False", "FALSE", "0", "0.0", "no", "No", "NO", "I", "incorrect", "fail", "miss")
@@ -89,11 +92,14 @@ def guess(columns: Mapping[str, Column], asked: Mapping[Guessed, str], count: Se
         if role not in found
     ]
     if faults:
-        raise BadInput("the rows do not say enough for a plan", *faults, then="say which:  --arm COLUMN --item COLUMN")
-    return _answer(columns[found["answer"]], found, why, count)
+        then = " ".join(f"{fault.where} COLUMN" for fault in faults)
+        raise BadInput("the rows do not say enough for a plan", *faults, then=then)
+    return _answer(columns, found, why, count)
 
 
-def _answer(column: Column, found: dict[Guessed, str], why: dict[Guessed, str], count: Sequence[str]) -> Roles:
+def _answer(
+    columns: Mapping[str, Column], found: dict[Guessed, str], why: dict[Guessed, str], count: Sequence[str]
+) -> Roles:
     """What the answers are, and what counts in them.
 
     Raises
@@ -101,13 +107,14 @@ def _answer(column: Column, found: dict[Guessed, str], why: dict[Guessed, str], 
     BadInput
         Labels or texts of which nobody has said what counts, or a label that is not there.
     """
+    column = columns[found["answer"]]
     levels = set(column.levels)
     is_two = not column.is_open and levels <= {*YES, *NO} and len(levels & set(YES)) <= 1 >= len(levels & set(NO))
     is_text = column.is_open or (len(count) == 1 and any(count[0] in level != count[0] for level in levels))
     if count and not is_text and column.n_levels <= MOST_LABELS:
         if absent := [word for word in count if word not in levels]:
             faults = [Finding(where="--count", found=word, promised=", ".join(sorted(levels))) for word in absent]
-            raise BadInput("no answer is this label", *faults, then="--count LABEL  as it stands in the file")
+            raise BadInput("no answer is this label", *faults, then="--count LABEL")
         others = tuple(sorted(levels - set(count)))
         return Roles(columns=found, why=why, answer_kind="label", counts=tuple(count), others=others)
     if count:
@@ -121,9 +128,16 @@ def _answer(column: Column, found: dict[Guessed, str], why: dict[Guessed, str], 
         return Roles(columns=found, why=why, answer_kind="label", counts=yes, others=no)
     if column.is_number:
         return Roles(columns=found, why=why, answer_kind="value")
-    promised = f"--count LABEL, of {', '.join(sorted(levels))}" if column.n_levels <= MOST_LABELS else "--count WORD"
-    fault = Finding(where=f"answers in {column.name}", found="words", promised=promised)
-    raise BadInput("nothing says what counts in an answer", fault, then="--count WORD  or  --answer COLUMN of scores")
+    labels = ", ".join(printable(level, limit=SHOWN_CHARACTERS) for level in sorted(levels))
+    promised = f"--count LABEL, of {labels}" if column.n_levels <= MOST_LABELS else "--count WORD"
+    others = {name: one for name, one in columns.items() if name not in found.values()}
+    scores = [name for name, one in others.items() if one.is_number or set(one.levels) <= {*YES, *NO}]
+    either = "--count WORD   (or  --answer COLUMN, of scores)"
+    raise BadInput(
+        "nothing says what counts in an answer",
+        Finding(where=f"answers in {column.name}", found="words", promised=promised),
+        then=f"--answer {shlex.quote(scores[0])}" if len(scores) == 1 else either,
+    )
 
 
 def _opposite(levels: set[str]) -> str:
@@ -182,7 +196,8 @@ def _shown(column: Column) -> str:
     if column.is_open:
         return "many values"
     levels = sorted(column.levels)
-    return f"{len(levels)} {'value' if len(levels) == 1 else 'values'}: {', '.join(levels[:4])}" + (
+    shown = [printable(level, limit=SHOWN_CHARACTERS) for level in levels[:4]]
+    return f"{len(levels)} {'value' if len(levels) == 1 else 'values'}: {', '.join(shown)}" + (
         ", ..." if len(levels) > 4 else ""
     )
 

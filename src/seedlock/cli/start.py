@@ -25,6 +25,9 @@ COPIED_BYTES = 100 * 2**20
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder; with --from, a repository too.")],
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE ...]", help="Further files of --from.", show_default=False)
+    ] = None,
     example: Annotated[
         Literal["trained", "imported"] | None,
         typer.Option(
@@ -35,7 +38,7 @@ def init(
     ] = None,
     rows: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="Rows in hand (CSV, JSON lines, Parquet, Inspect or lm-eval logs); repeat."),
+        typer.Option("--from", help="Rows in hand (CSV, JSON lines, Parquet, Inspect or lm-eval logs); several too."),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="With --from: the study's name.")] = None,
     arm: Annotated[str | None, typer.Option("--arm", help="The column of what differs on purpose.")] = None,
@@ -80,8 +83,10 @@ def init(
             predicted=predicts,
             file_pattern=file_pattern,
         )
-        _from_rows(folder, rows, name, said)
+        _from_rows(folder, [*rows, *(more or ())], name, said)
         return
+    if more:
+        raise typer.BadParameter("files are read with --from", param_hint="FILE")
     for path in create_repository(folder, example or example_that_runs()):
         say(f"wrote     {folder / path}")
     if example is None and example_that_runs() == "imported":
@@ -95,10 +100,15 @@ def _from_rows(folder: Path, files: Sequence[Path], name: str | None, said: Said
     from seedlock.generation.proposal.propose import propose
     from seedlock.prereg.workflow.init import create_from_rows
 
-    study = _study_name(name or files[0].name.partition(".")[0])
+    study = _study_name(name or _named_after(files, folder))
     is_copied = len(files) == 1 and files[0].is_file() and files[0].stat().st_size <= COPIED_BYTES
-    with progress("looking at the rows"):
-        made = propose(study, files, said, is_copied=is_copied)
+    try:
+        with progress("looking at the rows"):
+            made = propose(study, files, said, is_copied=is_copied)
+    except BadInput as refusal:
+        if refusal.then.startswith("--"):
+            refusal.then = f"{_typed(folder, files, name, said)} {refusal.then}"
+        raise
     if sys.stdin.isatty() and sys.stdout.isatty():
         made = _asked(made)
     there = [] if is_copied else [os.path.relpath(file.absolute(), folder.absolute()) for file in files]
@@ -108,6 +118,16 @@ def _from_rows(folder: Path, files: Sequence[Path], name: str | None, said: Said
         say(line)
     named = "".join(f" {shlex.quote(file)}" for file in there)
     say(f"Next: cd {shlex.quote(str(folder))} && git init && seedlock check {study}{named}")
+
+
+def _typed(folder: Path, files: Sequence[Path], name: str | None, said: Said) -> str:
+    """The command as it was typed, for what has to be added to it."""
+    options: list[tuple[str, object]] = [("name", name), *said.columns.items(), *(("count", one) for one in said.count)]
+    options += [("control", said.control), ("treated", said.treated), ("smallest", said.smallest)]
+    options += [("predicts", said.predicted), ("file-pattern", said.file_pattern)]
+    words = ["seedlock", "init", str(folder), "--from", *map(str, files)]
+    words += [word for option, value in options if value is not None for word in (f"--{option}", str(value))]
+    return shlex.join(words)
 
 
 def _asked(made: Proposal) -> Proposal:
@@ -142,6 +162,14 @@ def _account(made: Proposal) -> list[str]:
         f"counted   {answers[made.roles.answer_kind]}",
         *(f"yours     {question}" for question in made.open_questions()),
     ]
+
+
+def _named_after(files: Sequence[Path], folder: Path) -> str:
+    """The name of a file, or of the folder that holds all of several; the repository's where they are all at hand."""
+    if len(files) == 1:
+        return files[0].name.partition(".")[0]
+    common = os.path.commonpath([file.absolute().parent for file in files])
+    return folder.absolute().name if Path(common) == Path.cwd() else Path(common).name
 
 
 def _study_name(spelled: str) -> str:
