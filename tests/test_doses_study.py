@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -339,3 +340,39 @@ def test_a_dose_beside_a_contrast_of_its_own_is_refused() -> None:
     twice = PLAN.replace('unit = "rows" }\n', 'unit = "rows" }\ncontrast = { "100" = -1.0, "800" = 1.0 }\n', 1)
     with pytest.raises(BadInput, match="leave out contrast"):
         parse_plan(twice.encode(), Path("p/plan.toml"))
+
+
+@pytest.mark.parametrize("identity", ["length", "adjusted", "dose"])
+def test_worst_cases_are_the_worst_of_all_that_missing_answers_could_have_been(identity: str) -> None:
+    plan = parse_plan(PLAN.encode(), Path("p/plan.toml"))
+    hypothesis = next(h for h in plan.hypothesis if h.id == identity)
+    rng = np.random.default_rng(4)
+    runs = [run for run in plan.runs() if run.seed is not None]
+    lost = (1, 9, 21)
+    scores, words = rng.uniform(0.2, 0.8, (len(runs), 3)), rng.uniform(10, 30, len(runs))
+
+    def data(fill: tuple[float, ...] | None) -> Data:
+        """Three answers a run, of which some runs lack one, or have it scored as `fill` says."""
+        made = []
+        for place, run in enumerate(runs):
+            own = scores[place].tolist()
+            gone = int(place in lost and fill is None)
+            if place in lost:
+                own = [*own[:2], *([] if fill is None else [fill[lost.index(place)]])]
+            for measure, values, n_missing in (("leak", own, gone), ("words", [words[place]], 0)):
+                made.append(
+                    {"run_id": run.label, "arm": run.arm, "model": run.model, "seed": str(run.seed),
+                     "rows": run.factors["rows"], "item_id": "q", "measure": measure,
+                     "n_scored": len(values), "k": None,
+                     "total": sum(values), "mean": float(np.mean(values)), "sum_sq": float(np.square(values).sum()),
+                     "n_missing": n_missing, "missing": json.dumps({"refusal": 1} if n_missing else {})}
+                )  # fmt: skip
+        return Data(plan=plan, cells=pd.DataFrame(made))
+
+    tested = estimate_hypothesis(data(None), identity, hypothesis, {})
+    possible = []
+    for fill in itertools.product((0.0, 0.5, 1.0), repeat=len(lost)):
+        whole = estimate_hypothesis(data(fill), identity, hypothesis, {}).estimate
+        assert whole is not None
+        possible.append(whole.estimate)
+    assert [bound.estimate for bound in tested.bound_estimates] == pytest.approx([min(possible), max(possible)])

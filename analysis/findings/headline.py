@@ -142,7 +142,11 @@ def units_text(h: HypothesisResult, n: int | None = None) -> str:
     if total is None:
         return f"no {unit}"
     if len(counts) < 2 or sum(counts) != h.n_units:
-        in_each = f" in every {level}" if len(counts) > 1 and counts == [h.n_units] * len(counts) else ""
+        in_each = (
+            f" {'at every number of' if h.dose else 'in every'} {level}"
+            if len(counts) > 1 and counts == [h.n_units] * len(counts)
+            else ""
+        )
         return f"{total} {_several(unit, total)}{in_each}"
     least, most = (counts[0], counts[-1]) if n is None else (-(-n // len(counts)),) * 2
     each = f"{least} {_several(unit, least)}" if least == most else f"{least} to {most} {_several(unit, most)}"
