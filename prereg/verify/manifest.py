@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from seedlock.prereg.base.paths import StudyPaths
+from seedlock.prereg.base.paths import StudyPaths, SynthesisPaths
 from seedlock.prereg.base.reading import found_at, read_regular_text, walk
 from seedlock.prereg.errors import Finding, UnreadableFile
 from seedlock.prereg.lock.ledger import Event
@@ -19,6 +19,8 @@ PARTS = re.compile(
     r"|data/[^/]+\.parquet|posteriors/[^/]+|figures/[^/]+\.(?:svg|png|json)"
 )
 """What a report consists of, in every version: a page of another name would be held to nothing."""
+SYNTHESIS_PARTS = re.compile(r"report\.html|report\.md|results\.json|data/[^/]+\.json|figures/pooled\.(?:svg|png|json)")
+"""What the report of a synthesis consists of: the results that it pools are its data."""
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]{1,1000})")
 
 
@@ -64,6 +66,7 @@ def manifest_checks(paths: StudyPaths, built: Event) -> Iterator[Check]:
     except UnreadableFile as error:
         yield failed("R2", "report", error)
         return
+    parts = SYNTHESIS_PARTS if isinstance(paths, SynthesisPaths) else PARTS
     extra = [
         Finding(where=name, found="an extra file", promised="the manifest")
         for name in sorted(here.keys() - listed.keys())
@@ -71,7 +74,7 @@ def manifest_checks(paths: StudyPaths, built: Event) -> Iterator[Check]:
     extra += [
         Finding(where=name, found="no part of a report", promised="its pages, results, figures, data and posteriors")
         for name in sorted(listed)
-        if not PARTS.fullmatch(name)
+        if not parts.fullmatch(name)
     ]
     changed = [
         Finding(where=f"{paths.relative(paths.report)}/{name}", found=found, promised=f"sha256 {promised}")
