@@ -130,8 +130,8 @@ def _answer(
         return Roles(columns=found, why=why, answer_kind="value")
     labels = ", ".join(printable(level, limit=SHOWN_CHARACTERS) for level in sorted(levels))
     promised = f"--count LABEL, of {labels}" if column.n_levels <= MOST_LABELS else "--count WORD"
-    others = {name: one for name, one in columns.items() if name not in found.values()}
-    scores = [name for name, one in others.items() if one.is_number or set(one.levels) <= {*YES, *NO}]
+    free = {name: one for name, one in columns.items() if name not in found.values()}
+    scores = [name for name, one in free.items() if one.is_number or set(one.levels) <= {*YES, *NO}]
     either = "--count WORD   (or  --answer COLUMN, of scores)"
     raise BadInput(
         "nothing says what counts in an answer",
