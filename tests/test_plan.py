@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from seedlock.prereg.plan.bands import parse_bands
 from seedlock.prereg.plan.lint import lint_plan
 from seedlock.prereg.plan.plan import Plan
 from seedlock.prereg.plan.read import parse_plan, read_plan
-from tests.conftest import PLAN, PROJECT
+from tests.conftest import PLAN, PROJECT, StudyFixture
 
 HERE = Path("prereg/studies/spread/plan.toml")
 
@@ -60,6 +61,41 @@ def test_every_fault_is_reported_at_once_with_its_key_path() -> None:
 def test_a_misspelt_name_is_met_with_did_you_mean(old: str, new: str, where: str, hint: str) -> None:
     findings = refusal(PLAN.replace(old, new, 1)).findings
     assert (where, hint) in {(finding.where, finding.promised) for finding in findings}
+
+
+def said_of(plan: str) -> str | None:
+    """The refusal of a plan; None where it is read."""
+    try:
+        parse_plan(plan.encode(), Path("p/docs/plan.toml"))
+    except BadInput as refusal:
+        return str(refusal)
+    return None
+
+
+def test_every_key_and_table_of_the_documented_plan_is_caught_when_misspelt() -> None:
+    page = (PROJECT / "docs" / "plan.md").read_text("utf-8")
+    whole = next(block for block in re.findall(r"```toml\n(.*?)```", page, flags=re.S) if "[study]" in block)
+    lines, table, caught, taken = whole.splitlines(), "", 0, set()
+    for place, line in enumerate(lines):
+        table = found[1] if (found := re.match(r"\[+([^\]]+)\]", line)) else table
+        if not (named := re.match(r"(\[*)([a-z_]+)(?=[\].]|\s*=)", line)):
+            continue
+        wrong = f"{named[1]}{named[2][:-1]}qz{line[named.end() :]}"
+        refusal_of = said_of("\n".join([*lines[:place], wrong, *lines[place + 1 :]]))
+        if refusal_of is None:
+            taken.add(f"{table}.{named[2]}")
+        else:
+            assert named[2] in refusal_of, wrong
+            caught += 1
+    assert caught > 90
+    assert taken == {"measures.marker.marker", "measures.marker.unit"}  # a measure's own: held where it is known
+
+
+def test_a_misspelt_key_of_a_measure_is_caught_by_check(study: StudyFixture) -> None:
+    study.write_plan(PLAN.replace('marker = "[ZLT]"', 'marker = "[ZLT]"\nunti = "answers"'))
+    said = study.run("check", ok=2)
+    assert "measures.marker.unti" in said
+    assert "one of: marker; did you mean 'unit'?" in said
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", str(2**53)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from seedlock.prereg.plan.cross_references import unknown
 from seedlock.prereg.plan.judges import verdict_labels
 from seedlock.prereg.plan.lint import Lint, acknowledge, lint_plan, matching_units
 from seedlock.prereg.plan.named_values import named_attributes, unmet
-from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Plan
+from seedlock.prereg.plan.plan import BASELINE_ARM, Estimand, Hypothesis, Measure, Plan
 from seedlock.prereg.plan.runs import Where
 
 SD_SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -106,7 +108,13 @@ def _measures(plan: Plan) -> Iterator[Finding]:
             try:
                 named_measure(name, measure.kind, measure.params)
             except BadInput as error:
-                yield from error.findings
+                yield from (_of_every_measure(fault) for fault in error.findings)
+
+
+def _of_every_measure(fault: Finding) -> Finding:
+    """A key that a kind of measure does not have, beside the key of every measure that it may be meant for."""
+    near = difflib.get_close_matches(fault.where.rpartition(".")[2], Measure.model_fields, n=1)
+    return replace(fault, promised=f"{fault.promised}; did you mean {near[0]!r}?") if near else fault
 
 
 def _priors(plan: Plan) -> Iterator[Finding]:
