@@ -376,3 +376,26 @@ def test_worst_cases_are_the_worst_of_all_that_missing_answers_could_have_been(i
         assert whole is not None
         possible.append(whole.estimate)
     assert [bound.estimate for bound in tested.bound_estimates] == pytest.approx([min(possible), max(possible)])
+
+
+def test_every_item_may_be_a_point(rows: Any) -> None:
+    """Within each seed: do longer answers leak more, item by item?"""
+    by_item = PLAN.replace('over      = "rows"\ndose      = { measure', 'over      = "item"\ndose      = { measure', 1)
+    plan = parse_plan(by_item.encode(), Path("p/plan.toml"))
+    hypothesis = next(h for h in plan.hypothesis if h.id == "length")
+    assert hypothesis.test == "slope_t"
+    frame = pd.DataFrame(rows).assign(words=[len(row["text"].split()) for row in rows])
+    parts = [
+        frame.assign(
+            run_id=frame["arm"] + frame["seed"].astype(str), seed=frame["seed"].astype(str), model="tiny",
+            item_id=frame["item"], measure=measure, mean=frame[column].astype(float), total=frame[column].astype(float),
+            n_scored=1, n_missing=0, missing="{}", k=None,
+        )
+        for measure, column in (("leak", "leak"), ("words", "words"))
+    ]  # fmt: skip
+    found = estimate_hypothesis(Data(plan=plan, cells=pd.concat(parts, ignore_index=True)), "length", hypothesis, {})
+    means = frame.groupby(["seed", "item"])[["words", "leak"]].mean()
+    slopes = [10 * np.polyfit(one["words"], one["leak"], 1)[0] for _, one in means.groupby(level=0)]
+    assert found.estimate is not None
+    assert found.estimate.estimate == pytest.approx(np.mean(slopes))
+    assert found.estimate.se == pytest.approx(stats.sem(slopes))
