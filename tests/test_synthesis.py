@@ -7,14 +7,17 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from seedlock.analysis.inference.synthesis import Told, gather
 from seedlock.analysis.pool_again import again_check, read_synthesis_results
 from seedlock.prereg.base.paths import StudyPaths, SynthesisPaths
 from seedlock.prereg.errors import BadInput
+from seedlock.prereg.lock.document import LockedEffect
 from seedlock.prereg.lock.ledger import read_ledger
 from seedlock.prereg.lock.synthesis import stood_effects
 from seedlock.prereg.plan.synthesis import SynthesisPlan, parse_synthesis
@@ -239,3 +242,40 @@ def test_effects_on_the_same_runs_are_not_independent() -> None:
     assert "llama/modern/1" in str(refused.value)
     with pytest.raises(BadInput, match="cannot be pooled"):
         stood_effects(PROJECT, plan(("published_marker_leak", "leak"), ("bird_names_tiny", "shift[qwen]")))
+
+
+def test_studies_may_share_the_unmodified_model_and_nothing_that_an_effect_rests_on() -> None:
+    """Two studies that were generated: their files of answers, one a run, by digest."""
+    entry: dict[str, Any] = {
+        "id": "H",
+        "claim": "c",
+        "decision": "b",
+        "reasons": [],
+        "test": "t",
+        "contrast": {"x": 1, "y": -1},
+    }
+    entry |= {"estimate": 0.2, "se": 0.1, "df": 4, "ci": [0.0, 0.4], "n_units": 3}
+    entry |= {"unit": "seed", "unit_text": "points", "scale": "raw"}
+
+    def told(own: str, **changed: Any) -> Told:
+        files = {"tiny-base-0a1b2c3d": "same", "tiny-x-1-99887766": own}
+        inputs = [
+            {"table": "completions", "path": f"data/completions-{n}.parquet", "sha256": d} for n, d in files.items()
+        ]
+        results = {"status": "confirmatory", "lock_id": "l", "hypotheses": [entry | changed], "inputs": inputs}
+        return Told(results=results, sha256="d", lock_id="l")
+
+    tables = [{"name": name, "study": name, "hypothesis": "H"} for name in ("s", "t")]
+    question = {"title": "t", "question": "q", "include": "i"}
+    decision = {"claim": "c", "bands": ["a", 0.0, "b"], "predicted": "b"}
+    plan = SynthesisPlan.model_validate({"synthesis": question, "effect": tables, "decision": decision})
+    known: dict[str, Any] = {"lock_id": "0" * 64, "ledger_lines": 1, "ledger_head": "0" * 64, "was_looked_at": True}
+    stood = [LockedEffect(name=name, study=name, hypothesis="H", **known) for name in ("s", "t")]
+    assert len(gather(plan, stood, {"s": told("one"), "t": told("two")}).effects) == 2
+    with pytest.raises(BadInput, match="the same data"):
+        gather(plan, stood, {"s": told("one"), "t": told("one")})
+    against_base = {"contrast": {"x": 1, "base": -1}}
+    with pytest.raises(BadInput, match="the same data"):
+        gather(plan, stood, {"s": told("one", **against_base), "t": told("two", **against_base)})
+    with pytest.raises(BadInput, match="not in one unit"):
+        gather(plan, stood, {"s": told("one"), "t": told("two", unit_text="grams")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -17,12 +18,15 @@ from seedlock.analysis.results.synthesis import LeftOut, MeanBand, OtherMean, Po
 from seedlock.prereg.base.canonical import Sha256
 from seedlock.prereg.errors import BadInput, Finding, Refusal
 from seedlock.prereg.lock.document import LockedEffect, Registered
+from seedlock.prereg.plan.plan import BASELINE_ARM
 from seedlock.prereg.plan.synthesis import Effect, SynthesisPlan
 
 METHODS: Mapping[Width, str] = {
     "hksj, never narrower": "REML, Hartung-Knapp-Sidik-Jonkman, never narrower than the standard errors ask for",
     "hksj": "REML, Hartung-Knapp-Sidik-Jonkman",
 }
+_DATA = frozenset({"completions", "counts", "readings"})
+_OF_A_BASE = re.compile(rf"-{BASELINE_ARM}-[0-9a-f]+\.parquet$")
 SILENT = frozenset({"locked", "begun", "withdrawn", "removed", "unreadable"})
 """What may have become of a locked study that leaves its results untold."""
 
@@ -85,7 +89,7 @@ def gather(plan: SynthesisPlan, locked: Sequence[LockedEffect], told: Mapping[st
         effects.append(_effect(effect, stood, study, entry))
         entries.append((effect.name, entry))
     _require_one_unit(entries)
-    _require_own_data(effects, told)
+    _require_own_data(effects, entries, told)
     first = entries[0][1] if entries else {}
     return Gathered(
         effects=tuple(effects),
@@ -160,16 +164,19 @@ def _unit_said(unit: tuple[str, str, bool]) -> str:
     return f"{'difference' if is_difference else 'mean'} of {text}, scale {scale}"
 
 
-def _require_own_data(effects: Sequence[PooledEffect], told: Mapping[str, Told]) -> None:
-    """Refuse two studies that were computed from one sealed file of answers or counts."""
+def _require_own_data(
+    effects: Sequence[PooledEffect], entries: Sequence[tuple[str, Mapping[str, Any]]], told: Mapping[str, Told]
+) -> None:
+    """Refuse effects of two studies that rest on one sealed file; the unmodified model answers alike in both."""
     seen: dict[str, str] = {}
-    for study in dict.fromkeys(effect.study for effect in effects):
-        for table in (told[study].results or {}).get("inputs", []):
-            if table["table"] in {"runs", "items", "requests"}:
+    for effect, (_, entry) in zip(effects, entries, strict=True):
+        for table in (told[effect.study].results or {}).get("inputs", []):
+            is_base = _OF_A_BASE.search(table["path"]) is not None and BASELINE_ARM not in (entry["contrast"] or {})
+            if table["table"] not in _DATA or is_base:
                 continue
-            other = seen.setdefault(table["sha256"], study)
-            if other != study:
-                fault = Finding(where=study, found=f"the sealed data of {other}", promised="data of its own")
+            other = seen.setdefault(table["sha256"], effect.study)
+            if other != effect.study:
+                fault = Finding(where=effect.study, found=f"{table['path']}, as in {other}", promised="data of its own")
                 raise BadInput("two studies have the same data", fault, then="pool one of them")
 
 

@@ -315,7 +315,7 @@ def _shared_runs(plan: SynthesisPlan, states: Mapping[str, StudyState | None]) -
 def _runs_of(state: StudyState, identity: str) -> dict[str, str]:
     """Labels of the runs that a hypothesis rests on, and what tells each from the runs of other studies.
 
-    A run that is trained here is the same in every study that trains it alike; one that was made elsewhere is its
+    A run that is made here is the same in every study that trains it alike; one that was made elsewhere is its
     study's own as far as a lock can know (its sealed data are compared when they are pooled).
     """
     plan = state.plan
@@ -324,13 +324,17 @@ def _runs_of(state: StudyState, identity: str) -> dict[str, str]:
     levels = {level for level, weight in (hypothesis.contrast or {}).items() if weight}
 
     def is_meant(run: PlannedRun) -> bool:
-        if run.arm == BASELINE_ARM or not all(run.factor(f) in wanted for f, wanted in where.items() if run.has(f)):
+        if run.arm == BASELINE_ARM and BASELINE_ARM not in levels:
+            return False
+        if not all(run.factor(f) in wanted for f, wanted in where.items() if run.has(f)):
             return False
         return not (levels and run.has(hypothesis.over)) or run.factor(hypothesis.over) in levels
 
     def own_id(run: PlannedRun) -> str:
-        is_trained = plan.import_ is None and run.arm in plan.arms and plan.arms[run.arm].stages
-        return state.run_ids[run.model, run.arm, run.seed] if is_trained else f"{state.paths.name}: {run.label}"
+        is_made_here = run.arm == BASELINE_ARM or (run.arm in plan.arms and plan.arms[run.arm].stages)
+        if plan.import_ is None and is_made_here:
+            return state.run_ids[run.model, run.arm, run.seed]
+        return f"{state.paths.name}: {run.label}"
 
     return {run.label: own_id(run) for run in plan.runs() if is_meant(run)}
 
