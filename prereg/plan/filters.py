@@ -58,12 +58,16 @@ def scored_as(plan: Plan, measure: str, where: Where) -> str:
 
 
 def filtered_measures(plan: Plan) -> dict[str, tuple[str, tuple[RowFilter, ...]]]:
-    """Name of the cells -> measure and filters, for every gate and hypothesis that has any, and its covariate."""
+    """Name of the cells -> measure and filters, for every gate and hypothesis that has any.
+
+    Its covariate, and what the multiverse tries in its measure's place, are filtered alike.
+    """
     found: dict[str, tuple[str, tuple[RowFilter, ...]]] = {}
+    tried = plan.multiverse.measures if plan.multiverse is not None else []
     for estimand in (*plan.gates.values(), *plan.hypothesis):
         filters = row_filters(plan, estimand.where)
         covariates = (estimand.adjust, estimand.dose.measure if estimand.dose is not None else None)
-        for measure in (estimand.measure, *covariates):
+        for measure in (estimand.measure, *covariates, *tried):
             if filters and measure is not None:
                 found[scored_as(plan, measure, estimand.where)] = (measure, filters)
     return found
