@@ -24,6 +24,7 @@ from seedlock.cli.common import (
     say_json,
     studies,
 )
+from seedlock.cli.overview import MANY
 from seedlock.prereg.english import counted
 from seedlock.prereg.errors import BadInput, Finding
 from seedlock.prereg.printable import printable
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from seedlock.prereg.verify.checks import Check, Verification
 
 
-WHOLE = 12
-"""More studies than these are verified in a line each; what does not hold is shown whole."""
 SignersOption = Annotated[
     Path | None,
     typer.Option("--allowed-signers", help="Whose signatures count: a file of yours, not the repository's."),
@@ -190,7 +189,7 @@ def verify(
         _write_badge(badge, verified)
     if as_json:
         say_json(verified[0].as_json() if study else [one.as_json() for one in verified])
-    is_brief = len(verified) > WHOLE
+    is_brief = len(verified) > MANY
     for one in [] if as_json else verified:
         (_say_briefly if is_brief else _say_verified)(one)
     if not as_json and is_brief:

@@ -42,9 +42,12 @@ def status(
 ) -> None:
     """Where each study stands: gates passed, runs done of planned, the next command.
 
+    More than twelve studies have a line each.
+
     Example:  seedlock status
     """
     from seedlock.cli import synthesis
+    from seedlock.cli.overview import MANY, overview
     from seedlock.prereg.workflow.status import standing
 
     pooled = synthesis.synthesis_at(study, root)
@@ -59,7 +62,10 @@ def status(
         say("no study here.  Next: seedlock init DIR  starts a repository with a filled-in example")
     if not study and rows:
         say(how_many(found))
-    for row, evidence in zip(rows, shown, strict=True):
+    is_brief = len(rows) > MANY
+    for line in overview(rows, [one["facts"] for one in shown]) if is_brief else ():
+        say(line)
+    for row, evidence in zip(rows, shown, strict=True) if not is_brief else ():
         say(f"{row.study}  [{row.status}]")
         say(f"  gates  {' -> '.join(row.gates)}")
         if row.look:
