@@ -336,6 +336,16 @@ def test_a_slope_is_simulated_with_the_plan_and_what_is_not_says_why() -> None:
     assert [one.where for one in result.not_simulated if one.code == "row-filters"] == ["long"]
 
 
+def test_the_search_for_seeds_passes_numbers_of_seeds_that_a_line_refuses() -> None:
+    line = 'unit = "rows" }\ntest = "slope_cr2"\n'
+    text = PLAN[: PLAN.index('[[hypothesis]]\nid        = "order"')].replace('unit = "rows" }\n', line, 1)
+    design = "\n[design]\nitems = 12\ndraws = 1\n[design.measures.leak]\nseed_sd = [0.02]\nanswer_sd = 0.1\n"
+    result = simulate_design(
+        parse_plan((text + design).encode(), Path("p/plan.toml")), simulations=100, seed=1, most_seeds=8
+    )
+    assert [needed.id for needed in result.seeds_needed] == ["dose"]
+
+
 def test_a_dose_beside_a_contrast_of_its_own_is_refused() -> None:
     twice = PLAN.replace('unit = "rows" }\n', 'unit = "rows" }\ncontrast = { "100" = -1.0, "800" = 1.0 }\n', 1)
     with pytest.raises(BadInput, match="leave out contrast"):

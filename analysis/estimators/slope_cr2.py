@@ -13,7 +13,7 @@ from seedlock.analysis.estimators.internals.points import Point, as_pull, points
 from seedlock.analysis.estimators.internals.sample import Estimate, Sample
 from seedlock.analysis.estimators.internals.t_interval import t_estimate
 from seedlock.analysis.estimators.internals.units import FloatArray
-from seedlock.prereg.errors import NotThisDesign
+from seedlock.prereg.errors import NotThisDesign, TooFewUnits
 
 ONE_DOSE = "every run stands at the same number: no line can be drawn through them"
 
@@ -102,7 +102,10 @@ def _simulate(
         for place, lv in enumerate(levels)
         for unit in range(lv.n_units)
     ]
-    design = _of_line(x_N, names)
+    try:
+        design = _of_line(x_N, names)
+    except TooFewUnits as refusal:
+        raise NotThisDesign(refusal.what) from refusal
     y_KN = np.hstack([lv.means_KU for lv in levels])
     return many_t(
         estimate_K=y_KN @ design.of_answers_N,
