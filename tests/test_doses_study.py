@@ -346,6 +346,17 @@ def test_the_search_for_seeds_passes_numbers_of_seeds_that_a_line_refuses() -> N
     assert [needed.id for needed in result.seeds_needed] == ["dose"]
 
 
+def test_a_slope_of_rates_near_an_end_is_not_given_a_logit_test_by_default() -> None:
+    low = PLAN.replace(
+        'measure   = "leak"\nover      = "rows"\ndose      = { at',
+        'measure   = "named"\nover      = "rows"\ndose      = { at',
+        1,
+    )
+    plan = parse_plan(f"{low}\n[design.measures.named]\nbase = 0.02\n".encode(), Path("p/plan.toml"))
+    tests = {h.id: h.test for h in plan.hypothesis}
+    assert (tests["dose"], tests["matched"]) == ("paired_t", "logit_t")
+
+
 def test_a_dose_beside_a_contrast_of_its_own_is_refused() -> None:
     twice = PLAN.replace('unit = "rows" }\n', 'unit = "rows" }\ncontrast = { "100" = -1.0, "800" = 1.0 }\n', 1)
     with pytest.raises(BadInput, match="leave out contrast"):

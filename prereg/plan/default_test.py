@@ -72,7 +72,9 @@ def default_test(plan: Plan, estimand: Estimand, extra: Where) -> Choice:
         return line
     if estimand.unit not in plan.run_factors:
         return _over_items(plan, estimand, extra, n_levels=len(weighted))
-    near = rates_near_an_end(plan, estimand) if plan.measures[estimand.measure].kind in YES_NO else []
+    # Of a slope over several doses the logit tests keep next to nothing: their interval holds for every path of rates.
+    may_be_near = plan.measures[estimand.measure].kind in YES_NO and estimand.dose is None
+    near = rates_near_an_end(plan, estimand) if may_be_near else []
     planned = f"rates like {near[0]:g} are planned" if near else ""
     if len(weighted) < 2:
         return Choice(test="logit_t" if near else "one_sample_t", reason=planned or "one level")
