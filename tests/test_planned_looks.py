@@ -132,7 +132,7 @@ def test_a_plan_that_goes_on_takes_the_runs_that_are_new(study: StudyFixture, se
     first = results(study.paths)["accounting"]["look"]
     assert first == {
         "place": 1, "seeds": 2, "goes_on": True, "at_will": False, "next_seeds": 4, "hypotheses": ["H1"],
-        "undecided": ["negligible", "more"],
+        "undecided": ["negligible", "more"], "estimate_in": None,
     }  # fmt: skip
     assert "H1 still leaves negligible and more" in (study.paths.report / "report.md").read_text("utf-8")
     later = study.paths.root / "later.csv"
