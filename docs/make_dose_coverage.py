@@ -187,7 +187,7 @@ def page(rows: list[Row]) -> str:
     """The page as Markdown."""
     of = {(row.case, row.method, row.seeds): row for row in rows}
     cells = "\n".join(
-        f"| {case} | {method} | " + " | ".join(_cell(of[case, method, seeds]) for seeds in SEEDS) + " |"
+        f"| {case} | {method} | " + " | ".join(cell(of[case, method, seeds]) for seeds in SEEDS) + " |"
         for case, method in dict.fromkeys((row.case, row.method) for row in rows)
     )
     before = textwrap.fill(
@@ -211,7 +211,8 @@ def page(rows: list[Row]) -> str:
     return "\n\n".join(["# Coverage over doses", before, rows_of, after, made]) + "\n"
 
 
-def _cell(row: Row) -> str:
+def cell(row: Row) -> str:
+    """Coverage, width, and the share of studies refused."""
     if math.isnan(row.covered):
         return "refused"
     covered = f"**{row.covered:.3f}**" if row.is_low else f"{row.covered:.3f}"

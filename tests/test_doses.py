@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from docs.make_dose_coverage import PAGE, adjusted, cell
 from seedlock.analysis.estimators.ancova_cr2 import ESTIMATOR as ANCOVA
 from seedlock.analysis.estimators.ancova_cr2 import ancova_cr2
 from seedlock.analysis.estimators.internals.estimator import Estimator, Method
@@ -240,3 +241,10 @@ def test_every_reader_of_numbers_has_a_pull() -> None:
     assert SPEARMAN.pull is not None
     pulls = SPEARMAN.pull(over_numbers(grid(STEADY, [1, 2, 3, 4])))
     assert [np.sign(pulls[level]["s0"]) for level in ("1.0", "2.0", "3.0", "4.0")] == [-1, -1, 1, 1]
+
+
+def test_the_coverage_page_holds_what_its_generator_finds() -> None:
+    written = PAGE.read_text(encoding="utf-8")
+    for row in adjusted(3):
+        (line,) = [line for line in written.splitlines() if f"| {row.case} | {row.method} |" in line]
+        assert line.split(" | ")[2] == cell(row)

@@ -320,7 +320,7 @@ def test_an_answer_that_never_came_has_a_row_and_no_verdict(tmp_path: Path) -> N
         (HOSTED.replace("cap = 1.0", "cap = 0.0"), "greater than 0"),
         (HOSTED.replace('rubric = "rubric.md"\n', ""), "judges.era.rubric"),
         (HOSTED.replace("labels", "lables"), "did you mean 'labels'?"),
-        (HOSTED.replace("anthropic", "antropic"), "lexicon | classifier"),
+        (HOSTED.replace("anthropic", "antropic"), "lexicon | examples | classifier"),
         (CLASSIFIER.replace('other = "bystander"', 'other = "nobody"'), "item set 'nobody'"),
         (CLASSIFIER.replace("group ", "classes.third = 'trigger'\ngroup "), "classes"),
         (LEXICON.replace("judges.era", "judges.epoch"), "unknown judge 'era'"),
