@@ -30,7 +30,7 @@ from seedlock.prereg.verify.manifest import manifest_checks
 from seedlock.prereg.verify.order import order_check
 from seedlock.prereg.verify.trust import Trust
 
-STOOD = "what was known of each study at the lock is what its ledger says"
+STOOD = "what was known of each study at the lock is what stands in its ledger"
 NAMED = "the pooled results are those that the ledgers of their studies name"
 
 
@@ -85,7 +85,7 @@ def _checks(
     yield from lock_checks(paths, lock_paths(paths), locks, events)
     stood = [fault for one in locks for fault in _stood_faults(paths, one, events)]
     yield verdict("L4", "lock", STOOD, stood, exit_code=3)
-    what = "the plan has the promised bytes, and says what it said"
+    what = "the plan has the promised bytes, and parses to the recorded one"
     yield verdict("P1", "plan", what, synthesis_faults(lock, paths), exit_code=3)
     yield code_check(lock, paths, has_report=is_reported(events, sha256_regular(lock_paths(paths)[-1])))
     yield ledger_check

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _CAPTION = Caption(
     look="Whether each lower dot lies on the pale stretch above it.",
     read=(
-        "The upper dot and line are the original's estimate and interval; the pale stretch is where it said that the "
-        "replication's estimate would fall, both errors counted; the lower dot and line are the replication. Tinted: "
+        "The upper dot and line are the original's estimate and interval; the pale stretch is its prediction of the "
+        "replication's estimate, both errors counted; the lower dot and line are the replication. Tinted: "
         "the predicted band; grey: the others."
     ),
     otherwise="The lower dot would lie outside the pale stretch, or in a grey band.",
