@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from docs.forked import forked_commands
+
 HERE = Path(__file__).parent
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"\n]+)")?\n(.*?)^```\n', flags=re.M | re.S)
 PROGRAM = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```\n", flags=re.M | re.S)
@@ -100,10 +102,8 @@ def _typed(blocks: list[re.Match[str]], folder: Path, python: Path | None) -> li
     home, tools, files = (folder / name for name in ("home", "bin", "files"))
     for path in (home, tools, files):
         path.mkdir()
-    (tools / "seedlock").write_text(f'#!/bin/sh\nexec "{python or sys.executable}" -m seedlock "$@"\n')
     (tools / "python").write_text(f'#!/bin/sh\nexec "{python or sys.executable}" "$@"\n')
-    for tool in tools.iterdir():
-        tool.chmod(0o755)
+    (tools / "python").chmod(0o755)
     script = [f"cd '{home}'", "exec 2>&1"]
     for number, match in enumerate(blocks):
         if match[2]:
@@ -113,13 +113,11 @@ def _typed(blocks: list[re.Match[str]], folder: Path, python: Path | None) -> li
             for command in commands(match[3]):
                 script += ["(exit ${status:-0})", command, "status=$?", f"printf '{END}'"]
     (folder / "session.sh").write_text("\n".join(script) + "\n", "utf-8")
-    done = subprocess.run(
-        ["bash", str(folder / "session.sh")],
-        env=_environment(tools, python),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = _environment(tools, python)
+    with forked_commands(tools, python or Path(sys.executable), environment):
+        done = subprocess.run(
+            ["bash", str(folder / "session.sh")], env=environment, capture_output=True, text=True, check=True
+        )
     return [_tidy(part.replace(str(home), "~")) for part in done.stdout.split(END)[:-1]]
 
 
