@@ -16,7 +16,7 @@ from seedlock.prereg.lock.ledger import append_event, head_path, read_ledger
 from seedlock.prereg.lock.looks import looks_used
 from seedlock.prereg.verify.chain import verify_study
 from seedlock.prereg.verify.checks import Check
-from seedlock.prereg.verify.history import studies_in_history
+from seedlock.prereg.verify.history import history_checks, studies_in_history
 from tests.conftest import PLAN, StudyFixture, git
 from tests.forging import forge_ledger
 
@@ -180,7 +180,7 @@ def test_the_same_lock_committed_here_too_and_then_removed_is_not_excused_by_ano
     commit(forged, "the same again")
     git(root, "rm", "-q", "lockfiles/spread/lock-0001.json")
     commit(forged, "without the lock")
-    assert checks(forged)["H2"].state == "fail"
+    assert history_checks(forged.paths, ())[1].state == "fail"
 
 
 def test_a_repository_without_a_commit_shows_nothing(study: StudyFixture) -> None:

@@ -92,12 +92,14 @@ def _verify(
         return verification(
             paths, None, None, [verdict("L1", "lock", "the lock is there", [fault], exit_code=3)], level=None
         )
-    if not files and (gone := history_checks(paths, ()))[1].state == "fail":
-        return verification(paths, None, None, gone, level=None)
+    elsewhere = [] if files else history_checks(paths, ())
+    if not files and elsewhere[1].state == "fail":
+        return verification(paths, None, None, elsewhere, level=None)
     if not files:
         absent = not_checked("L1", "lock", "the study is locked", "no lock yet", f"seedlock lock {paths.name}")
         unnamed = [check for check in [unnamed_check(paths)] if check.state == "fail"]
-        return verification(paths, None, None, [absent, *unnamed], level=None)
+        told = [check for check in elsewhere if check.state == "warn"]
+        return verification(paths, None, None, [absent, *unnamed, *told], level=None)
     try:
         locks = tuple(read_lock(file) for file in files)
     except SeedlockError as error:
