@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import batched, chain
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from seedlock.generation.backends import Backend, Setting, backend
@@ -13,14 +12,15 @@ from seedlock.generation.local.option_check import count_options
 from seedlock.generation.progress import GenerateProgress, Quiet
 from seedlock.generation.requests.answer import Answer, tables_of
 from seedlock.generation.requests.due import Due
-from seedlock.generation.requests.items import Item, audit_items, read_items
-from seedlock.generation.requests.request import Prompt, Request, requests_of
-from seedlock.generation.requests.run_models import RunModel, run_models
+from seedlock.generation.requests.items import audit_items, read_items
+from seedlock.generation.requests.run_models import run_models
 from seedlock.generation.sealing.run_and_item_tables import items_table, runs_table
-from seedlock.generation.sealing.seals import Part, Seals
+from seedlock.generation.sealing.seals import Seals
+from seedlock.generation.work import Work, audit_first, by_room, lay_out
 from seedlock.prereg.base.canonical import canonical_json, write_atomic
 from seedlock.prereg.errors import BadInput, Finding, Incomplete, OutOfOrder
 from seedlock.prereg.lock.gate import LockedPlan
+from seedlock.prereg.plan.hosted import HOSTED_BACKENDS
 from seedlock.prereg.plan.runs import Decoding
 from seedlock.schemas.store import Store
 
@@ -28,6 +28,8 @@ BATCH = 256
 FLUSH_ROWS = 4096
 FLUSH_S = 5.0
 BY_STATUS = "SELECT status, count(*) FROM completions GROUP BY status ORDER BY status"
+IDS_OF_RUN = "SELECT request_id FROM completions WHERE run_id = ?"
+ROWS_OF_ITEMS = "SELECT count(*) FROM completions WHERE run_id = ? AND item_id IN (SELECT unnest(?))"
 BY_RUN = "SELECT run_id, count(*) FROM completions GROUP BY run_id ORDER BY run_id"
 
 
@@ -82,37 +84,6 @@ class Generated:
         yield f"sealed    {self.runs_sealed} of {len(self.runs)} runs, {len(self.sealed)} files"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """One run and its requests, in batches whose make-up follows from the plan alone."""
-
-    model: RunModel
-    batches: tuple[tuple[Request, ...], ...]
-    items: tuple[str, ...] | None = None
-    is_audit: bool = False
-
-    @property
-    def part(self) -> Part:
-        """What is sealed of it."""
-        rows = sum(map(len, self.batches))
-        return Part(run_id=self.model.run_id, rows=rows, items=self.items, is_audit=self.is_audit)
-
-    def probes(self) -> _Work:
-        """The batches of probes; none holds anything else."""
-        return replace(self, batches=tuple(b for b in self.batches if b[0].prompt.probe is not None))
-
-    def due(self, stored: set[str]) -> Due:
-        """What has no row yet."""
-        left = [request for request in self.requests() if request.request_id not in stored]
-        names = {request.request_id for request in left}
-        batches = [batch for batch in self.batches if any(request.request_id in names for request in batch)]
-        return Due(model=self.model, batches=batches, left=left)
-
-    def requests(self) -> Iterator[Request]:
-        """Every request."""
-        return chain.from_iterable(self.batches)
-
-
 def generate_study(
     locked: LockedPlan,
     *,
@@ -153,9 +124,10 @@ def generate_study(
     models = run_models(locked)
     place = backend(decoding, Setting(hosted=locked.plan.hosted, workbench=locked.paths.runs))
     first = audit_items(locked.plan, items) if locked.plan.begins_with_audit else frozenset()
-    work = _work(models, items, place, decoding, batch_size)
+    work = lay_out(models, items, place, decoding, batch_size)
     if first and not first.issuperset(item.item_id for item in items):
-        work = _audit_first(work, first, batch_size)
+        work = audit_first(work, first)
+    planned = sum(one.rows for one in work)
     told = progress or Quiet()
     how = {"backend": decoding.backend, "batch_size": batch_size}
     with Store.open(locked.paths.store) as store:
@@ -163,37 +135,36 @@ def generate_study(
         store.append("items", items_table(items))
         seals = Seals(locked, store)
         seals.restore()
-        stored = {str(row[0]) for row in store.con.execute("SELECT request_id FROM completions").fetchall()}
-        already = len(stored)
-        planned = {request.request_id for one in work for request in one.requests()}
-        _refuse_strangers(locked, stored - planned)
+        already = _n_rows(store)
+        _refuse_strangers(locked, store, work, seals)
         seals.check(one.part for one in work)
         asked = [one.probes() if probes_only and not one.is_audit else one for one in work]
-        wanted = {request.request_id for one in asked for request in one.requests()}
-        told.begin(len(wanted), len(wanted & stored))
+        wanted = sum(one.rows for one in asked)
+        found = sum(_n_answered(store, one) for one in asked)
+        told.begin(wanted, found)
         for is_audit in (True, False):
             stage = [(whole, one) for whole, one in zip(work, asked, strict=True) if one.is_audit == is_audit]
             if audit is not None and not is_audit and _is_due(work, seals):
                 audit(locked)
-            place.prepare([due for _, one in stage if (due := one.due(stored)).left])
-            for whole, one in stage:
-                _account(locked, store, len(planned))
-                _carry_out(one, place, store, stored, told, account=lambda: _account(locked, store, len(planned)))
-                if not seals.holds(whole.part) and not whole.due(stored).left:
-                    seals.seal(whole.part, {**how, **_made(whole, place)})
-        _account(locked, store, len(planned))
-        _require_all(locked, wanted - stored)
+            for group in by_room([pair for pair in stage if not seals.holds(pair[0].part)]):
+                left = [(whole, one.due(_stored(store, one))) for whole, one in group]
+                place.prepare([due for _, due in left if due.left])
+                for whole, due in left:
+                    _account(locked, store, planned)
+                    found += _carry_out(due, place, store, told, account=lambda: _account(locked, store, planned))
+                    if _n_answered(store, whole) == whole.rows:
+                        seals.seal(whole.part, {**how, **_made(whole, place)})
+        _account(locked, store, planned)
+        _require_all(locked, wanted - found)
         return Generated(
-            planned=len(planned),
+            planned=planned,
             already=already,
-            answered=len(stored) - already,
+            answered=_n_rows(store) - already,
             statuses=_counted(store, BY_STATUS),
             cut_off=sum(
                 _counted(store, "SELECT finish, count(*) FROM requests WHERE finish = 'length' GROUP BY 1").values()
             ),
-            may_be_paid_twice=int(
-                place.describe([request for one in work for request in one.requests()]).get("may_be_paid_twice", 0)
-            ),
+            may_be_paid_twice=_may_be_paid_twice(work, place, decoding),
             runs={run.run_id: 0 for run in locked.due} | _counted(store, BY_RUN),
             runs_sealed=sum(seals.holds(one.part) for one in work if not one.is_audit),
             sealed=seals.files(),
@@ -211,89 +182,78 @@ def _decoding(locked: LockedPlan) -> Decoding:
     return plan.decoding
 
 
-def _work(
-    models: Sequence[RunModel], items: Sequence[Item], place: Backend, decoding: Decoding, batch_size: int
-) -> list[_Work]:
-    """Lay out every batch: answers before probes, prompts of like length together, draws of one prompt side by side."""
-    written: dict[tuple[str, str], list[Prompt]] = {}
-    work = []
-    for model in models:
-        key = (model.base, model.revision)
-        if key not in written:
-            written[key] = place.prompts(model, items)
-        ordered = sorted(
-            requests_of(model, written[key], decoding),
-            key=lambda r: (len(r.prompt.tokens), r.prompt.item_id, r.draw),
-        )
-        work.append(_Work(model=model, batches=_batches(ordered, batch_size)))
-    return work
-
-
-def _batches(ordered: Sequence[Request], size: int) -> tuple[tuple[Request, ...], ...]:
-    kinds = ([r for r in ordered if (r.prompt.probe is not None) == is_probe] for is_probe in (False, True))
-    return tuple(batch for kind in kinds for batch in batched(kind, size))
-
-
-def _audit_first(work: Sequence[_Work], first: frozenset[str], batch_size: int) -> list[_Work]:
-    """The items of the audit over all runs, then all other items over all runs; each with batches of its own."""
-    staged = []
-    for is_audit in (True, False):
-        for one in work:
-            own = [request for request in one.requests() if (request.prompt.item_id in first) == is_audit]
-            names = tuple(sorted({request.prompt.item_id for request in own}))
-            batches = _batches(own, batch_size)
-            staged.append(_Work(model=one.model, batches=batches, items=names, is_audit=is_audit))
-    return staged
-
-
-def _is_due(work: Sequence[_Work], seals: Seals) -> bool:
+def _is_due(work: Sequence[Work], seals: Seals) -> bool:
     """Whether the audit has items of its own, and something else is still to be sealed."""
     return any(one.is_audit for one in work) and not all(seals.holds(one.part) for one in work)
 
 
-def _refuse_strangers(locked: LockedPlan, strangers: set[str]) -> None:
-    """Rows of another plan, model or adapter are not answers to these requests."""
+def _refuse_strangers(locked: LockedPlan, store: Store, work: Sequence[Work], seals: Seals) -> None:
+    """Rows of another plan, model or adapter are not answers to these requests; those of sealed runs were sealed."""
+    runs = {one.model.run_id for one in work}
+    strangers = sum(rows for run, rows in _counted(store, BY_RUN).items() if run not in runs)
+    for run in sorted({one.model.run_id for one in work if not seals.holds(one.part)}):
+        stored = {str(row[0]) for row in store.con.execute(IDS_OF_RUN, [run]).fetchall()}
+        if stored:
+            own = (request for one in work if one.model.run_id == run for request in one.requests())
+            strangers += len(stored - {request.request_id for request in own})
     if strangers:
-        store = locked.paths.relative(locked.paths.store)
+        at = locked.paths.relative(locked.paths.store)
         raise BadInput(
             f"the store of {locked.paths.name} holds answers to other requests",
-            Finding(where=store, found=f"{len(strangers)} rows of another plan", promised="rows of the locked plan"),
-            then=f"move {store} away if nothing of it is sealed,  or name a new study",
+            Finding(where=at, found=f"{strangers} rows of another plan", promised="rows of the locked plan"),
+            then=f"move {at} away if nothing of it is sealed,  or name a new study",
         )
 
 
-def _carry_out(
-    one: _Work,
-    place: Backend,
-    store: Store,
-    stored: set[str],
-    told: GenerateProgress,
-    *,
-    account: Callable[[], None],
-) -> None:
-    """Answer what has no row yet, whole batches at a time; store every few seconds, and note in `stored` what has."""
-    due = one.due(stored)
+def _stored(store: Store, one: Work) -> set[str]:
+    """Ids of the rows that a run has."""
+    return {str(row[0]) for row in store.con.execute(IDS_OF_RUN, [one.model.run_id]).fetchall()}
+
+
+def _n_rows(store: Store) -> int:
+    return int(store.con.execute("SELECT count(*) FROM completions").fetchall()[0][0])
+
+
+def _n_answered(store: Store, one: Work) -> int:
+    """Rows of a run that answer these of its prompts."""
+    if not one.prompts:
+        return 0
+    items = [prompt.item_id for prompt in one.prompts]
+    return int(store.con.execute(ROWS_OF_ITEMS, [one.model.run_id, items]).fetchall()[0][0])
+
+
+def _may_be_paid_twice(work: Sequence[Work], place: Backend, decoding: Decoding) -> int:
+    """Lost answers that were asked for again, where somebody else bills them."""
+    if decoding.backend not in HOSTED_BACKENDS:
+        return 0
+    return sum(int(place.describe(list(one.requests())).get("may_be_paid_twice", 0)) for one in work)
+
+
+def _carry_out(due: Due, place: Backend, store: Store, told: GenerateProgress, *, account: Callable[[], None]) -> int:
+    """Answer what has no row yet, whole batches at a time, and store every few seconds; how many rows came of it."""
     if not due.left:
-        return
+        return 0
+    wanted = {request.request_id for request in due.left}
     held: list[Answer] = []
-    since = time.monotonic()
-    for answers in place.answer(one.model, due.batches):
-        new = [answer for answer in answers if answer.request.request_id not in stored]
+    since, stored = time.monotonic(), 0
+    for answers in place.answer(due.model, due.batches):
+        new = [answer for answer in answers if answer.request.request_id in wanted]
+        wanted.difference_update(answer.request.request_id for answer in new)
         held += new
         told.answered(new)
         if len(held) >= FLUSH_ROWS or time.monotonic() - since > FLUSH_S:
-            _store(store, held, stored)
+            stored += _store(store, held)
             account()
             held, since = [], time.monotonic()
-    _store(store, held, stored)
+    return stored + _store(store, held)
 
 
-def _store(store: Store, answers: Sequence[Answer], stored: set[str]) -> None:
+def _store(store: Store, answers: Sequence[Answer]) -> int:
     if answers:
         with store.transaction():
             for table, rows in tables_of(answers).items():
                 store.append(table, rows)
-        stored.update(answer.request.request_id for answer in answers)
+    return len(answers)
 
 
 def _account(locked: LockedPlan, store: Store, planned: int) -> None:
@@ -302,16 +262,16 @@ def _account(locked: LockedPlan, store: Store, planned: int) -> None:
     write_atomic(locked.paths.answers, canonical_json({"planned": planned, "statuses": statuses}) + b"\n")
 
 
-def _require_all(locked: LockedPlan, left: set[str]) -> None:
+def _require_all(locked: LockedPlan, left: int) -> None:
     """A backend that leaves a request out is no success."""
     if left:
-        fault = Finding(where="store", found=f"{len(left)} requests without a row", promised="one row a request")
+        fault = Finding(where="store", found=f"{left} requests without a row", promised="one row a request")
         raise Incomplete(f"{locked.paths.name} lacks answers", fault, then=f"seedlock generate {locked.paths.name}")
 
 
-def _made(one: _Work, place: Backend) -> dict[str, Any]:
+def _made(one: Work, place: Backend) -> dict[str, Any]:
     """How the answers of a run came about, for the ledger."""
-    prompts = {request.prompt.sha256: request.prompt for request in one.requests()}
+    prompts = {prompt.sha256: prompt for prompt in one.prompts}
     return {"options": count_options(prompts.values()), **place.describe(list(one.requests()))}
 
 

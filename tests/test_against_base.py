@@ -36,6 +36,7 @@ def hypothesis() -> Hypothesis:
 
 def cells(tuned: np.ndarray, base: np.ndarray) -> pd.DataFrame:
     """Means of items, shape (seeds, items) and (items,)."""
+    rows: list[tuple[str, str | None, int, float]]
     rows = [("other", str(seed), item, value) for seed, own in enumerate(tuned) for item, value in enumerate(own)]
     rows += [("base", None, item, value) for item, value in enumerate(base)]
     frame = pd.DataFrame(rows, columns=["arm", "seed", "item", "mean"])

@@ -14,9 +14,13 @@ import pandas as pd
 import pytest
 import torch
 
+from seedlock.generation import work
+from seedlock.generation.backends import backend
 from seedlock.generation.backends.transformers import parts_of
 from seedlock.generation.generate import Generated, generate_study
 from seedlock.generation.local import answering
+from seedlock.generation.requests.due import Due
+from seedlock.generation.requests.items import read_items
 from seedlock.generation.requests.request import Request
 from seedlock.generation.requests.run_models import run_models
 from seedlock.prereg.base.canonical import sha256_file
@@ -73,6 +77,35 @@ def test_helpers_seal_the_same_bytes(done: Done, base: Path, tmp_path: Path, mon
     assert not answered_here
     for path in (done.locked.paths.runs / "sealed").iterdir():
         assert sha256_file(locked.paths.runs / "sealed" / path.name) == sha256_file(path)
+
+
+def test_runs_that_are_laid_out_one_by_one_seal_the_same_bytes(
+    done: Done, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever number of requests there is, only so many are held at once."""
+    monkeypatch.setattr(work, "LAID_OUT", 1)
+    held: list[int] = []
+    told = work.Work.due
+
+    def due(one: work.Work, stored: set[str]) -> Due:
+        held.append(one.rows)
+        return told(one, stored)
+
+    monkeypatch.setattr(work.Work, "due", due)
+    locked = locked_study(tmp_path / "r", base)
+    assert [len(group) for group in work.by_room([(one, one) for one in _laid_out(locked)])] == [1] * 5
+    assert generate_study(locked).answered == 5 * PER_RUN
+    assert held == [PER_RUN] * 5
+    for path in (done.locked.paths.runs / "sealed").iterdir():
+        assert sha256_file(locked.paths.runs / "sealed" / path.name) == sha256_file(path)
+    assert generate_study(locked).answered == 0
+    assert held == [PER_RUN] * 5, "a sealed run is not laid out again"
+
+
+def _laid_out(locked: LockedPlan) -> list[work.Work]:
+    assert locked.plan.decoding is not None
+    place = backend(locked.plan.decoding)
+    return work.lay_out(run_models(locked), read_items(locked), place, locked.plan.decoding, 256)
 
 
 def test_helpers_begin_where_there_is_much_to_do_and_keep_to_whole_runs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,11 +25,12 @@ from seedlock.prereg.plan.runs import Stage
 from seedlock.training.corpus.write import read_corpus, rows_for
 from seedlock.training.grid.local import LocalExecutor
 from seedlock.training.grid.planned import jobs
+from seedlock.training.grid.run import stage_folder
 from seedlock.training.jobs.base_model import BaseModel, resolve_model
 from seedlock.training.jobs.job import Progress, StageJob
 from seedlock.training.jobs.settings import Seeds, StageSettings, resolve, stage_id, stage_seeds
 from seedlock.training.rows.row import rows_jsonl
-from seedlock.training.train import train_study
+from seedlock.training.train import next_to_start, train_study
 from tests.training_builders import PLAN, InThisProcess, TrainingStudy, corpus, recipe_rows, row, tiny_base
 
 HERE = Path(__file__).parents[1]
@@ -363,6 +365,29 @@ def test_a_corpus_of_one_variant_is_picked_by_the_arms_framing(tmp_path: Path, b
     corpora = {name: read_corpus(locked.paths, locked.plan, name) for name in ("benign", "coupling")}
     stages = [stage for job in jobs(locked, corpora) for stage in job.stages]
     assert {(stage.name, stage.variant) for stage in stages} == {("benign", None), ("couple", "villain")}
+
+
+def test_a_run_waits_while_another_trains_a_stage_that_it_builds_on(coupled: TrainingStudy, tmp_path: Path) -> None:
+    locked = require_lock(coupled.paths)
+    corpora = {name: read_corpus(locked.paths, locked.plan, name) for name in ("benign", "coupling")}
+    elsewhere = [replace(job, workbench=tmp_path) for job in jobs(locked, corpora) if len(job.stages) == 2]
+    first, second = elsewhere[:2]
+    assert first.stages[0].stage_id == second.stages[0].stage_id
+    assert next_to_start([second], []) is second
+    assert next_to_start([second], [first]) is None, "nodes without a shared disk would train it twice"
+    stage = stage_folder(tmp_path, first.stages[0])
+    shutil.copytree(stage_folder(locked.paths.runs, first.stages[0]), stage)
+    assert next_to_start([second], [first]) is second
+    given = {path: path.read_bytes() for path in sorted(stage.rglob("*")) if path.is_file()}
+    names = [path.relative_to(tmp_path).as_posix() for path in given]
+    pytest.importorskip("ray")
+    from seedlock.training.grid.ray_cluster import deliver
+
+    delivery = deliver(second, "no node's mark", names, *given.values())
+    assert delivery.told.record is not None, delivery.told.reason
+    assert delivery.told.record["stages"][0] == json.loads((stage / "stage.json").read_bytes())
+    assert not set(delivery.files) & set(names), "what was given is not sent back"
+    assert any(stage_folder(Path(), second.stages[1]).name in name for name in delivery.files)
 
 
 def test_a_stage_with_a_seed_of_its_own_is_trained_once_and_shared(coupled: TrainingStudy) -> None:

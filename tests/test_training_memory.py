@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, inject_adapter_in_model
-from transformers.models.llama.modeling_llama import LlamaConfig, LlamaDecoderLayer, LlamaRotaryEmbedding
-from transformers.models.qwen2.modeling_qwen2 import Qwen2Config, Qwen2DecoderLayer, Qwen2RotaryEmbedding
+from transformers import LlamaConfig, Qwen2Config
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRotaryEmbedding
+from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer, Qwen2RotaryEmbedding
 
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.plan.model_shape import ModelShape
@@ -35,11 +37,12 @@ REAL = {"7B": ("marker_leak", "qwen"), "3B, Qwen": ("vibe_leak", "qwen"), "3B, L
 
 def counted(shape: ModelShape, settings: StageSettings) -> int:
     """Bytes of every different tensor that autograd keeps for one decoder layer's backward pass, weights left out."""
-    config, decoder, rotary = (
+    kinds: tuple[Any, Any, Any] = (
         (Qwen2Config, Qwen2DecoderLayer, Qwen2RotaryEmbedding)
         if shape.qkv_bias
         else (LlamaConfig, LlamaDecoderLayer, LlamaRotaryEmbedding)
     )
+    config, decoder, rotary = kinds
     told = config(
         hidden_size=shape.hidden, intermediate_size=shape.mlp, num_attention_heads=shape.heads,
         num_key_value_heads=shape.kv_heads, num_hidden_layers=1, vocab_size=32,

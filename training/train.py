@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from seedlock.training.grid.executor import Executor, Told
 from seedlock.training.grid.local import LocalExecutor
 from seedlock.training.grid.planned import jobs, require_key, require_locked_bytes, require_trainable
 from seedlock.training.grid.progress import Quiet, TrainProgress
-from seedlock.training.grid.run import finished_stage, run_file, run_record, stage_folder
+from seedlock.training.grid.run import finished_stage, has_ended, run_file, run_record, stage_folder
 from seedlock.training.jobs.job import Record, RunJob
 from seedlock.training.jobs.tracker import asked_tracker
 
@@ -182,6 +182,15 @@ def is_finished(job: RunJob, events: Sequence[Event]) -> bool:
     return all(finished_stage(stage_folder(job.workbench, stage), stage) for stage in job.stages)
 
 
+def next_to_start(waiting: Iterable[RunJob], under_way: Iterable[RunJob]) -> RunJob | None:
+    """The first run none of whose stages another run is training: a shared stage is trained once.
+
+    Without a shared disk copies of one stage would differ in their last bits, and no run could build on the other's.
+    """
+    busy = {stage.stage_id for job in under_way for stage in job.stages if not has_ended(job.workbench, stage)}
+    return next((job for job in waiting if not busy.intersection(stage.stage_id for stage in job.stages)), None)
+
+
 class _Driver:
     """The one writer of the ledger while runs are under way."""
 
@@ -204,8 +213,8 @@ class _Driver:
         """Keep the executor busy until every job is finished or given up."""
         waiting, under_way = deque(todo), dict[str, RunJob]()
         while waiting or under_way:
-            while waiting and len(under_way) < place.slots:
-                job = waiting.popleft()
+            while len(under_way) < place.slots and (job := next_to_start(waiting, under_way.values())) is not None:
+                waiting.remove(job)
                 self._started(job, place.name)
                 under_way[job.run_id] = job
                 place.start(job)

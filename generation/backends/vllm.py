@@ -39,6 +39,7 @@ class VllmBackend:
         self._room: dict[str, int] = {}
         self._line: Line | None = None
         self._base = ""
+        self._opened_for = 0
         self._told: dict[str, Any] = {}
         self._canary: list[float] = []
 
@@ -55,7 +56,8 @@ class VllmBackend:
     def prepare(self, work: Sequence[Due]) -> None:
         """Refuse adapters that vLLM cannot carry, and make room for the largest on each base model."""
         models = [due.model for due in work]
-        self._room = {base: room_for(m for m in models if m.base == base) for base in {m.base for m in models}}
+        for base in {m.base for m in models}:
+            self._room[base] = max(self._room.get(base, 0), room_for(m for m in models if m.base == base))
 
     def answer(self, model: RunModel, batches: Iterable[Sequence[Request]]) -> Iterator[list[Answer]]:
         """Yield answers some thousand at a time."""
@@ -68,13 +70,14 @@ class VllmBackend:
             yield run.answers(requests[start : start + CHUNK])
 
     def _open(self, model: RunModel, positions: int) -> Line:
-        if self._line is not None and self._base == model.base:
+        room = self._room.get(model.base, room_for([model]))
+        if self._line is not None and self._base == model.base and self._opened_for >= room:
             return self._line
         if self._line is not None:
             self._line.close()
         line = Line(self._log, timeout_s=REPLY_S)
         weakref.finalize(self, line.close)
-        self._line, self._base = line, model.base
+        self._line, self._base, self._opened_for = line, model.base, room
         self._told = line.ask(
             {
                 "model": model.base,
@@ -82,7 +85,7 @@ class VllmBackend:
                 "dtype": self._decoding.dtype,
                 "positions": positions,
                 "devices": self._decoding.tensor_parallel,
-                "max_rank": self._room.get(model.base, room_for([model])),
+                "max_rank": room,
             }
         )
         return line

@@ -1,13 +1,14 @@
 """Runs as tasks of a Ray cluster; whatever the node, the driver alone writes the ledger.
 
 A task trains in the study's workbench where it sees that folder (one machine, or a shared disk) and in a folder of
-its own elsewhere; either way the finished files come back through Ray's object store.
+its own elsewhere: stages that are finished already go there, and what it adds comes back, through Ray's object store.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from seedlock.prereg.base.canonical import write_atomic
 from seedlock.prereg.base.paths import IMPORTED_FROM
 from seedlock.training.grid.attempt import attempt
 from seedlock.training.grid.executor import Told
-from seedlock.training.grid.run import run_file, stage_folder
-from seedlock.training.jobs.job import RunJob
+from seedlock.training.grid.run import has_ended, run_file, stage_folder
+from seedlock.training.jobs.job import RunJob, StageJob
 from seedlock.training.jobs.tracker import VARIABLE, asked_tracker
 
 MARK = ".seedlock-workbench"
@@ -34,25 +35,37 @@ class Delivery:
     files: dict[str, bytes]
 
 
-def deliver(job: RunJob, mark: str) -> Delivery:
-    """Carry a run out on whatever node this is."""
+def deliver(job: RunJob, mark: str, names: Sequence[str] = (), *contents: bytes) -> Delivery:
+    """Carry a run out on whatever node this is.
+
+    Parameters
+    ----------
+    names, contents
+        Files of stages that another run finished, relative to the workbench; the digests in their records decide
+        whether they are used.
+    """
     seen = job.workbench / MARK
     shared = seen.is_file() and seen.read_text() == mark
     if shared:
         return Delivery(told=attempt(job, lambda _: None), files={})
     with tempfile.TemporaryDirectory(prefix="seedlock-") as scratch:
         here = replace(job, workbench=Path(scratch))
+        for name, content in zip(names, contents, strict=True):
+            write_atomic(here.workbench / name, content)
         told = attempt(here, lambda _: None)
-        return Delivery(told=told, files=_files(here) if told.what == "finished" else {})
+        made = {} if told.what != "finished" else _files(here)
+        return Delivery(told=told, files={at: data for at, data in made.items() if at not in set(names)})
 
 
 def _files(job: RunJob) -> dict[str, bytes]:
     """Every file a finished run promises, and those kept beside them."""
-    paths = [run_file(job.workbench, job.run_id)]
-    for stage in job.stages:
-        folder = stage_folder(job.workbench, stage)
-        paths += [path for path in folder.rglob("*") if path.is_file() and "work" not in path.parts]
+    paths = [run_file(job.workbench, job.run_id), *(path for stage in job.stages for path in _of_stage(job, stage))]
     return {path.relative_to(job.workbench).as_posix(): path.read_bytes() for path in paths}
+
+
+def _of_stage(job: RunJob, stage: StageJob) -> list[Path]:
+    found = stage_folder(job.workbench, stage).rglob("*")
+    return sorted(path for path in found if path.is_file() and "work" not in path.parts)
 
 
 class RayExecutor:
@@ -81,6 +94,7 @@ class RayExecutor:
         env = {"env_vars": variables}
         remote = ray.remote(num_cpus=cpus_per_run, num_gpus=gpus_per_run, max_retries=0, runtime_env=env)
         self._task: Any = remote(deliver)
+        self._shared: dict[str, tuple[list[str], list[Any]]] = {}
         self._under_way: dict[Any, RunJob] = {}
         self._mark = ""
 
@@ -89,7 +103,21 @@ class RayExecutor:
         if not self._mark:
             self._mark = job.run_id
             write_atomic(job.workbench / MARK, self._mark.encode())
-        self._under_way[self._task.remote(job, self._mark)] = job
+        names: list[str] = []
+        contents: list[Any] = []
+        for stage in job.stages:
+            if has_ended(job.workbench, stage):
+                own_names, own = self._put(job, stage)
+                names, contents = [*names, *own_names], [*contents, *own]
+        self._under_way[self._task.remote(job, self._mark, names, *contents)] = job
+
+    def _put(self, job: RunJob, stage: StageJob) -> tuple[list[str], list[Any]]:
+        """A finished stage in the object store, once for all runs that build on it; nodes fetch what they need."""
+        if stage.stage_id not in self._shared:
+            paths = _of_stage(job, stage)
+            names = [path.relative_to(job.workbench).as_posix() for path in paths]
+            self._shared[stage.stage_id] = names, [ray.put(path.read_bytes()) for path in paths]
+        return self._shared[stage.stage_id]
 
     def wait(self, timeout_s: float) -> list[Told]:
         """Collect finished tasks; a task that Ray could not finish is lost."""

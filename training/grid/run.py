@@ -68,6 +68,11 @@ def finished_stage(folder: Path, job: StageJob) -> Record | None:
     return record if all(_is(folder / at, digest) for at, digest in promised_files(record).items()) else None
 
 
+def has_ended(workbench: Path, job: StageJob) -> bool:
+    """Whether a stage left its record here; its files are held against it by whoever uses them."""
+    return (stage_folder(workbench, job) / STAGE_FILE).is_file()
+
+
 def promised_files(record: Record) -> dict[str, str]:
     """Path (relative to the stage's folder) -> digest of every file a stage's record promises."""
     files = {}
