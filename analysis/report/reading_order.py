@@ -27,6 +27,8 @@ _REAL = {
     "rhat", "bulk_ess", "tail_ess", "bfmi", "elpd", "worst_pareto_k",
 }  # fmt: skip
 """Names of real numbers there: canonical JSON writes 1.0 as 1, and a rate of 1 is no count."""
+_COUNTS = {"units_per_level"}
+"""Counts by a name of the plan's, which may be any word: an arm called "p" too."""
 
 
 def in_reading_order(results: Results, plan: Plan) -> dict[str, Any]:
@@ -42,15 +44,19 @@ def in_reading_order(results: Results, plan: Plan) -> dict[str, Any]:
     return ordered
 
 
-def _ordered(value: Any, names: Sequence[str], *, is_free: bool = False) -> Any:
+def _ordered(value: Any, names: Sequence[str], *, is_free: bool = False, has_counts: bool = False) -> Any:
     if isinstance(value, list):
         return [_ordered(one, names, is_free=is_free) for one in value]
     if not isinstance(value, dict):
         return value
-    inside = {key: _ordered(one, names, is_free=is_free or key in _FREE) for key, one in value.items()}
+    inside = {
+        key: _ordered(one, names, is_free=is_free or key in _FREE, has_counts=key in _COUNTS)
+        for key, one in value.items()
+    }
     if not is_free:
         return inside
-    return _sorted({key: _real(one) if key in _REAL else one for key, one in inside.items()}, names)
+    reals = () if has_counts else _REAL
+    return _sorted({key: _real(one) if key in reals else one for key, one in inside.items()}, names)
 
 
 def _real(value: Any) -> Any:
