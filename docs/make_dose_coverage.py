@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,7 +163,7 @@ def adjusted(seeds: int) -> Iterator[Row]:
     yield _row("an arm that writes longer answers", "`ancova_cr2`", seeds, found, 0.1)
 
 
-def _row(case: str, method: str, seeds: int, found: list[Interval], truth: float) -> Row:
+def _row(case: str, method: str, seeds: int, found: Sequence[Interval], truth: float) -> Row:
     answered = [interval for interval in found if interval is not None]
     inside = [low <= truth <= high for low, high in answered]
     return Row(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seedlock.prereg.base import git as asked
+from seedlock.prereg.base.git_view import why_not
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.verify.chain import verify_study
 from tests.conftest import PLAN, StudyFixture, git
@@ -117,7 +118,7 @@ def test_a_repository_above_is_not_taken_for_the_roots_own(trapped: tuple[StudyF
     inner = trapped[0].paths.root / "inner"
     inner.mkdir()
     assert asked.head_commit(inner) is None
-    assert asked.why_not(inner) == "no git repository of its own (no .git here)"
+    assert why_not(inner) == "no git repository of its own (no .git here)"
 
 
 def test_a_git_file_is_believed_only_where_its_repository_names_this_root_in_return(
@@ -153,7 +154,7 @@ def test_objects_borrowed_from_elsewhere_are_not_looked_at(trapped: tuple[StudyF
     (root / ".git" / "objects" / "info" / "alternates").write_text(f"{tmp_path}\n")
     asked.forget()
     assert asked.head_commit(root) is None
-    assert "borrows objects" in str(asked.why_not(root))
+    assert "borrows objects" in str(why_not(root))
 
 
 def test_a_replacement_of_an_object_deceives_nobody(trapped: tuple[StudyFixture, Path]) -> None:
@@ -177,7 +178,7 @@ def test_a_pipe_in_the_git_folder_is_not_waited_for(trapped: tuple[StudyFixture,
     os.mkfifo(root / ".git" / special)
     asked.forget()
     assert asked.head_commit(root) is None
-    assert special.rsplit("/", maxsplit=1)[-1] in str(asked.why_not(root))
+    assert special.rsplit("/", maxsplit=1)[-1] in str(why_not(root))
 
 
 def test_large_ledgers_in_history_are_named_by_their_size_and_not_read(

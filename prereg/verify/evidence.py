@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import Sha256
+from seedlock.prereg.base.git_view import why_not
 from seedlock.prereg.base.paths import StudyPaths
 from seedlock.prereg.base.reading import read_regular, sha256_regular
 from seedlock.prereg.errors import BadInput, BadSignature, EvidenceAbsent, Finding, SeedlockError, UnreadableFile
@@ -92,7 +93,7 @@ def _published(case: _Case, facts: list[str]) -> Check:
     root, relative = case.paths.root, case.paths.relative
     tips = git.remote_tips(root)[:MAX_REFS]
     if not tips:
-        reason = git.why_not(root) or "no remote branch is known here"
+        reason = why_not(root) or "no remote branch is known here"
         return not_checked("E2", "evidence", PUBLISHED, reason, "git push")
     ledger, lock = read_regular(case.paths.ledger), read_regular(case.lock_file)
     names = [f"{tip}:{relative(file)}" for _, tip in tips for file in (case.paths.ledger, case.lock_file)]

@@ -15,6 +15,7 @@ from typing import Any
 
 from seedlock.prereg.base import git
 from seedlock.prereg.base.canonical import read_json, sha256_bytes
+from seedlock.prereg.base.git_view import why_not
 from seedlock.prereg.base.paths import StudyPaths, is_study_name
 from seedlock.prereg.base.reading import read_regular
 from seedlock.prereg.errors import Finding, UnreadableFile
@@ -73,7 +74,7 @@ def history_checks(paths: StudyPaths, events: Iterable[Event]) -> list[Check]:
     known = list(events)
     changes = git.changes(paths.root, *FOLDERS)
     if not changes and not git.has_history(paths.root):
-        unread = git.why_not(paths.root) or ("git could not list the commits" if changes is None else None)
+        unread = why_not(paths.root) or ("git could not list the commits" if changes is None else None)
         reason, then = (unread, "git clone it") if unread else ("nothing is committed here yet", "git commit")
         both = [("H1", LEDGER_ONLY_GROWS), ("H2", NOTHING_TAKEN_BACK)]
         return [not_checked(identity, "history", what, reason, then) for identity, what in both]
