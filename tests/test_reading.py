@@ -204,7 +204,6 @@ ALLOWED = {
     "prereg/lock/earlier_data.py": 2,  # files that an importer's user names
     "prereg/verify/check_page.py": 1,  # the tool's own page
     "prereg/lock/exposure.py": 1,  # lists names, opens nothing
-    "prereg/lock/rooms.py": 1,  # the tool's own code
     "prereg/plan/model_shape.py": 1,  # a model's configuration, which a cache may link to
     "analysis/replay.py": 2,  # the pins of this installation
 }

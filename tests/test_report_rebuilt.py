@@ -27,7 +27,7 @@ from tests.conftest import PROJECT, StudyFixture
 from tests.forging import Document, forge_ledger, forge_manifest
 from tests.report_fixture import make_results
 
-STUDIES = sorted(path.name for path in (PROJECT / "reports").iterdir() if path.is_dir())
+STUDIES = sorted(path.parent.name for path in (PROJECT / "reports").glob("*/results.json"))
 
 
 def edit(file: str, pattern: str, planted: str) -> Callable[[Path], None]:

@@ -183,7 +183,8 @@ def test_an_item_that_a_row_comes_near_by_meaning_is_found_whatever_its_words(en
 def test_the_encoder_of_the_page_gives_the_cosines_that_its_makers_print(tmp_path: Path) -> None:
     """The table of https://www.sbert.net: the weather, the sun and the stadium, to four digits."""
     page = (PROJECT / "docs" / "judges.md").read_text("utf-8")
-    table = next(block for block in re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL) if "[encoder]" in block)
+    tables = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    table = next(block for block in tables if block.startswith("[encoder]"))
     model = Model.model_validate(tomllib.loads(table)["encoder"])
     try:
         fetch("study", "encoder", model, tmp_path, accepted=set(), say=lambda _: None)

@@ -86,7 +86,7 @@ def reading_check(paths: StudyPaths) -> Check:
         shape = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         where = paths.relative(paths.report / "results.json")
         faults = [Finding(where=where, found=line[:200], promised="results as they are now") for line in shape]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:  # a list that is empty or a name that leads nowhere, too
         unreadable = Finding(where=paths.relative(paths.report), found=str(error)[:200], promised="a report to read")
         return verdict("R6", "report", what, [unreadable], exit_code=3)
     if faults and moved_on:

@@ -58,7 +58,7 @@ def rebuild_check(paths: StudyPaths, *, by_its_builder: bool = False) -> Check:
         faults = [*_faults(locked, built, is_same_ink=tool["libraries_sha256"] == drawn_with())]
     except SeedlockError as error:
         return failed(ID, LINK, error)
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         shape = Finding(where=paths.relative(paths.report), found=f"{type(error).__name__}: {error}"[:200], promised="")
         faults = [replace(shape, promised="results and a ledger that a report can be built from")]
     return verdict(ID, LINK, WHAT, faults, exit_code=3)
@@ -97,7 +97,7 @@ def _built_again_by(paths: StudyPaths, tool: Mapping[str, Any]) -> Check | None:
         said = next(check for check in read_json(done.stdout)["checks"] if check["id"] == ID)
         found = tuple(Finding(**finding) for finding in said["findings"])
         state = said["state"]
-    except (ValueError, KeyError, TypeError, StopIteration):
+    except (LookupError, StopIteration, TypeError, ValueError):
         last = (done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {done.returncode}"])[-1]
         state, found = "", (Finding(where=LINK, found=last[:200], promised=f"what {who} finds"),)
     if state in {"pass", "fail"}:

@@ -12,7 +12,7 @@ from seedlock.prereg.base.canonical import Sha256, sha256_file, sha256_json
 from seedlock.prereg.base.paths import CHECKOUT, HOME
 
 FOLDERS = ("prereg", "schemas", "generation", "training", "analysis")
-NO_PART = ("prereg/studies", "prereg/workflow/scaffold", "training/organisms/weights")
+NO_PART = ("prereg/studies", "prereg/syntheses", "prereg/workflow/scaffold", "training/organisms/weights")
 """Below the folders, and no part of the tool: studies, a template of one, and weights, which plans pin themselves."""
 BUILT_FROM = Path(__file__).with_name("build_commit.txt")
 """Written when a wheel is built; a checkout has a commit of its own."""
